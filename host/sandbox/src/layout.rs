@@ -1,0 +1,246 @@
+//! Where values lie below a mount: keys become path segments, injectively.
+//!
+//! No guest has to make a safe path out of a key, and no key can climb out of a mount or meet another key.
+//! A segment
+//! - holds only `a-z`, `0-9`, `_`, `-`, `+` and `%`, so it never contains a separator, a `.` or a `=`;
+//! - is never empty, never begins with `-` and is never a device name of Windows;
+//! - is at most [`SEGMENT_BYTES`] long;
+//! - differs from the segment of every other key, also on a file system that ignores case.
+//!
+//! An extension always follows the last segment, after the only `.` of the path, so asset `a`, its partitions
+//! and asset `a/b` never meet.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// Bytes of a segment, at most; a longer one ends in `%_` and the SHA-256 of its key.
+pub const SEGMENT_BYTES: usize = 200;
+const HASH_DIGITS: usize = 64;
+/// Bytes of an extension, at most.
+pub const EXTENSION_BYTES: usize = 32;
+
+/// The segment of `key`.
+///
+/// Upper-case letters are written `+a`, bytes that are not allowed `%` and two hexadecimal digits, the empty key
+/// `%-`.
+///
+/// ```
+/// use airlock_sandbox::layout::segment;
+/// assert_eq!(segment("daily_weather"), "daily_weather");
+/// assert_eq!(segment("2026-01-01T00:00"), "2026-01-01+t00%3a00");
+/// assert_eq!(segment("../etc"), "%2e%2e%2fetc");
+/// assert_eq!(segment("con"), "%63on");
+/// ```
+pub fn segment(key: &str) -> String {
+    if key.is_empty() {
+        return "%-".to_owned();
+    }
+    let mut encoded = String::with_capacity(key.len());
+    let reserved = is_device_name(key);
+    for (index, byte) in key.bytes().enumerate() {
+        let first = index == 0;
+        match byte {
+            b'A'..=b'Z' => {
+                encoded.push('+');
+                encoded.push(char::from(byte.to_ascii_lowercase()));
+            }
+            b'a'..=b'z' if !(first && reserved) => encoded.push(char::from(byte)),
+            b'0'..=b'9' | b'_' => encoded.push(char::from(byte)),
+            b'-' if !first => encoded.push('-'),
+            _ => {
+                encoded.push('%');
+                encoded.push(hex_digit(byte >> 4));
+                encoded.push(hex_digit(byte & 15));
+            }
+        }
+    }
+    if encoded.len() > SEGMENT_BYTES {
+        let digest = Sha256::digest(key.as_bytes());
+        encoded.truncate(SEGMENT_BYTES - HASH_DIGITS - 2);
+        encoded.push_str("%_");
+        for byte in digest {
+            encoded.push(hex_digit(byte >> 4));
+            encoded.push(hex_digit(byte & 15));
+        }
+    }
+    encoded
+}
+
+fn hex_digit(nibble: u8) -> char {
+    char::from_digit(u32::from(nibble), 16).unwrap_or('0')
+}
+
+/// Whether Windows takes `key` for a device, whatever its case. An upper-case letter is encoded anyway, so only
+/// the lower-case names need care.
+fn is_device_name(key: &str) -> bool {
+    match key {
+        "con" | "prn" | "aux" | "nul" => true,
+        _ => ["com", "lpt"].iter().any(|device| {
+            key.strip_prefix(device)
+                .is_some_and(|port| port.len() == 1 && port.bytes().all(|digit| digit.is_ascii_digit()))
+        }),
+    }
+}
+
+/// The place of an output below a mount: the path that belongs to it alone, without its extension.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Location(String);
+
+impl Location {
+    /// The place of an asset that is not partitioned: `sales/orders`.
+    pub fn asset<S: AsRef<str>>(key: &[S]) -> Self {
+        let segments: Vec<String> = key.iter().map(|part| segment(part.as_ref())).collect();
+        Self(segments.join("/"))
+    }
+
+    /// The path with `extension`: `sales/orders.parquet`.
+    ///
+    /// # Errors
+    /// [`BadExtension`] where the extension is empty, longer than [`EXTENSION_BYTES`], or holds anything but
+    /// `a-z`, `0-9`, `_`, `-` and inner dots.
+    pub fn path(&self, extension: &str) -> Result<String, BadExtension> {
+        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+        let dots = extension.starts_with('.') || extension.ends_with('.') || extension.contains("..");
+        if extension.is_empty() || extension.len() > EXTENSION_BYTES || dots || !extension.bytes().all(allowed) {
+            return Err(BadExtension);
+        }
+        Ok(format!("{}.{extension}", self.0))
+    }
+
+    /// The path without an extension.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An extension that cannot be part of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an extension has 1 to 32 of the characters a-z, 0-9, `_`, `-` and inner dots")]
+pub struct BadExtension;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The key of a segment that holds no hash.
+    fn decode(segment: &str) -> Option<String> {
+        if segment == "%-" {
+            return Some(String::new());
+        }
+        let mut bytes = Vec::new();
+        let mut rest = segment.bytes();
+        while let Some(byte) = rest.next() {
+            match byte {
+                b'+' => bytes.push(rest.next()?.to_ascii_uppercase()),
+                b'%' => {
+                    let digits = [rest.next()?, rest.next()?];
+                    bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+                }
+                plain => bytes.push(plain),
+            }
+        }
+        String::from_utf8(bytes).ok()
+    }
+
+    fn is_safe(segment: &str) -> bool {
+        !segment.is_empty()
+            && segment.len() <= SEGMENT_BYTES
+            && !segment.starts_with('-')
+            && !is_device_name(segment)
+            && segment.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'+' | b'%'))
+    }
+
+    #[test]
+    fn awkward_keys_have_safe_segments_that_differ() {
+        let long = "x".repeat(201);
+        let longer = "x".repeat(202);
+        let keys = [
+            "",
+            ".",
+            "..",
+            "...",
+            "/",
+            "a/b",
+            "a\\b",
+            "/etc/passwd",
+            "a.b",
+            "a=b",
+            "-a",
+            "A",
+            "a",
+            "+a",
+            "%41",
+            "con",
+            "CON",
+            "Con",
+            "com1",
+            "COM1",
+            "lpt9",
+            "nul",
+            "nul.txt",
+            " ",
+            "a ",
+            "ü",
+            "u\u{308}",
+            "\u{202e}",
+            "\0",
+            "\n",
+            "%-",
+            "%_",
+            &long,
+            &longer,
+        ];
+        let mut seen = HashMap::new();
+        for key in keys {
+            let segment = segment(key);
+            assert!(is_safe(&segment), "{key:?} became {segment:?}");
+            assert_eq!(seen.insert(segment, key), None, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_key_ends_in_its_hash() {
+        let segment = segment(&"k".repeat(5000));
+        assert_eq!(segment.len(), SEGMENT_BYTES);
+        assert_eq!(segment.find("%_"), Some(SEGMENT_BYTES - HASH_DIGITS - 2));
+    }
+
+    #[test]
+    fn paths_always_have_an_extension() {
+        let location = Location::asset(&["sales", "orders"]);
+        assert_eq!(location.path("parquet").as_deref(), Ok("sales/orders.parquet"));
+        assert_eq!(location.path("csv.gz").as_deref(), Ok("sales/orders.csv.gz"));
+        for extension in ["", ".", ".csv", "csv.", "a..b", "a/b", "../x", "CSV", &"x".repeat(33)] {
+            assert_eq!(location.path(extension), Err(BadExtension), "{extension:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_segment_gives_its_key_back(key in "\\PC{0,60}") {
+            let segment = segment(&key);
+            prop_assert!(is_safe(&segment));
+            if segment.len() < SEGMENT_BYTES {
+                prop_assert_eq!(decode(&segment), Some(key));
+            }
+        }
+
+        #[test]
+        fn segments_of_different_keys_differ_whatever_the_case(a in "[aA.%+-]{0,6}", b in "[aA.%+-]{0,6}") {
+            if a != b {
+                prop_assert_ne!(segment(&a).to_lowercase(), segment(&b).to_lowercase());
+            }
+        }
+    }
+}

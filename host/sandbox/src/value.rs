@@ -1,0 +1,425 @@
+//! Values on their way between an op and an I/O manager.
+//!
+//! A value waits in memory under one [`Budget`] for a whole run and beyond it in unlinked temporary files, so that a
+//! store that failed can be tried again without computing the value again. What comes from a file stays in that file:
+//! a loaded value holds the file open instead of a copy, which is sound because stored files are replaced by
+//! renaming and never written in place.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::limits::CHUNK;
+
+/// The memory that the values of a run may take together, and where they go beyond it.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<BudgetState>);
+
+#[derive(Debug)]
+struct BudgetState {
+    available: AtomicU64,
+    directory: PathBuf,
+}
+
+impl Budget {
+    /// A budget of `bytes` of memory; what exceeds it goes to unlinked files in `directory`, which must exist by then.
+    pub fn new(bytes: u64, directory: impl Into<PathBuf>) -> Self {
+        let available = AtomicU64::new(bytes);
+        Self(Arc::new(BudgetState { available, directory: directory.into() }))
+    }
+
+    /// Bytes of memory that are not taken.
+    pub fn available(&self) -> u64 {
+        self.0.available.load(Ordering::Relaxed)
+    }
+
+    /// The directory of the temporary files.
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    fn reserve(&self, bytes: u64) -> bool {
+        let take = |available: u64| available.checked_sub(bytes);
+        self.0.available.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    fn release(&self, bytes: u64) {
+        self.0.available.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What an op computed or a manager loaded: one part without a key, or parts that each have one. A value without
+/// parts is absent.
+#[derive(Clone, Debug, Default)]
+pub struct Value {
+    /// The parts, in order.
+    pub parts: Vec<Part>,
+}
+
+/// One part of a value.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// A partition key or a mapping key.
+    pub key: Option<String>,
+    /// An IANA media type.
+    pub media_type: String,
+    /// The bytes.
+    pub content: Content,
+}
+
+impl Value {
+    /// A value of one part without a key.
+    pub fn single(media_type: impl Into<String>, content: Content) -> Self {
+        Self { parts: vec![Part { key: None, media_type: media_type.into(), content }] }
+    }
+
+    /// Whether it has no parts.
+    pub fn is_absent(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Bytes of all parts.
+    pub fn size(&self) -> u64 {
+        self.parts.iter().map(|part| part.content.size()).sum()
+    }
+}
+
+/// Bytes that do not change, in memory, in files, or in some of both. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    segments: Vec<Segment>,
+    size: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Segment {
+    Memory(Arc<MemoryChunk>),
+    File { file: Arc<File>, offset: u64, length: u64 },
+}
+
+impl Segment {
+    fn length(&self) -> u64 {
+        match self {
+            Segment::Memory(chunk) => chunk.bytes.len() as u64,
+            Segment::File { length, .. } => *length,
+        }
+    }
+}
+
+/// Gives its bytes back to the budget when it goes.
+#[derive(Debug)]
+struct MemoryChunk {
+    bytes: Vec<u8>,
+    budget: Budget,
+}
+
+impl Drop for MemoryChunk {
+    fn drop(&mut self) {
+        self.budget.release(self.bytes.len() as u64);
+    }
+}
+
+impl Content {
+    /// The whole of `file`, as long as it is now.
+    ///
+    /// # Errors
+    /// Where the length of the file cannot be read.
+    pub fn from_file(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        let segment = Segment::File { file: Arc::new(file), offset: 0, length };
+        Ok(Self { segments: vec![segment], size: length })
+    }
+
+    /// A copy of `bytes`.
+    ///
+    /// # Errors
+    /// Where `budget` is used up and the temporary file cannot be written.
+    pub fn from_bytes(bytes: &[u8], budget: &Budget) -> io::Result<Self> {
+        let mut writer = ContentWriter::new(budget.clone());
+        for chunk in bytes.chunks(CHUNK) {
+            writer.append(chunk)?;
+        }
+        Ok(writer.finish())
+    }
+
+    /// How many bytes there are.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Reads from the start.
+    pub fn reader(&self) -> ContentReader {
+        ContentReader { content: self.clone(), segment: 0, position: 0 }
+    }
+
+    /// All bytes, for values that are known to be small.
+    ///
+    /// # Errors
+    /// Where a file that holds them cannot be read.
+    pub fn to_vec(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader().copy_to(&mut bytes, |_| Ok(()))?;
+        Ok(bytes)
+    }
+}
+
+/// Reads a [`Content`] in chunks.
+#[derive(Debug)]
+pub struct ContentReader {
+    content: Content,
+    segment: usize,
+    /// Within the segment.
+    position: u64,
+}
+
+impl ContentReader {
+    /// The next bytes, at most `max` and at most one [`CHUNK`]; none at the end.
+    ///
+    /// # Errors
+    /// Where the file that holds them cannot be read or has become shorter.
+    pub fn read(&mut self, max: usize) -> io::Result<Vec<u8>> {
+        while let Some(segment) = self.content.segments.get(self.segment) {
+            let left = segment.length() - self.position;
+            if left == 0 {
+                self.segment += 1;
+                self.position = 0;
+                continue;
+            }
+            let wanted = left.min(max.min(CHUNK) as u64);
+            let bytes = read_segment(segment, self.position, wanted)?;
+            self.position += bytes.len() as u64;
+            return Ok(bytes);
+        }
+        Ok(Vec::new())
+    }
+
+    /// Goes back to the start.
+    pub fn rewind(&mut self) {
+        self.segment = 0;
+        self.position = 0;
+    }
+
+    /// Bytes that are left to read.
+    pub fn left(&self) -> u64 {
+        let rest = self.content.segments.iter().skip(self.segment);
+        rest.map(Segment::length).sum::<u64>() - self.position
+    }
+
+    /// Writes what is left to `target` and gives how many bytes that were. `before` sees the length of each chunk
+    /// before it is written and may refuse it.
+    ///
+    /// # Errors
+    /// Those of reading, of writing, and of `before`.
+    pub fn copy_to(
+        &mut self,
+        target: &mut impl Write,
+        mut before: impl FnMut(u64) -> io::Result<()>,
+    ) -> io::Result<u64> {
+        let mut copied = 0;
+        loop {
+            if let Some(Segment::Memory(chunk)) = self.content.segments.get(self.segment) {
+                let chunk = Arc::clone(chunk);
+                let start = usize::try_from(self.position).map_err(io::Error::other)?;
+                let bytes = chunk.bytes.get(start..).unwrap_or_default();
+                before(bytes.len() as u64)?;
+                target.write_all(bytes)?;
+                copied += bytes.len() as u64;
+                self.segment += 1;
+                self.position = 0;
+                continue;
+            }
+            let bytes = self.read(CHUNK)?;
+            if bytes.is_empty() {
+                return Ok(copied);
+            }
+            before(bytes.len() as u64)?;
+            target.write_all(&bytes)?;
+            copied += bytes.len() as u64;
+        }
+    }
+}
+
+fn read_segment(segment: &Segment, position: u64, wanted: u64) -> io::Result<Vec<u8>> {
+    let wanted = usize::try_from(wanted).map_err(io::Error::other)?;
+    match segment {
+        Segment::Memory(chunk) => {
+            let start = usize::try_from(position).map_err(io::Error::other)?;
+            let rest = chunk.bytes.get(start..).unwrap_or_default();
+            Ok(rest.get(..wanted).unwrap_or(rest).to_vec())
+        }
+        Segment::File { file, offset, .. } => {
+            let mut bytes = vec![0; wanted];
+            let read = file.read_at(&mut bytes, offset + position)?;
+            if read == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read"));
+            }
+            bytes.truncate(read);
+            Ok(bytes)
+        }
+    }
+}
+
+/// Collects the bytes of a [`Content`].
+#[derive(Debug)]
+pub struct ContentWriter {
+    budget: Budget,
+    segments: Vec<Segment>,
+    size: u64,
+    chunk: Vec<u8>,
+    spill: Option<Spill>,
+}
+
+/// The temporary file of a content that did not fit into memory.
+#[derive(Debug)]
+struct Spill {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl ContentWriter {
+    /// An empty content that will take its memory from `budget`.
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, segments: Vec::new(), size: 0, chunk: Vec::new(), spill: None }
+    }
+
+    /// Whether nothing was appended yet.
+    pub fn is_empty(&self) -> bool {
+        self.size == 0 && self.segments.is_empty()
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// Where the budget is used up and the temporary file cannot be made or written.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let length = bytes.len() as u64;
+        if self.spill.is_none() && self.budget.reserve(length) {
+            if self.chunk.len() + bytes.len() > CHUNK {
+                self.close_chunk();
+            }
+            self.chunk.extend_from_slice(bytes);
+        } else {
+            self.close_chunk();
+            self.append_to_spill(bytes)?;
+        }
+        self.size += length;
+        Ok(())
+    }
+
+    /// Appends the first `length` bytes of `file` without copying them.
+    pub fn append_file(&mut self, file: File, length: u64) {
+        self.close_chunk();
+        self.segments.push(Segment::File { file: Arc::new(file), offset: 0, length });
+        self.size += length;
+    }
+
+    /// The content.
+    pub fn finish(mut self) -> Content {
+        self.close_chunk();
+        Content { segments: std::mem::take(&mut self.segments), size: self.size }
+    }
+
+    fn close_chunk(&mut self) {
+        if !self.chunk.is_empty() {
+            let mut bytes = std::mem::take(&mut self.chunk);
+            bytes.shrink_to_fit();
+            let chunk = MemoryChunk { bytes, budget: self.budget.clone() };
+            self.segments.push(Segment::Memory(Arc::new(chunk)));
+        }
+    }
+
+    fn append_to_spill(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let length = bytes.len() as u64;
+        let (file, offset) = match &mut self.spill {
+            Some(spill) => (Arc::clone(&spill.file), spill.length),
+            None => {
+                let file = Arc::new(tempfile::tempfile_in(self.budget.directory())?);
+                self.spill = Some(Spill { file: Arc::clone(&file), length: 0 });
+                (file, 0)
+            }
+        };
+        file.write_all_at(bytes, offset)?;
+        if let Some(spill) = &mut self.spill {
+            spill.length += length;
+        }
+        match self.segments.last_mut() {
+            Some(Segment::File { file: last, offset: start, length: so_far })
+                if Arc::ptr_eq(last, &file) && *start + *so_far == offset =>
+            {
+                *so_far += length;
+            }
+            _ => self.segments.push(Segment::File { file, offset, length }),
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ContentWriter {
+    fn drop(&mut self) {
+        self.budget.release(self.chunk.len() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(bytes: u64) -> Budget {
+        Budget::new(bytes, std::env::temp_dir())
+    }
+
+    #[test]
+    fn bytes_come_back_whether_they_fit_into_the_budget_or_not() {
+        let bytes: Vec<u8> = (0..3 * CHUNK + 17).map(|i| (i % 251) as u8).collect();
+        for memory in [0, 1000, CHUNK as u64 + 1, u64::MAX] {
+            let content = Content::from_bytes(&bytes, &budget(memory)).unwrap();
+            assert_eq!(content.size(), bytes.len() as u64);
+            assert!(content.to_vec().unwrap() == bytes, "with {memory} bytes of memory");
+        }
+    }
+
+    #[test]
+    fn memory_goes_back_to_the_budget_when_the_last_clone_goes() {
+        let budget = budget(100);
+        let content = Content::from_bytes(&[1; 60], &budget).unwrap();
+        let clone = content.clone();
+        assert_eq!(budget.available(), 40);
+        drop(content);
+        assert_eq!(budget.available(), 40);
+        drop(clone);
+        assert_eq!(budget.available(), 100);
+    }
+
+    #[test]
+    fn an_abandoned_writer_gives_its_memory_back() {
+        let budget = budget(100);
+        let mut writer = ContentWriter::new(budget.clone());
+        writer.append(&[1; 60]).unwrap();
+        drop(writer);
+        assert_eq!(budget.available(), 100);
+    }
+
+    #[test]
+    fn a_reader_gives_at_most_what_was_asked_for_and_starts_again_after_a_rewind() {
+        let content = Content::from_bytes(b"abcdef", &budget(4)).unwrap();
+        let mut reader = content.reader();
+        assert_eq!(reader.read(4).unwrap(), b"abcd");
+        assert_eq!(reader.left(), 2);
+        assert_eq!(reader.read(4).unwrap(), b"ef");
+        assert_eq!(reader.read(4).unwrap(), b"");
+        reader.rewind();
+        assert_eq!(reader.read(100).unwrap(), b"abcdef");
+    }
+
+    #[test]
+    fn a_file_that_becomes_shorter_is_an_error() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"abcdef").unwrap();
+        let content = Content::from_file(file.try_clone().unwrap()).unwrap();
+        file.set_len(0).unwrap();
+        assert_eq!(content.to_vec().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
