@@ -2,7 +2,10 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+mod call;
+pub mod component;
 pub mod context;
+mod contract;
 pub mod grant;
 pub mod layout;
 pub mod limits;
@@ -10,3 +13,7 @@ pub mod mount;
 pub mod report;
 pub mod text;
 pub mod value;
+
+pub use call::{Call, Interrupt, Sandbox, SandboxError, Settings};
+pub use component::Component;
+pub use mount::Durability;

@@ -13,9 +13,9 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// Bytes that a reader or a sink moves in one host call, at most.
-pub const CHUNK: usize = MIB as usize;
+pub const CHUNK: usize = 1 << 20;
 /// Bytes that one host call may lift from a guest.
-pub const HOST_CALL_BYTES: usize = 8 * MIB as usize;
+pub const HOST_CALL_BYTES: usize = 8 << 20;
 /// Live resource handles of a call, and entries of each of the host's tables.
 pub const HANDLES: usize = 1024;
 /// Open files and directories of a call.
@@ -33,25 +33,25 @@ pub const RANDOM_BYTES: u64 = MIB;
 /// What a guest can tell apart on the monotonic clock.
 pub const CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
 /// Bytes of wasm stack.
-pub const WASM_STACK: usize = MIB as usize;
+pub const WASM_STACK: usize = 1 << 20;
 /// Bytes of the native stack that a call runs on; the difference is what host functions may use.
-pub const NATIVE_STACK: usize = 4 * MIB as usize;
+pub const NATIVE_STACK: usize = 4 << 20;
 /// Bytes of log that are kept of a call; more is dropped and counted.
-pub const LOG_BYTES: usize = MIB as usize;
+pub const LOG_BYTES: usize = 1 << 20;
 /// Bytes of one line of log; the rest of the line is dropped.
-pub const LOG_LINE_BYTES: usize = 8 * KIB as usize;
+pub const LOG_LINE_BYTES: usize = 8 << 10;
 /// Metadata entries that a call may add.
 pub const METADATA_ENTRIES: usize = 256;
 /// Bytes of a metadata label.
 pub const METADATA_LABEL_BYTES: usize = 256;
 /// Bytes of one metadata value.
-pub const METADATA_VALUE_BYTES: usize = 64 * KIB as usize;
+pub const METADATA_VALUE_BYTES: usize = 64 << 10;
 /// Bytes of all metadata and events of a call together.
-pub const METADATA_BYTES: usize = MIB as usize;
+pub const METADATA_BYTES: usize = 1 << 20;
 /// Materializations and observations that a call may log.
 pub const EVENTS: usize = 256;
 /// Bytes that are kept of an error's text.
-pub const ERROR_BYTES: usize = 16 * KIB as usize;
+pub const ERROR_BYTES: usize = 16 << 10;
 /// Denials that a receipt lists one by one; more are counted.
 pub const DENIALS: usize = 64;
 /// Files that a receipt lists by name in each direction; more are counted.
@@ -72,13 +72,13 @@ pub const FREE_SPACE_FLOOR: u64 = GIB;
 /// Bytes of a component file.
 pub const COMPONENT_BYTES: u64 = 64 * MIB;
 /// Bytes of one function's body.
-pub const FUNCTION_BYTES: usize = 2 * MIB as usize;
+pub const FUNCTION_BYTES: usize = 2 << 20;
 /// Functions of a component, all its modules together.
 pub const FUNCTIONS: u64 = 200_000;
 /// Core modules of a component.
 pub const MODULES: usize = 64;
 /// Bytes of a component's manifest section.
-pub const MANIFEST_BYTES: usize = 256 * KIB as usize;
+pub const MANIFEST_BYTES: usize = 256 << 10;
 
 /// The limits of a call that a definition may set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

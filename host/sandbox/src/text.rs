@@ -43,6 +43,13 @@ pub fn safe_line(text: &str, limit: usize) -> String {
     safe(text, limit).replace('\n', "\\n").replace('\t', "\\t")
 }
 
+/// `sha256:` and the hexadecimal digits of `digest`.
+pub(crate) fn sha256_text(digest: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    let digits = digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    "sha256:".chars().chain(digits).collect()
+}
+
 fn push_safe(shown: &mut String, character: char) {
     let directional = matches!(
         character,

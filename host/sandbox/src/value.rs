@@ -9,10 +9,16 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
 
 use crate::limits::CHUNK;
+use crate::text::sha256_text;
+
+/// From this size on a digest is worth a thread of its own.
+const BACKGROUND_DIGEST: u64 = 1 << 20;
 
 /// The memory that the values of a run may take together, and where they go beyond it.
 #[derive(Clone, Debug)]
@@ -92,6 +98,8 @@ impl Value {
 pub struct Content {
     segments: Vec<Segment>,
     size: u64,
+    /// Held while it is computed, so that it is computed once.
+    digest: Arc<Mutex<Option<String>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +124,13 @@ struct MemoryChunk {
     budget: Budget,
 }
 
+impl MemoryChunk {
+    fn from(&self, position: u64) -> io::Result<&[u8]> {
+        let start = usize::try_from(position).map_err(io::Error::other)?;
+        Ok(self.bytes.get(start..).unwrap_or_default())
+    }
+}
+
 impl Drop for MemoryChunk {
     fn drop(&mut self) {
         self.budget.release(self.bytes.len() as u64);
@@ -130,7 +145,7 @@ impl Content {
     pub fn from_file(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         let segment = Segment::File { file: Arc::new(file), offset: 0, length };
-        Ok(Self { segments: vec![segment], size: length })
+        Ok(Self { segments: vec![segment], size: length, digest: Arc::default() })
     }
 
     /// A copy of `bytes`.
@@ -161,8 +176,49 @@ impl Content {
     /// Where a file that holds them cannot be read.
     pub fn to_vec(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.reader().copy_to(&mut bytes, |_| Ok(()))?;
+        self.reader().copy_to(&mut bytes, |_, _| Ok::<(), io::Error>(()))?;
         Ok(bytes)
+    }
+
+    /// `sha256:` and the digest of all bytes; computed once. `before` sees the length of each chunk before it is hashed
+    /// and may stop.
+    ///
+    /// # Errors
+    /// Those of reading and of `before`.
+    pub fn digest<E: From<io::Error>>(&self, mut before: impl FnMut(u64) -> Result<(), E>) -> Result<String, E> {
+        let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(digest) = &*digest {
+            return Ok(digest.clone());
+        }
+        let mut hash = HashWriter(Sha256::new());
+        self.reader().copy_to(&mut hash, |_, bytes| before(bytes))?;
+        let text = sha256_text(&hash.0.finalize());
+        *digest = Some(text.clone());
+        Ok(text)
+    }
+
+    /// Begins to compute the digest on another thread, where there is much to do. Who asks for it waits for the rest.
+    pub(crate) fn digest_in_background(&self) {
+        if self.size >= BACKGROUND_DIGEST {
+            let content = self.clone();
+            // Where no thread can be had, or the content cannot be read, the one who asks computes it or sees why not.
+            let _ = std::thread::Builder::new().name("digest".to_owned()).spawn(move || {
+                let _ = content.digest(|_| Ok::<(), io::Error>(()));
+            });
+        }
+    }
+}
+
+struct HashWriter(Sha256);
+
+impl Write for HashWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -208,37 +264,55 @@ impl ContentReader {
         rest.map(Segment::length).sum::<u64>() - self.position
     }
 
-    /// Writes what is left to `target` and gives how many bytes that were. `before` sees the length of each chunk
-    /// before it is written and may refuse it.
+    /// Writes what is left to `target` and gives how many bytes that were. `before` sees the target and the length of
+    /// each chunk before it is written, and may refuse it.
     ///
     /// # Errors
     /// Those of reading, of writing, and of `before`.
-    pub fn copy_to(
+    pub fn copy_to<W: Write, E: From<io::Error>>(
         &mut self,
-        target: &mut impl Write,
-        mut before: impl FnMut(u64) -> io::Result<()>,
-    ) -> io::Result<u64> {
+        target: &mut W,
+        mut before: impl FnMut(&mut W, u64) -> Result<(), E>,
+    ) -> Result<u64, E> {
         let mut copied = 0;
-        loop {
-            if let Some(Segment::Memory(chunk)) = self.content.segments.get(self.segment) {
-                let chunk = Arc::clone(chunk);
-                let start = usize::try_from(self.position).map_err(io::Error::other)?;
-                let bytes = chunk.bytes.get(start..).unwrap_or_default();
-                before(bytes.len() as u64)?;
-                target.write_all(bytes)?;
-                copied += bytes.len() as u64;
+        let mut buffer = Vec::new();
+        while let Some(segment) = self.content.segments.get(self.segment) {
+            let left = segment.length() - self.position;
+            if left == 0 {
                 self.segment += 1;
                 self.position = 0;
                 continue;
             }
-            let bytes = self.read(CHUNK)?;
-            if bytes.is_empty() {
-                return Ok(copied);
-            }
-            before(bytes.len() as u64)?;
-            target.write_all(&bytes)?;
-            copied += bytes.len() as u64;
+            let length = left.min(CHUNK as u64);
+            before(target, length)?;
+            let written = match segment {
+                Segment::Memory(chunk) => {
+                    let rest = chunk.from(self.position)?;
+                    let bytes = rest.get(..CHUNK).unwrap_or(rest);
+                    target.write_all(bytes)?;
+                    bytes.len()
+                }
+                Segment::File { file, offset, .. } => {
+                    buffer.resize(CHUNK, 0);
+                    let wanted = usize::try_from(length).map_err(io::Error::other)?;
+                    let bytes = buffer.get_mut(..wanted).unwrap_or_default();
+                    file.read_exact_at(bytes, offset + self.position).map_err(shorter)?;
+                    target.write_all(bytes)?;
+                    wanted
+                }
+            };
+            self.position += written as u64;
+            copied += written as u64;
         }
+        Ok(copied)
+    }
+}
+
+fn shorter(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read")
+    } else {
+        error
     }
 }
 
@@ -246,17 +320,12 @@ fn read_segment(segment: &Segment, position: u64, wanted: u64) -> io::Result<Vec
     let wanted = usize::try_from(wanted).map_err(io::Error::other)?;
     match segment {
         Segment::Memory(chunk) => {
-            let start = usize::try_from(position).map_err(io::Error::other)?;
-            let rest = chunk.bytes.get(start..).unwrap_or_default();
+            let rest = chunk.from(position)?;
             Ok(rest.get(..wanted).unwrap_or(rest).to_vec())
         }
         Segment::File { file, offset, .. } => {
             let mut bytes = vec![0; wanted];
-            let read = file.read_at(&mut bytes, offset + position)?;
-            if read == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read"));
-            }
-            bytes.truncate(read);
+            file.read_exact_at(&mut bytes, offset + position).map_err(shorter)?;
             Ok(bytes)
         }
     }
@@ -319,7 +388,7 @@ impl ContentWriter {
     /// The content.
     pub fn finish(mut self) -> Content {
         self.close_chunk();
-        Content { segments: std::mem::take(&mut self.segments), size: self.size }
+        Content { segments: std::mem::take(&mut self.segments), size: self.size, digest: Arc::default() }
     }
 
     fn close_chunk(&mut self) {
@@ -379,6 +448,13 @@ mod tests {
             assert_eq!(content.size(), bytes.len() as u64);
             assert!(content.to_vec().unwrap() == bytes, "with {memory} bytes of memory");
         }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_all_bytes() {
+        let content = Content::from_bytes(b"abc", &budget(2)).unwrap();
+        let digest = content.digest(|_| Ok::<(), io::Error>(())).unwrap();
+        assert_eq!(digest, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

@@ -1,0 +1,239 @@
+//! A call: plain data in, a fresh instance, plain data out.
+//!
+//! Nothing of a call outlives it but its report. What must live longer lies in a mount.
+
+mod deadline;
+mod engine;
+mod interrupt;
+mod limiter;
+mod log;
+mod outcome;
+mod state;
+
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+
+use wasmtime::Store;
+use wasmtime::component::{Linker, Resource};
+
+pub use interrupt::Interrupt;
+pub(crate) use state::State;
+
+use crate::component::{Cache, CacheSettings, Component, ComponentError};
+use crate::context::{InputContext, OpContext, OutputContext};
+use crate::contract::{SinkState, SourceHandle, wit_types};
+use crate::grant::Grant;
+use crate::layout::Location;
+use crate::mount::{Durability, FileSystem, Intent};
+use crate::report::{Computed, ComputedOutput, Failure, Loaded, Log, Receipt, Report, Stored};
+use crate::value::{Budget, Value};
+use outcome::Ended;
+use state::Subject;
+
+/// How a sandbox works, for all its calls.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Where compiled code is kept between processes; nowhere by default.
+    pub cache: Option<CacheSettings>,
+    /// How far a call that succeeded survives the machine's failing.
+    pub durability: Durability,
+}
+
+/// Loads components and calls them. Cheap to clone; its calls may run on any number of threads at once.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Shared>);
+
+struct Shared {
+    engine: wasmtime::Engine,
+    linker: Linker<State>,
+    cache: Option<Cache>,
+    durability: Durability,
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The cache of compiled code cannot be used.
+    #[error("cannot use the cache of compiled code in {}: {error}", directory.display())]
+    Cache {
+        /// Its folder.
+        directory: std::path::PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The engine cannot be made on this machine.
+    #[error("cannot start the WebAssembly engine: {0}")]
+    Engine(String),
+}
+
+/// What a call is made with, whatever it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Whose code runs.
+    pub component: &'a Component,
+    /// What it is lent.
+    pub grant: &'a Grant,
+    /// The memory that its values come out of.
+    pub budget: &'a Budget,
+    /// Ends the call from outside.
+    pub interrupt: &'a Interrupt,
+    /// Whether a denial is a failure even where the guest goes on.
+    pub strict: bool,
+}
+
+impl Sandbox {
+    /// A sandbox that works by `settings`.
+    ///
+    /// # Errors
+    /// [`SandboxError`] where the cache cannot be used or the engine cannot be made.
+    pub fn new(settings: &Settings) -> Result<Self, SandboxError> {
+        let cache = settings.cache.as_ref().map(|settings| {
+            Cache::open(settings).map_err(|error| SandboxError::Cache { directory: settings.directory.clone(), error })
+        });
+        let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
+        let engine = engine::new().map_err(failed)?;
+        let mut linker = Linker::new(&engine);
+        crate::contract::add_to_linker(&mut linker).map_err(failed)?;
+        engine::start_ticking(&engine).map_err(|error| SandboxError::Engine(error.to_string()))?;
+        Ok(Self(Arc::new(Shared { engine, linker, cache: cache.transpose()?, durability: settings.durability })))
+    }
+
+    /// Loads the component at `path`.
+    ///
+    /// # Errors
+    /// [`ComponentError`] where it cannot be read or is not one that Airlock can run.
+    pub fn load(&self, path: &Path) -> Result<Component, ComponentError> {
+        self.load_bytes(&path.display().to_string(), &crate::component::read(path)?)
+    }
+
+    /// Loads the component in `bytes`, to be called `name` in errors.
+    ///
+    /// # Errors
+    /// [`ComponentError`] where it is not one that Airlock can run.
+    pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Component, ComponentError> {
+        Component::load(&self.0.linker, self.0.cache.as_ref(), name, bytes)
+    }
+
+    /// Stores `value` through the component's `handle-output`. What it wrote is there if, and only if, the outcome
+    /// is ok.
+    ///
+    /// Blocks until the call has ended; not to be called on a thread that drives async tasks.
+    pub fn handle_output(&self, call: &Call<'_>, context: OutputContext, value: &Value) -> Report<Stored> {
+        let Some(manager) = call.component.entry().output.as_ref() else {
+            return refused("it does not export airlock:io/output, so it cannot store");
+        };
+        let scope = [context.location.clone()];
+        let enter = async |store: &mut Store<State>| {
+            let source = store.data_mut().table.push(SourceHandle::new(value))?;
+            let manager = manager.instantiate_async(&mut *store).await?;
+            let context = Resource::new_borrow(0);
+            let source = Resource::new_borrow(source.rep());
+            manager.airlock_io_output().call_handle_output(store, context, source).await
+        };
+        let finish = |state: &mut State| match std::mem::replace(&mut state.subject, Subject::Ended) {
+            Subject::Output(output) => Stored {
+                metadata: output.recorded.metadata,
+                events: output.recorded.events,
+                data_version: output.data_version,
+            },
+            _ => Stored::default(),
+        };
+        self.perform(call, Intent::Store, &scope, Subject::output(context), Vec::new(), enter, finish)
+    }
+
+    /// Loads a value through the component's `load-input`. Its mounts are read-only.
+    ///
+    /// Blocks until the call has ended; not to be called on a thread that drives async tasks.
+    pub fn load_input(&self, call: &Call<'_>, context: InputContext) -> Report<Loaded> {
+        let Some(manager) = call.component.entry().input.as_ref() else {
+            return refused("it does not export airlock:io/input, so it cannot load");
+        };
+        let scope = [context.location.clone()];
+        let sinks = vec![SinkState::new(call.budget.clone())];
+        let enter = async |store: &mut Store<State>| {
+            let manager = manager.instantiate_async(&mut *store).await?;
+            manager.airlock_io_input().call_load_input(store, Resource::new_borrow(0), Resource::new_borrow(0)).await
+        };
+        let finish = |state: &mut State| {
+            let value = state.sinks.pop().map(SinkState::finish).unwrap_or_default();
+            match std::mem::replace(&mut state.subject, Subject::Ended) {
+                Subject::Input(input) => {
+                    Loaded { value, metadata: input.recorded.metadata, events: input.recorded.events }
+                }
+                _ => Loaded::default(),
+            }
+        };
+        self.perform(call, Intent::Load, &scope, Subject::input(context), sinks, enter, finish)
+    }
+
+    /// Computes a step through the component's `run`. What it wrote to its mounts is there if, and only if, the
+    /// outcome is ok.
+    ///
+    /// Blocks until the call has ended; not to be called on a thread that drives async tasks.
+    pub fn run_op(&self, call: &Call<'_>, context: OpContext) -> Report<Computed> {
+        let Some(op) = call.component.entry().op.as_ref() else {
+            return refused("it does not export airlock:io/op, so it is no op");
+        };
+        let sinks = crate::contract::sinks(&context, call.budget);
+        let enter = async |store: &mut Store<State>| {
+            let op = op.instantiate_async(&mut *store).await?;
+            op.airlock_io_op().call_run(store, Resource::new_borrow(0)).await
+        };
+        let finish = |state: &mut State| match std::mem::replace(&mut state.subject, Subject::Ended) {
+            Subject::Op(op) => {
+                let values = std::mem::take(&mut state.sinks).into_iter().map(SinkState::finish);
+                let recorded = op.recorded.into_iter().map(|recorded| recorded.metadata);
+                let outputs = op.context.outputs.into_iter().zip(values).zip(recorded);
+                let output = |((name, value), metadata)| ComputedOutput { name, value, metadata };
+                Computed { outputs: outputs.map(output).collect() }
+            }
+            _ => Computed::default(),
+        };
+        self.perform(call, Intent::Store, &[], Subject::op(context), sinks, enter, finish)
+    }
+
+    /// The way of every call: open its files, run the guest in a fresh store, close the store, publish or discard.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the three kinds of call differ in each of these and in nothing else"
+    )]
+    fn perform<T>(
+        &self,
+        call: &Call<'_>,
+        intent: Intent,
+        scope: &[Location],
+        subject: Subject,
+        sinks: Vec<SinkState>,
+        enter: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<(), wit_types::Error>>,
+        finish: impl FnOnce(&mut State) -> T,
+    ) -> Report<T> {
+        let interrupted = || call.interrupt.is_interrupted();
+        let limits = call.grant.limits();
+        let files = match FileSystem::open(call.grant.mounts(), scope, intent, limits, &interrupted) {
+            Ok(files) => files,
+            Err(failure) => return failed(failure),
+        };
+        let mut store = state::store(&self.0.engine, call, files, subject, sinks);
+        let ended = std::panic::catch_unwind(AssertUnwindSafe(|| deadline::run(&mut store, call, enter)))
+            .unwrap_or(Ended::Panicked);
+        // The guest's files are closed with the store, before they are published.
+        let mut state = store.into_data();
+        let result = finish(&mut state);
+        let (mut files, receipt, log, stderr) = state.close();
+        let outcome = outcome::judge(ended, &files, stderr, call.strict);
+        let outcome = outcome.and_then(|()| {
+            files.publish(self.0.durability, &interrupted).map_err(|failure| Failure::Storage { failure })
+        });
+        Report { outcome: outcome.map(|()| result), receipt, log }
+    }
+}
+
+fn failed<T>(failure: Failure) -> Report<T> {
+    Report { outcome: Err(failure), receipt: Receipt::default(), log: Log::default() }
+}
+
+fn refused<T>(reason: &str) -> Report<T> {
+    failed(Failure::Incompatible { reason: reason.to_owned() })
+}

@@ -1,0 +1,185 @@
+//! Compiled code, kept between processes.
+//!
+//! Compiled code is native code: who can make the host load a false entry runs anything with the host's rights, and
+//! wasmtime checks versions, not content. An entry is therefore the compiled code under a keyed hash of component
+//! digest, compiler settings and code. The key lies outside the cache folder, so that someone who can write the folder
+//! (a restored CI cache, a shared directory) cannot make entries. An entry that does not verify is compiled anew.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use wasmtime::Engine;
+use wasmtime::component::Component as Compiled;
+
+use super::{ComponentError, compile};
+
+const KEY_BYTES: usize = 32;
+const TAG_BYTES: usize = blake3::OUT_LEN;
+/// Compiled code is two to three times its component.
+const ENTRY_BYTES: u64 = 8 * crate::limits::COMPONENT_BYTES;
+
+/// Where compiled code is kept, and where the key lies that makes it trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// The folder of the entries; made where it is missing.
+    pub directory: PathBuf,
+    /// The file of the key, outside that folder; made, for its owner alone, where it is missing.
+    pub key_file: PathBuf,
+}
+
+pub(crate) struct Cache {
+    directory: PathBuf,
+    key: [u8; KEY_BYTES],
+}
+
+impl Cache {
+    /// Opens the cache, making folder and key where they are missing.
+    pub(crate) fn open(settings: &CacheSettings) -> io::Result<Self> {
+        let directory = &settings.directory;
+        private_directory(directory)?;
+        let key = match read_key(&settings.key_file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(&settings.key_file)?,
+            other => other?,
+        };
+        if settings.key_file.canonicalize()?.starts_with(directory.canonicalize()?) {
+            return Err(io::Error::other("the key of the cache lies in its folder"));
+        }
+        Ok(Self { directory: directory.clone(), key })
+    }
+
+    /// The compiled code of the component `bytes`, from the cache if what it holds is authentic.
+    pub(crate) fn get_or_compile(
+        &self,
+        engine: &Engine,
+        digest: &str,
+        bytes: &[u8],
+    ) -> Result<Compiled, ComponentError> {
+        let identity = identity(engine, digest);
+        let path = self.directory.join(format!("{}.cwasm", identity.to_hex()));
+        if let Some(code) = self.read(&path, &identity)
+            && let Some(compiled) = load(engine, &code)
+        {
+            return Ok(compiled);
+        }
+        let compiled = compile(engine, bytes)?;
+        // A cache that cannot be written costs time, not correctness.
+        if let Ok(code) = compiled.serialize() {
+            let _ = self.write(&path, &identity, &code);
+        }
+        Ok(compiled)
+    }
+
+    fn tag(&self, identity: &blake3::Hash, code: &[u8]) -> blake3::Hash {
+        blake3::Hasher::new_keyed(&self.key).update(identity.as_bytes()).update(code).finalize()
+    }
+
+    /// The code at `path` if it is what this key wrote for `identity`. It is read whole before it is checked: a file
+    /// that is mapped could change after the check.
+    fn read(&self, path: &Path, identity: &blake3::Hash) -> Option<Vec<u8>> {
+        let file = OpenOptions::new().read(true).custom_flags(nonblocking()).open(path).ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut tag = [0; TAG_BYTES];
+        let mut code = Vec::new();
+        let mut file = file.take(ENTRY_BYTES);
+        file.read_exact(&mut tag).ok()?;
+        file.read_to_end(&mut code).ok()?;
+        // The comparison of hashes takes the same time whatever they are.
+        (self.tag(identity, &code) == blake3::Hash::from_bytes(tag)).then_some(code)
+    }
+
+    fn write(&self, path: &Path, identity: &blake3::Hash, code: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+        file.write_all(self.tag(identity, code).as_bytes())?;
+        file.write_all(code)?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+/// Turns authenticated code into a component.
+#[expect(
+    unsafe_code,
+    reason = "Component::deserialize runs what it is given. Its contract asks for bytes that Component::serialize gave \
+              and nobody changed. The only caller passes bytes whose keyed hash was verified over the very buffer \
+              that is passed, under a key that only this user can read, bound to this component and these compiler \
+              settings; wasmtime itself refuses code of another version of wasmtime."
+)]
+fn load(engine: &Engine, authentic: &[u8]) -> Option<Compiled> {
+    // SAFETY: see the reason above.
+    unsafe { Compiled::deserialize(engine, authentic) }.ok()
+}
+
+/// Names an entry by all that its code depends on.
+fn identity(engine: &Engine, digest: &str) -> blake3::Hash {
+    struct Collect(blake3::Hasher);
+    impl Hasher for Collect {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut collect = Collect(blake3::Hasher::new());
+    digest.hash(&mut collect);
+    env!("CARGO_PKG_VERSION").hash(&mut collect);
+    engine.precompile_compatibility_hash().hash(&mut collect);
+    collect.0.finalize()
+}
+
+fn nonblocking() -> i32 {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    i32::try_from(flags.bits()).unwrap_or(0)
+}
+
+/// Makes `directory` for its owner alone, or checks that it is.
+fn private_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    check_owner(directory, &std::fs::metadata(directory)?)
+}
+
+fn check_owner(path: &Path, metadata: &std::fs::Metadata) -> io::Result<()> {
+    let user = rustix::process::geteuid().as_raw();
+    if metadata.uid() != user || metadata.mode() & 0o022 != 0 {
+        let message = format!("{} belongs to somebody else or can be written by others", path.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    Ok(())
+}
+
+fn read_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
+    let mut file = OpenOptions::new().read(true).custom_flags(nonblocking()).open(path)?;
+    let metadata = file.metadata()?;
+    check_owner(path, &metadata)?;
+    if !metadata.is_file() || metadata.len() != KEY_BYTES as u64 || metadata.mode() & 0o044 != 0 {
+        let message = format!("{} is not a key that its owner alone can read; remove it", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    let mut key = [0; KEY_BYTES];
+    file.read_exact(&mut key)?;
+    Ok(key)
+}
+
+/// Makes a key, unless another process does so first.
+fn make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut key = [0; KEY_BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut key)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&key)?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(key),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => read_key(path),
+        Err(error) => Err(error.error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! What a component is, learned from its bytes without running or compiling it.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+
+use super::ComponentError;
+use crate::limits::{
+    COMPONENT_BYTES, FUNCTION_BYTES, FUNCTIONS, MANIFEST_BYTES, MEMORIES, MODULES, TABLE_ELEMENTS, TABLES,
+};
+use crate::text::{safe_line, sha256_text};
+
+/// The version of the contract that this host speaks.
+pub const CONTRACT_VERSION: &str = "0.1.0";
+const CONTRACT: &str = "airlock:io/";
+const CONTRACT_TRACK: &str = "0.1.";
+const WASI_TRACK: &str = "0.2.";
+const MANIFEST_SECTION: &str = "airlock:manifest";
+/// Names that an error lists, at most, and bytes of each.
+const LISTED: usize = 12;
+const NAME_BYTES: usize = 200;
+
+/// What the host provides. Everything of WASI is linked, since language runtimes import all of it, but empty until a
+/// grant fills it.
+const PROVIDED: [&str; 30] = [
+    "airlock:io/context",
+    "airlock:io/op-run",
+    "airlock:io/types",
+    "airlock:io/value",
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+    "wasi:sockets/instance-network",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/network",
+    "wasi:sockets/tcp",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/udp",
+];
+const ALSO_PROVIDED: &str = "wasi:sockets/udp-create-socket";
+
+/// What a component is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// `sha256:` and the digest of the bytes.
+    pub digest: String,
+    /// How many bytes.
+    pub size: u64,
+    /// The version of airlock:io that it speaks.
+    pub contract: String,
+    /// What Airlock may call.
+    pub exports: Exports,
+    /// The names of its imports, in order, versions included; safe to show.
+    pub imports: Vec<String>,
+    /// What its author says of it. A request, never a grant.
+    pub manifest: Option<Manifest>,
+}
+
+/// Which of the interfaces that Airlock calls a component exports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Exports {
+    /// `airlock:io/output`: it stores outputs.
+    pub output: bool,
+    /// `airlock:io/input`: it loads inputs.
+    pub input: bool,
+    /// `airlock:io/op`: it computes.
+    pub op: bool,
+}
+
+/// What a component's author says of it, in the section `airlock:manifest`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// What it is called.
+    pub name: String,
+    /// Its own version.
+    #[serde(default)]
+    pub version: String,
+    /// In a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// The media types that it stores and loads; `*/*` for any.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// The JSON schema of its configuration.
+    #[serde(default)]
+    pub config: Option<serde_json::Value>,
+    /// The mounts that it would like.
+    #[serde(default)]
+    pub mounts: Vec<ManifestMount>,
+    /// The environment that it would like.
+    #[serde(default)]
+    pub environment: Vec<ManifestEnvironment>,
+}
+
+/// A mount that a component would like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestMount {
+    /// Where it looks for it.
+    pub path: String,
+    /// Whether it reads or writes there.
+    pub access: crate::grant::Access,
+    /// What for.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// An environment entry that a component would like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestEnvironment {
+    /// Its name.
+    pub name: String,
+    /// What for.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Reads what the component in `bytes` is, without compiling or running it.
+///
+/// # Errors
+/// A [`ComponentError`] where the bytes are no component, are shaped in a way that is not allowed, export nothing
+/// that Airlock calls, speak another version of the contract or carry a broken manifest.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
+    check_preamble(bytes)?;
+    let outline = Outline::read(bytes)?;
+    let mut exports = Exports::default();
+    let mut contract = None;
+    for name in &outline.exports {
+        let Some((interface, version)) = name.strip_prefix(CONTRACT).and_then(|rest| rest.split_once('@')) else {
+            continue;
+        };
+        match interface {
+            "output" => exports.output = true,
+            "input" => exports.input = true,
+            "op" => exports.op = true,
+            _ => continue,
+        }
+        if !version.starts_with(CONTRACT_TRACK) {
+            return Err(ComponentError::Version { found: safe_line(version, NAME_BYTES), offered: CONTRACT_VERSION });
+        }
+        contract = Some(safe_line(version, NAME_BYTES));
+    }
+    let Some(contract) = contract else {
+        return Err(ComponentError::NoExports(shown(&outline.exports)));
+    };
+    Ok(Inspection {
+        digest: sha256_text(&Sha256::digest(bytes)),
+        size: bytes.len() as u64,
+        contract,
+        exports,
+        imports: outline.imports.iter().map(|name| safe_line(name, NAME_BYTES)).collect(),
+        manifest: outline.manifest.map(parse_manifest).transpose()?,
+    })
+}
+
+impl Inspection {
+    /// Whether the host has all that the component imports.
+    pub(super) fn check_imports(&self) -> Result<(), ComponentError> {
+        let missing: Vec<String> = self.imports.iter().filter(|name| !is_provided(name)).cloned().collect();
+        if missing.is_empty() { Ok(()) } else { Err(ComponentError::Imports(shown(&missing))) }
+    }
+}
+
+fn is_provided(import: &str) -> bool {
+    let Some((interface, version)) = import.split_once('@') else { return false };
+    let track = if interface.starts_with(CONTRACT) { CONTRACT_TRACK } else { WASI_TRACK };
+    (PROVIDED.contains(&interface) || interface == ALSO_PROVIDED) && version.starts_with(track)
+}
+
+fn shown(names: &[String]) -> Vec<String> {
+    let mut shown: Vec<String> = names.iter().take(LISTED).map(|name| safe_line(name, NAME_BYTES)).collect();
+    if names.len() > LISTED {
+        shown.push(format!("{} more", names.len() - LISTED));
+    }
+    shown
+}
+
+fn check_preamble(bytes: &[u8]) -> Result<(), ComponentError> {
+    if bytes.len() as u64 > COMPONENT_BYTES {
+        return Err(ComponentError::TooLarge);
+    }
+    if bytes.is_empty() {
+        return Err(ComponentError::NotWasm("the file is empty"));
+    }
+    let text_start = bytes.trim_ascii_start();
+    if text_start.starts_with(b"(component") || text_start.starts_with(b"(module") || text_start.starts_with(b";;") {
+        return Err(ComponentError::NotWasm("it is WebAssembly text; translate it with `wasm-tools parse`"));
+    }
+    if bytes.starts_with(b"\x7fELF") {
+        return Err(ComponentError::NotWasm(
+            "it is a native program or compiled code; only components are taken, and compiled here",
+        ));
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(ComponentError::NotWasm("it does not begin as WebAssembly does"));
+    }
+    if Parser::is_core_wasm(bytes) {
+        return Err(ComponentError::CoreModule);
+    }
+    Ok(())
+}
+
+/// What a walk over a component's sections finds.
+#[derive(Default)]
+struct Outline<'a> {
+    imports: Vec<String>,
+    exports: Vec<String>,
+    manifest: Option<&'a [u8]>,
+    functions: u64,
+    modules: u64,
+}
+
+impl<'a> Outline<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, ComponentError> {
+        let mut outline = Self::default();
+        // Nested modules and components begin with a version and end with an end.
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(|error| ComponentError::malformed(&error))? {
+                Payload::Version { encoding, .. } => {
+                    depth += 1;
+                    if encoding == Encoding::Module {
+                        outline.modules += 1;
+                        at_most("core modules", outline.modules, MODULES as u64)?;
+                    }
+                }
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::CodeSectionStart { count, .. } => {
+                    outline.functions += u64::from(count);
+                    at_most("functions", outline.functions, FUNCTIONS)?;
+                }
+                Payload::CodeSectionEntry(body) => {
+                    at_most("bytes in one function", body.range().len() as u64, FUNCTION_BYTES as u64)?;
+                }
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    for import in section {
+                        let import = import.map_err(|error| ComponentError::malformed(&error))?;
+                        outline.imports.push(import.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    for export in section {
+                        let export = export.map_err(|error| ComponentError::malformed(&error))?;
+                        if export.kind == ComponentExternalKind::Instance {
+                            outline.exports.push(export.name.name.to_owned());
+                        }
+                    }
+                }
+                // The linkers of most languages leave a section of the core module where it was.
+                Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
+                    let data = section.data();
+                    at_most("bytes of manifest", data.len() as u64, MANIFEST_BYTES as u64)?;
+                    if outline.manifest.is_some_and(|other| other != data) {
+                        return Err(ComponentError::Manifest("there are two that differ".to_owned()));
+                    }
+                    outline.manifest = Some(data);
+                }
+                _ => {}
+            }
+        }
+        Ok(outline)
+    }
+}
+
+fn at_most(what: &'static str, found: u64, allowed: u64) -> Result<(), ComponentError> {
+    if found > allowed { Err(ComponentError::Shape { what, found, allowed }) } else { Ok(()) }
+}
+
+fn parse_manifest(section: &[u8]) -> Result<Manifest, ComponentError> {
+    let mut manifest: Manifest = serde_json::from_slice(section)
+        .map_err(|error| ComponentError::Manifest(safe_line(&error.to_string(), NAME_BYTES)))?;
+    let texts = [&mut manifest.name, &mut manifest.version, &mut manifest.description];
+    let mounts = manifest.mounts.iter_mut().flat_map(|mount| [&mut mount.path, &mut mount.reason]);
+    let environment = manifest.environment.iter_mut().flat_map(|entry| [&mut entry.name, &mut entry.reason]);
+    for text in texts.into_iter().chain(&mut manifest.values).chain(mounts).chain(environment) {
+        *text = safe_line(text, 4 * NAME_BYTES);
+    }
+    Ok(manifest)
+}
+
+/// Whether the memories and tables of a compiled component are within what a call may have.
+pub(super) fn check_requirements(compiled: &wasmtime::component::Component) -> Result<(), ComponentError> {
+    let Some(required) = compiled.resources_required() else { return Ok(()) };
+    at_most("memories", u64::from(required.num_memories), MEMORIES as u64)?;
+    at_most("tables", u64::from(required.num_tables), TABLES as u64)?;
+    at_most("elements in one table", required.max_initial_table_size.unwrap_or(0), TABLE_ELEMENTS as u64)
+}

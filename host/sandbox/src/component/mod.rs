@@ -1,0 +1,103 @@
+//! Components: read, digested, checked and compiled, in that order, before any of their code runs.
+
+mod cache;
+mod error;
+mod inspect;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+pub(crate) use cache::Cache;
+pub use cache::CacheSettings;
+pub use error::ComponentError;
+pub use inspect::{Exports, Inspection, Manifest, ManifestEnvironment, ManifestMount, inspect};
+
+use crate::call::State;
+use crate::contract::Entry;
+use crate::limits::COMPONENT_BYTES;
+
+/// A component that was found fit to run. Cheap to clone.
+#[derive(Clone)]
+pub struct Component(Arc<Loaded>);
+
+struct Loaded {
+    name: String,
+    inspection: Inspection,
+    entry: Entry,
+}
+
+impl Component {
+    /// What it is called in errors: the path or name that it was loaded by.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// `sha256:` and the digest of its bytes.
+    pub fn digest(&self) -> &str {
+        &self.0.inspection.digest
+    }
+
+    /// What was learned of it without running it.
+    pub fn inspection(&self) -> &Inspection {
+        &self.0.inspection
+    }
+
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.0.entry
+    }
+
+    /// Checks, compiles and links the component in `bytes`.
+    pub(crate) fn load(
+        linker: &Linker<State>,
+        cache: Option<&Cache>,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Self, ComponentError> {
+        let inspection = inspect(bytes)?;
+        inspection.check_imports()?;
+        let compiled = match cache {
+            Some(cache) => cache.get_or_compile(linker.engine(), &inspection.digest, bytes)?,
+            None => compile(linker.engine(), bytes)?,
+        };
+        inspect::check_requirements(&compiled)?;
+        let entry =
+            Entry::link(linker, &compiled, inspection.exports).map_err(|error| ComponentError::mismatch(&error))?;
+        Ok(Self(Arc::new(Loaded { name: name.to_owned(), inspection, entry })))
+    }
+}
+
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Component").field("name", &self.0.name).field("digest", &self.digest()).finish_non_exhaustive()
+    }
+}
+
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<wasmtime::component::Component, ComponentError> {
+    wasmtime::component::Component::from_binary(engine, bytes).map_err(|error| ComponentError::rejected(&error))
+}
+
+/// The bytes of the component at `path`.
+///
+/// # Errors
+/// [`ComponentError::Read`] where the file cannot be read or is no regular file, [`ComponentError::TooLarge`] where it
+/// is larger than [`COMPONENT_BYTES`].
+pub fn read(path: &Path) -> Result<Vec<u8>, ComponentError> {
+    let failed = |error: std::io::Error| ComponentError::Read { path: PathBuf::from(path), reason: error.to_string() };
+    let not_a_file = || failed(std::io::Error::other("it is not a regular file"));
+    // A FIFO would block before it is seen to be one.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(not_a_file());
+    }
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > COMPONENT_BYTES {
+        return Err(ComponentError::TooLarge);
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,300 @@
+//! Values as a guest reads and writes them: in chunks, or moved by the host between a part and a file.
+
+use std::io;
+
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
+
+use super::{Answer, host_error, limit, wit_types, wit_value};
+use crate::call::State;
+use crate::limits::{CHUNK, Limit, LimitExceeded, MEDIA_TYPE_BYTES, PARTS, PATH_BYTES};
+use crate::mount::FileError;
+use crate::report::StorageFailure;
+use crate::text::safe_line;
+use crate::value::{Budget, Content, ContentReader, ContentWriter, Part, Value};
+
+/// A value that a guest reads, and how far it is.
+pub struct SourceHandle {
+    parts: std::vec::IntoIter<Part>,
+}
+
+impl SourceHandle {
+    pub(crate) fn new(value: &Value) -> Self {
+        Self { parts: value.parts.clone().into_iter() }
+    }
+}
+
+/// A part that a guest reads.
+pub struct ReaderHandle {
+    key: Option<String>,
+    media_type: String,
+    content: Content,
+    reader: ContentReader,
+    spent: bool,
+}
+
+/// A value that a guest writes; its state is the call's, by index, so that it outlives the handle.
+pub struct SinkHandle;
+
+/// A value that is being written.
+pub(crate) struct SinkState {
+    budget: Budget,
+    finished: Vec<Part>,
+    current: Option<CurrentPart>,
+}
+
+struct CurrentPart {
+    key: Option<String>,
+    media_type: String,
+    content: ContentWriter,
+    /// Whether nothing was written or loaded yet, not even something empty.
+    untouched: bool,
+}
+
+impl SinkState {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self { budget, finished: Vec::new(), current: None }
+    }
+
+    /// The parts that were begun.
+    pub(crate) fn finish(mut self) -> Value {
+        self.close_part();
+        Value { parts: self.finished }
+    }
+
+    fn begin(&mut self, key: Option<String>, media_type: String) -> Result<(), wit_types::Error> {
+        if let Some(key) = key {
+            let key = safe_line(&key, 200);
+            return Err(host_error("unknown-key", format!("{key:?} is not a key of this call, which has none")));
+        }
+        if media_type.len() > MEDIA_TYPE_BYTES || !is_media_type(&media_type) {
+            let shown = safe_line(&media_type, 100);
+            return Err(host_error("bad-media-type", format!("{shown:?} is no media type, such as text/csv")));
+        }
+        self.close_part();
+        if self.finished.iter().any(|part| part.key == key) {
+            return Err(host_error("begun-before", "a value without keys has one part, which was begun before"));
+        }
+        let content = ContentWriter::new(self.budget.clone());
+        self.current = Some(CurrentPart { key, media_type, content, untouched: true });
+        Ok(())
+    }
+
+    fn close_part(&mut self) {
+        if let Some(part) = self.current.take() {
+            let content = part.content.finish();
+            self.finished.push(Part { key: part.key, media_type: part.media_type, content });
+        }
+    }
+}
+
+/// Whether `text` has the form `type/subtype`, perhaps with parameters, in plain ASCII.
+fn is_media_type(text: &str) -> bool {
+    let token = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+*".contains(&byte))
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+        && essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+}
+
+impl wit_value::Host for State {}
+
+impl wit_value::HostSource for State {
+    fn next(&mut self, source: Resource<SourceHandle>) -> Answer<Option<Resource<ReaderHandle>>> {
+        let Some(part) = self.table.get_mut(&source)?.parts.next() else { return Ok(Ok(None)) };
+        let reader = part.content.reader();
+        let handle =
+            ReaderHandle { key: part.key, media_type: part.media_type, content: part.content, reader, spent: false };
+        Ok(Ok(Some(self.table.push(handle)?)))
+    }
+
+    fn drop(&mut self, source: Resource<SourceHandle>) -> wasmtime::Result<()> {
+        self.table.delete(source)?;
+        Ok(())
+    }
+}
+
+impl wit_value::HostReader for State {
+    fn key(&mut self, reader: Resource<ReaderHandle>) -> wasmtime::Result<Option<String>> {
+        Ok(self.table.get(&reader)?.key.clone())
+    }
+
+    fn media_type(&mut self, reader: Resource<ReaderHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&reader)?.media_type.clone())
+    }
+
+    fn size(&mut self, reader: Resource<ReaderHandle>) -> wasmtime::Result<u64> {
+        Ok(self.table.get(&reader)?.content.size())
+    }
+
+    fn digest(&mut self, reader: Resource<ReaderHandle>) -> Answer<String> {
+        let content = self.table.get(&reader)?.content.clone();
+        let deadline = self.deadline.clone();
+        match content.digest(|_| deadline.check().map_err(Stop::Trap)) {
+            Ok(digest) => Ok(Ok(digest)),
+            Err(stop) => self.stopped("read", "the value", stop),
+        }
+    }
+
+    fn read(&mut self, reader: Resource<ReaderHandle>, max: u32) -> Answer<Vec<u8>> {
+        if max == 0 {
+            return Ok(Err(host_error("bad-length", "at least one byte is read")));
+        }
+        let handle = self.table.get_mut(&reader)?;
+        if handle.spent {
+            return Ok(Err(spent()));
+        }
+        match handle.reader.read(usize::try_from(max).unwrap_or(CHUNK)) {
+            Ok(bytes) => Ok(Ok(bytes)),
+            Err(error) => self.stopped("read", "the value", Stop::Io(error)),
+        }
+    }
+
+    fn rewind(&mut self, reader: Resource<ReaderHandle>) -> Answer<()> {
+        let handle = self.table.get_mut(&reader)?;
+        if handle.spent {
+            return Ok(Err(spent()));
+        }
+        handle.reader.rewind();
+        Ok(Ok(()))
+    }
+
+    fn save(&mut self, reader: Resource<ReaderHandle>, path: String) -> Answer<u64> {
+        let handle = self.table.get_mut(&reader)?;
+        if handle.spent {
+            return Ok(Err(spent()));
+        }
+        let target = self.files.create(&path);
+        let copied = match target {
+            Err(error) => Err(Stop::File(error)),
+            Ok(mut target) => {
+                handle.content.digest_in_background();
+                let deadline = &self.deadline;
+                handle.reader.copy_to(&mut target, |target, bytes| {
+                    deadline.check().map_err(Stop::Trap)?;
+                    target.charge(bytes).map_err(Stop::File)
+                })
+            }
+        };
+        match copied {
+            Ok(bytes) => Ok(Ok(bytes)),
+            Err(stop) => {
+                handle.spent = true;
+                self.stopped("write", &path, stop)
+            }
+        }
+    }
+
+    fn drop(&mut self, reader: Resource<ReaderHandle>) -> wasmtime::Result<()> {
+        self.table.delete(reader)?;
+        Ok(())
+    }
+}
+
+fn spent() -> wit_types::Error {
+    host_error("spent", "the reader is spent: an earlier save failed")
+}
+
+impl wit_value::HostSink for State {
+    fn begin(&mut self, sink: Resource<SinkHandle>, key: Option<String>, media_type: String) -> Answer<()> {
+        let sink = self.sink(&sink)?;
+        if sink.finished.len() >= PARTS {
+            return limit(LimitExceeded::new(Limit::Parts, PARTS as u64));
+        }
+        Ok(sink.begin(key, media_type))
+    }
+
+    fn write(&mut self, sink: Resource<SinkHandle>, bytes: Vec<u8>) -> Answer<()> {
+        if bytes.len() > CHUNK {
+            return Ok(Err(host_error("bad-length", format!("at most {CHUNK} bytes are written at once"))));
+        }
+        let Some(part) = &mut self.sink(&sink)?.current else { return Ok(Err(before_begin())) };
+        part.untouched = false;
+        match part.content.append(&bytes) {
+            Ok(()) => Ok(Ok(())),
+            Err(error) => self.stopped("keep", "the value", Stop::Io(error)),
+        }
+    }
+
+    fn load(&mut self, sink: Resource<SinkHandle>, path: String) -> Answer<u64> {
+        if self.sink(&sink)?.current.is_none() {
+            return Ok(Err(before_begin()));
+        }
+        let opened = self.files.open_read(&path);
+        let sink = self.sink(&sink)?;
+        match opened {
+            Ok((file, length)) => {
+                if let Some(part) = &mut sink.current {
+                    part.untouched = false;
+                    part.content.append_file(file, length);
+                }
+                Ok(Ok(length))
+            }
+            Err(error) => {
+                if matches!(error, FileError::Code(ErrorCode::NoEntry))
+                    && sink.current.as_ref().is_some_and(|part| part.untouched)
+                {
+                    sink.current = None;
+                }
+                self.stopped("read", &path, Stop::File(error))
+            }
+        }
+    }
+
+    fn drop(&mut self, _: Resource<SinkHandle>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+fn before_begin() -> wit_types::Error {
+    host_error("not-begun", "begin a part first")
+}
+
+/// Why moving bytes stopped.
+pub(crate) enum Stop {
+    /// The machine's storage failed.
+    Io(io::Error),
+    /// The guest's file system answered so.
+    File(FileError),
+    /// The call ends.
+    Trap(wasmtime::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::Io(error)
+    }
+}
+
+impl State {
+    fn sink(&mut self, sink: &Resource<SinkHandle>) -> wasmtime::Result<&mut SinkState> {
+        let index = usize::try_from(sink.rep())?;
+        self.sinks.get_mut(index).ok_or_else(|| wasmtime::format_err!("there is no such sink"))
+    }
+
+    /// What a guest is told when moving bytes stopped; a failure of storage is remembered with its cause.
+    fn stopped<T>(&mut self, operation: &str, path: &str, stop: Stop) -> Answer<T> {
+        match stop {
+            Stop::Trap(error) => Err(error),
+            Stop::File(FileError::Limit(exceeded)) => limit(exceeded),
+            Stop::File(FileError::Code(code)) => Ok(Err(file_error(path, code))),
+            Stop::Io(error) => {
+                let (operation, path) = (operation.to_owned(), safe_line(path, PATH_BYTES));
+                let failure = StorageFailure { operation, path, reason: error.to_string() };
+                let answer = wit_types::Error::from(&failure);
+                self.files.record().fail(failure);
+                Ok(Err(answer))
+            }
+        }
+    }
+}
+
+fn file_error(path: &str, code: ErrorCode) -> wit_types::Error {
+    let path = safe_line(path, 1000);
+    match code {
+        ErrorCode::NoEntry => wit_types::Error::NotFound(Vec::new()),
+        ErrorCode::NotPermitted | ErrorCode::Access | ErrorCode::ReadOnly => wit_types::Error::AccessDenied(path),
+        other => host_error("storage", format!("{path}: {}", other.name())),
+    }
+}
