@@ -143,6 +143,8 @@ pub struct DirectoryPath(PathBuf);
 
 /// Directories that show the machine rather than hold data.
 const SYSTEM_DIRECTORIES: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
+/// Where Linux keeps a file system in memory; directories below it hold data like any other.
+const SHARED_MEMORY: &str = "/dev/shm";
 
 impl DirectoryPath {
     /// The directory `path`, which need not exist yet. `own_state` are the directories in which Airlock keeps its
@@ -158,7 +160,8 @@ impl DirectoryPath {
         if resolved.parent().is_none() {
             return refuse("it is the root of the file system");
         }
-        if SYSTEM_DIRECTORIES.iter().any(|system| resolved.starts_with(system)) {
+        let shared_memory = resolved.starts_with(SHARED_MEMORY) && resolved != Path::new(SHARED_MEMORY);
+        if !shared_memory && SYSTEM_DIRECTORIES.iter().any(|system| resolved.starts_with(system)) {
             return refuse("it shows the machine's processes and devices");
         }
         if let Some(home) = std::env::home_dir().and_then(|home| resolve(&home).ok())
@@ -292,6 +295,7 @@ mod tests {
         for path in ["/", "/proc", "/proc/self", "/sys", "/dev", "/dev/shm", "/run", "/tmp/..", "/tmp/../proc"] {
             assert!(refusal(Path::new(path), &[]).is_some(), "{path}");
         }
+        assert_eq!(refusal(Path::new("/dev/shm/lake"), &[]), None);
     }
 
     #[test]

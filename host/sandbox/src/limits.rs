@@ -100,8 +100,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 512 * MIB,
-            time: Duration::from_secs(300),
-            cpu_time: Duration::from_secs(60),
+            time: Duration::from_mins(5),
+            cpu_time: Duration::from_mins(1),
             disk: 10 * GIB,
             files: 10_000,
         }
@@ -210,7 +210,7 @@ impl fmt::Display for Bytes {
             n if n >= KIB => (KIB, "KiB"),
             n => return write!(f, "{n} B"),
         };
-        if self.0 % unit == 0 {
+        if self.0.is_multiple_of(unit) {
             write!(f, "{} {name}", self.0 / unit)
         } else {
             #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]

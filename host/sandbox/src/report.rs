@@ -71,7 +71,7 @@ pub enum Failure {
         error: GuestError,
     },
     /// Something was denied, and the guest failed; or denials were to be failures.
-    #[error("denied by policy: {denial}{}", after(error))]
+    #[error("denied by policy: {denial}{}", after(error.as_deref()))]
     Denied {
         /// The first denial; the receipt has them all.
         denial: Denial,
@@ -113,8 +113,8 @@ pub enum Failure {
     },
 }
 
-fn after(error: &Option<Box<Failure>>) -> String {
-    error.as_ref().map(|error| format!("; then {error}")).unwrap_or_default()
+fn after(error: Option<&Failure>) -> String {
+    error.map(|error| format!("; then {error}")).unwrap_or_default()
 }
 
 /// An error that a guest returned; its text is safe to show.

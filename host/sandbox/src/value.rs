@@ -402,13 +402,12 @@ impl ContentWriter {
 
     fn append_to_spill(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
-        let (file, offset) = match &mut self.spill {
-            Some(spill) => (Arc::clone(&spill.file), spill.length),
-            None => {
-                let file = Arc::new(tempfile::tempfile_in(self.budget.directory())?);
-                self.spill = Some(Spill { file: Arc::clone(&file), length: 0 });
-                (file, 0)
-            }
+        let (file, offset) = if let Some(spill) = &self.spill {
+            (Arc::clone(&spill.file), spill.length)
+        } else {
+            let file = Arc::new(tempfile::tempfile_in(self.budget.directory())?);
+            self.spill = Some(Spill { file: Arc::clone(&file), length: 0 });
+            (file, 0)
         };
         file.write_all_at(bytes, offset)?;
         if let Some(spill) = &mut self.spill {
@@ -442,7 +441,7 @@ mod tests {
 
     #[test]
     fn bytes_come_back_whether_they_fit_into_the_budget_or_not() {
-        let bytes: Vec<u8> = (0..3 * CHUNK + 17).map(|i| (i % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * CHUNK + 17).collect();
         for memory in [0, 1000, CHUNK as u64 + 1, u64::MAX] {
             let content = Content::from_bytes(&bytes, &budget(memory)).unwrap();
             assert_eq!(content.size(), bytes.len() as u64);

@@ -301,3 +301,6 @@ pub(super) fn check_requirements(compiled: &wasmtime::component::Component) -> R
     at_most("tables", u64::from(required.num_tables), TABLES as u64)?;
     at_most("elements in one table", required.max_initial_table_size.unwrap_or(0), TABLE_ELEMENTS as u64)
 }
+
+#[cfg(test)]
+mod tests;
