@@ -210,6 +210,20 @@ mod tests {
     }
 
     #[test]
+    fn the_published_vectors_hold() {
+        let document = include_str!("../../../docs/layout.md");
+        let (_, vectors) = document.split_once("## Test vectors").unwrap();
+        let mut rows = 0;
+        for row in vectors.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = row.split('`').collect();
+            let key: String = serde_json::from_str(cells[1]).unwrap();
+            assert_eq!(segment(&key), cells[3], "{row}");
+            rows += 1;
+        }
+        assert!(rows > 20);
+    }
+
+    #[test]
     fn a_long_key_ends_in_its_hash() {
         let segment = segment(&"k".repeat(5000));
         assert_eq!(segment.len(), SEGMENT_BYTES);

@@ -1,0 +1,135 @@
+use super::*;
+
+const OUTPUT: &str = r#"(component
+    (instance $i)
+    (export "airlock:io/output@0.1.0" (instance $i))
+)"#;
+
+fn inspected(text: &str) -> Result<Inspection, ComponentError> {
+    inspect(&wat::parse_str(text).unwrap())
+}
+
+/// What a newcomer reads.
+fn message(text: &str) -> String {
+    inspected(text).and_then(|inspection| inspection.check_imports()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_component_is_known_by_what_it_exports() {
+    let inspection = inspected(OUTPUT).unwrap();
+    assert_eq!(inspection.exports, Exports { output: true, input: false, op: false });
+    assert_eq!(inspection.contract, "0.1.0");
+    assert!(inspection.digest.starts_with("sha256:") && inspection.digest.len() == 71);
+}
+
+#[test]
+fn a_later_version_of_the_same_track_is_taken() {
+    assert!(inspected(&OUTPUT.replace("0.1.0", "0.1.7")).is_ok());
+}
+
+#[test]
+fn what_is_not_webassembly_is_told_apart() {
+    let told = |bytes: &[u8]| inspect(bytes).unwrap_err().to_string();
+    assert_eq!(told(b""), "this is not a WebAssembly component: the file is empty");
+    assert_eq!(
+        told(b"  (component)"),
+        "this is not a WebAssembly component: it is WebAssembly text; translate it with `wasm-tools parse`"
+    );
+    assert_eq!(
+        told(b"\x7fELF\x02\x01"),
+        "this is not a WebAssembly component: it is a native program or compiled code; only components are taken, and \
+         compiled here"
+    );
+    assert_eq!(
+        told(b"#!/usr/bin/env python3"),
+        "this is not a WebAssembly component: it does not begin as WebAssembly does"
+    );
+}
+
+#[test]
+fn a_core_module_is_told_how_to_become_a_component() {
+    assert_eq!(
+        message("(module)"),
+        "this is a core WebAssembly module, not a component; build for wasm32-wasip2, or wrap it with `wasm-tools \
+         component new`"
+    );
+}
+
+#[test]
+fn broken_webassembly_is_malformed() {
+    let mut bytes = wat::parse_str(OUTPUT).unwrap();
+    bytes.truncate(bytes.len() - 1);
+    assert!(matches!(inspect(&bytes), Err(ComponentError::Malformed(_))));
+}
+
+#[test]
+fn a_component_without_our_exports_is_told_what_it_exports() {
+    assert_eq!(
+        message(r#"(component (instance $i) (export "wasi:cli/run@0.2.0" (instance $i)))"#),
+        "the component exports none of airlock:io/output, airlock:io/input and airlock:io/op, so it is neither an I/O \
+         manager nor an op (it exports wasi:cli/run@0.2.0)"
+    );
+}
+
+#[test]
+fn another_version_of_the_contract_is_told_which_side_is_old() {
+    assert_eq!(
+        message(&OUTPUT.replace("0.1.0", "0.2.0")),
+        "the component speaks airlock:io@0.2.0, and this Airlock speaks airlock:io@0.1.0; use a newer Airlock"
+    );
+    assert_eq!(
+        message(&OUTPUT.replace("0.1.0", "0.0.9")),
+        "the component speaks airlock:io@0.0.9, and this Airlock speaks airlock:io@0.1.0; build it anew against this \
+         version"
+    );
+}
+
+#[test]
+fn imports_that_the_host_lacks_are_named() {
+    let component = OUTPUT.replace(
+        "(instance $i)\n",
+        r#"(import "wasi:http/types@0.2.0" (instance)) (import "wasi:io/poll@0.2.3" (instance))
+           (import "wasi:cli/exit@0.3.0" (instance)) (import "env" (instance)) (instance $i)
+        "#,
+    );
+    assert_eq!(
+        message(&component),
+        "the component imports what Airlock does not provide: wasi:http/types@0.2.0, wasi:cli/exit@0.3.0, env; build \
+         it without them (a guest gets WASI 0.2 and airlock:io, and no HTTP)"
+    );
+}
+
+#[test]
+fn too_many_modules_and_functions_are_refused_before_compiling() {
+    let modules = OUTPUT.replace("(instance $i)\n", &format!("{} (instance $i)\n", "(core module)".repeat(65)));
+    assert_eq!(message(&modules), "the component has 65 core modules; 64 are allowed");
+    let functions = format!("(core module {})", "(func)".repeat(200_001));
+    let functions = OUTPUT.replace("(instance $i)\n", &format!("{functions} (instance $i)\n"));
+    assert_eq!(message(&functions), "the component has 200001 functions; 200000 are allowed");
+}
+
+#[test]
+fn a_function_that_is_too_large_is_refused() {
+    let body = "(drop (i32.const 1))".repeat(700_001);
+    let component = OUTPUT.replace("(instance $i)\n", &format!("(core module (func {body})) (instance $i)\n"));
+    assert!(message(&component).ends_with("bytes in one function; 2097152 are allowed"));
+}
+
+#[test]
+fn a_manifest_is_read_wherever_a_linker_left_it_and_made_safe() {
+    let manifest = r#"(@custom "airlock:manifest" "{\"name\":\"a\\u001b[2J\",\"values\":[\"text/csv\"]}")"#;
+    let own = OUTPUT.replace("(instance $i)\n", &format!("(instance $i) {manifest}\n"));
+    let of_module = OUTPUT.replace("(instance $i)\n", &format!("(core module {manifest}) (instance $i)\n"));
+    for component in [own, of_module] {
+        let manifest = inspected(&component).unwrap().manifest.unwrap();
+        assert_eq!((manifest.name.as_str(), manifest.values.as_slice()), ("a\\u{1b}[2J", &["text/csv".to_owned()][..]));
+    }
+}
+
+#[test]
+fn a_broken_manifest_is_an_error() {
+    let component = OUTPUT.replace("(instance $i)\n", "(instance $i) (@custom \"airlock:manifest\" \"{}\")\n");
+    assert!(
+        message(&component).starts_with("the component's airlock:manifest section is not a manifest: missing field")
+    );
+}
