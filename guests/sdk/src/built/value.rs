@@ -1,0 +1,191 @@
+//! Values in memory.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+
+use super::layout::hexadecimal;
+use crate::Error;
+
+/// Bytes that a built reader gives at a time, fewer than what is asked for, as the host may.
+const READ: usize = 64 << 10;
+/// Bytes that a sink takes at a time.
+const CHUNK: usize = 1 << 20;
+
+/// One part of a value, to give to a manager under test or to look at afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The partition key or mapping key.
+    pub key: Option<String>,
+    /// An IANA media type.
+    pub media_type: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+impl Part {
+    /// The only part of a value.
+    pub fn new(media_type: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { key: None, media_type: media_type.into(), bytes: bytes.into() }
+    }
+
+    /// The same with a key.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+}
+
+/// Gives parts one by one.
+#[derive(Debug)]
+pub struct Source {
+    parts: RefCell<std::vec::IntoIter<Part>>,
+}
+
+impl Source {
+    pub fn new(parts: Vec<Part>) -> Self {
+        Self { parts: RefCell::new(parts.into_iter()) }
+    }
+
+    pub fn next(&self) -> Result<Option<Reader>, Error> {
+        let part = self.parts.borrow_mut().next();
+        Ok(part.map(|part| Reader { part, position: Cell::new(0) }))
+    }
+}
+
+/// Reads a part.
+#[derive(Debug)]
+pub struct Reader {
+    part: Part,
+    position: Cell<usize>,
+}
+
+impl Reader {
+    pub fn key(&self) -> Option<String> {
+        self.part.key.clone()
+    }
+
+    pub fn media_type(&self) -> String {
+        self.part.media_type.clone()
+    }
+
+    pub fn size(&self) -> u64 {
+        self.part.bytes.len() as u64
+    }
+
+    pub fn read(&self, max: u32) -> Result<Vec<u8>, Error> {
+        if max == 0 {
+            return Err(Error::other("bad-request", "a read of at most 0 bytes"));
+        }
+        let rest = self.rest();
+        let length = rest.len().min(usize::try_from(max).unwrap_or(usize::MAX)).min(READ);
+        let bytes = rest.get(..length).unwrap_or_default().to_vec();
+        self.position.set(self.position.get() + length);
+        Ok(bytes)
+    }
+
+    pub fn rewind(&self) -> Result<(), Error> {
+        self.position.set(0);
+        Ok(())
+    }
+
+    pub fn digest(&self) -> Result<String, Error> {
+        Ok(format!("sha256:{}", hexadecimal(&Sha256::digest(&self.part.bytes))))
+    }
+
+    pub fn save(&self, path: &str) -> Result<u64, Error> {
+        let path = Path::new(path);
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let rest = self.rest();
+        fs::write(path, rest)?;
+        self.position.set(self.part.bytes.len());
+        Ok(rest.len() as u64)
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.part.bytes.get(self.position.get()..).unwrap_or_default()
+    }
+}
+
+/// Collects parts.
+#[derive(Clone, Debug)]
+pub struct Sink(Rc<SinkState>);
+
+#[derive(Debug)]
+struct SinkState {
+    /// The keys that may be begun, where that is known.
+    keys: Option<Vec<String>>,
+    parts: RefCell<Vec<Part>>,
+    /// Whether anything was appended to the last part, be it no byte.
+    touched: Cell<bool>,
+}
+
+impl Sink {
+    pub fn new(keys: Option<Vec<String>>) -> Self {
+        Self(Rc::new(SinkState { keys, parts: RefCell::default(), touched: Cell::new(false) }))
+    }
+
+    pub fn take(&self) -> Vec<Part> {
+        self.0.parts.take()
+    }
+
+    pub fn begin(&self, key: Option<&str>, media_type: &str) -> Result<(), Error> {
+        let mut parts = self.0.parts.borrow_mut();
+        let refuse = |message: String| Err(Error::conflict(message));
+        if parts.iter().any(|part| part.key.as_deref() == key) {
+            return refuse(format!("the part {key:?} was begun before"));
+        }
+        if parts.iter().any(|part| part.key.is_some() != key.is_some()) {
+            return refuse("parts with and without keys do not mix".to_owned());
+        }
+        if let (Some(keys), Some(key)) = (&self.0.keys, key)
+            && !keys.iter().any(|known| known == key)
+        {
+            return refuse(format!("the key {key:?} is not one of this call's"));
+        }
+        parts.push(Part { key: key.map(str::to_owned), media_type: media_type.to_owned(), bytes: Vec::new() });
+        self.0.touched.set(false);
+        Ok(())
+    }
+
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Error> {
+        if bytes.len() > CHUNK {
+            return Err(Error::LimitExceeded(format!("a write of {} bytes; at most 1 MiB", bytes.len())));
+        }
+        self.append(bytes)
+    }
+
+    pub fn load(&self, path: &str) -> Result<u64, Error> {
+        match fs::read(path) {
+            Ok(bytes) => {
+                self.append(&bytes)?;
+                Ok(bytes.len() as u64)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if !self.0.touched.get() {
+                    self.0.parts.borrow_mut().pop();
+                }
+                Err(Error::not_found())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn append(&self, bytes: &[u8]) -> Result<(), Error> {
+        match self.0.parts.borrow_mut().last_mut() {
+            Some(part) => {
+                part.bytes.extend_from_slice(bytes);
+                self.0.touched.set(true);
+                Ok(())
+            }
+            None => Err(Error::other("bad-request", "bytes before a part was begun")),
+        }
+    }
+}
