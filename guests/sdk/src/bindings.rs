@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::pedantic, clippy::restriction, clippy::all, reason = "generated code")]
 
-wit_bindgen::generate!({ path: "../../wit", world: "imports" });
+wit_bindgen::generate!({ path: "../../wit", world: "imports", additional_derives: [PartialEq] });
 
 /// The export of a guest that stores.
 pub mod output_manager {

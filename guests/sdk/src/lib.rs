@@ -71,7 +71,7 @@ mod export;
 mod manager;
 mod metadata;
 mod op;
-mod path;
+pub mod path;
 mod value;
 
 #[cfg(not(target_family = "wasm"))]

@@ -1,4 +1,4 @@
-//! Managers that keep each part of a value in a file or directory of its own.
+//! Managers that keep each part of a value in a file or directory of its own, and the steps that they share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
