@@ -223,9 +223,7 @@ impl Sandbox {
         let result = finish(&mut state);
         let (mut files, receipt, log, stderr) = state.close();
         let outcome = outcome::judge(ended, &files, stderr, call.strict);
-        let outcome = outcome.and_then(|()| {
-            files.publish(self.0.durability, &interrupted).map_err(|failure| Failure::Storage { failure })
-        });
+        let outcome = outcome.and_then(|()| files.publish(self.0.durability, &interrupted));
         Report { outcome: outcome.map(|()| result), receipt, log }
     }
 }

@@ -15,7 +15,7 @@ use super::log::CallLog;
 use crate::context::{InputContext, OpContext, OutputContext};
 use crate::contract::{InputCall, OpCall, OutputCall, Recorded, SinkState};
 use crate::limits::{CLOCK_RESOLUTION, HANDLES, HOST_CALL_BYTES, RANDOM_BYTES};
-use crate::mount::FileSystem;
+use crate::mount::{FileSystem, FileSystemView};
 use crate::report::{Level, Log, Receipt};
 
 /// The data of a call's store.
@@ -97,6 +97,10 @@ pub(super) fn store(
 }
 
 impl State {
+    pub(crate) fn file_system(&mut self) -> FileSystemView<'_> {
+        FileSystemView { files: &mut self.files, table: &mut self.table }
+    }
+
     pub(crate) fn output(&mut self) -> wasmtime::Result<&mut OutputCall> {
         match &mut self.subject {
             Subject::Output(output) => Ok(output),

@@ -9,11 +9,13 @@ mod output;
 mod value;
 
 use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime_wasi::p2::bindings::filesystem;
 
 use crate::call::State;
 use crate::component::Exports;
 use crate::layout::BadExtension;
 use crate::limits::{ERROR_BYTES, LimitExceeded};
+use crate::mount::HasFileSystem;
 use crate::report::{GuestError, StorageFailure};
 use crate::text::{safe, safe_line};
 
@@ -86,7 +88,8 @@ pub(crate) type Answer<T> = wasmtime::Result<Result<T, wit_types::Error>>;
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
-    crate::mount::add_to_linker(linker)?;
+    filesystem::types::add_to_linker::<State, HasFileSystem>(linker, State::file_system)?;
+    filesystem::preopens::add_to_linker::<State, HasFileSystem>(linker, State::file_system)?;
     environment::add_to_linker(linker)?;
     network::add_to_linker(linker)?;
     linker.allow_shadowing(false);

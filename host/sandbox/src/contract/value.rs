@@ -165,15 +165,18 @@ impl wit_value::HostReader for State {
         if handle.spent {
             return Ok(Err(spent()));
         }
-        let target = self.files.create(&path);
-        let copied = match target {
+        let copied = match self.files.create(&path) {
             Err(error) => Err(Stop::File(error)),
-            Ok(mut target) => {
+            Ok(target) => {
                 handle.content.digest_in_background();
                 let deadline = &self.deadline;
-                handle.reader.copy_to(&mut target, |target, bytes| {
+                let copied = handle.reader.copy_to(&mut target.file(), |_, bytes| {
                     deadline.check().map_err(Stop::Trap)?;
                     target.charge(bytes).map_err(Stop::File)
+                });
+                copied.map_err(|stop| match stop {
+                    Stop::Io(error) => Stop::File(target.fail(&error)),
+                    other => other,
                 })
             }
         };

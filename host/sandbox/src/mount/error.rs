@@ -44,6 +44,7 @@ impl From<FileError> for FsError {
 /// The code of an error of the machine.
 pub(crate) fn code_of(error: &io::Error) -> ErrorCode {
     match errno(error) {
+        None if error.kind() == io::ErrorKind::StorageFull => ErrorCode::InsufficientSpace,
         Some(Errno::ROFS) => ErrorCode::ReadOnly,
         Some(Errno::DQUOT) => ErrorCode::Quota,
         Some(Errno::XDEV) => ErrorCode::CrossDevice,

@@ -1,74 +1,63 @@
 //! The file system that a guest sees.
-#![allow(
-    missing_docs,
-    dead_code,
-    unused_variables,
-    clippy::all,
-    clippy::pedantic,
-    clippy::allow_attributes,
-    reason = "the file system comes next"
-)]
+//!
+//! A [`FileSystem`] is made for one call. At each mount the guest sees a back end, which is never written in place,
+//! overlaid with what the call itself wrote, which waits in a staging area. [`FileSystem::publish`] makes it visible
+//! to others, all or nothing; a file system that is dropped without it leaves nothing behind.
+//!
+//! A path takes one way: [`path`] resolves it by its text, [`FileSystem`] finds the mount that covers it,
+//! [`overlay`] asks the [`scope`] and the grant whether the call may do what it tries, and only then looks at the
+//! [`backend`]. What is refused is recorded in [`record`]; what is used is taken from [`quota`].
+
+mod backend;
+mod directory;
 mod error;
+mod file;
+mod local;
+mod lock;
+mod memory;
+mod overlay;
+mod path;
+mod plan;
+mod publish;
+mod quota;
 mod record;
-use crate::call::State;
-use crate::{grant::*, layout::*, limits::*, report::*};
-pub(crate) use error::{FileError, FileResult};
+mod scope;
+mod staging;
+mod stream;
+mod system;
+mod wasi;
+
+pub use memory::MemoryDirectory;
+
+pub(crate) use error::FileError;
 pub(crate) use record::Record;
-#[derive(Clone, Debug, Default)]
-pub struct MemoryDirectory {}
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    #[default]
-    Full,
-    None,
-}
+pub(crate) use system::{FileSystem, SaveTarget};
+pub(crate) use wasi::{FileSystemView, HasFileSystem};
+
+use quota::Quota;
+
+/// What a call does with its outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
+    /// It reads them; every mount is read-only.
     Load,
+    /// It writes them, where the grant lends a mount to be written.
     Store,
 }
-pub(crate) struct FileSystem {
+
+/// What a publish survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process and of the machine.
+    #[default]
+    Full,
+    /// The end of the process, but not a loss of power: for tests and measurements.
+    None,
+}
+
+/// What the files and streams of a call share.
+#[derive(Debug)]
+pub(crate) struct Call {
     record: Record,
-}
-pub(crate) struct SaveTarget {
-    file: std::fs::File,
-}
-impl SaveTarget {
-    pub fn charge(&mut self, bytes: u64) -> FileResult<()> {
-        Ok(())
-    }
-}
-impl std::io::Write for SaveTarget {
-    fn write(&mut self, b: &[u8]) -> std::io::Result<usize> {
-        self.file.write(b)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-impl FileSystem {
-    pub fn open(
-        mounts: &[MountGrant],
-        scope: &[Location],
-        intent: Intent,
-        limits: &Limits,
-        interrupted: &dyn Fn() -> bool,
-    ) -> Result<Self, Failure> {
-        Ok(Self { record: Record::default() })
-    }
-    pub fn publish(&mut self, durability: Durability, interrupted: &dyn Fn() -> bool) -> Result<(), StorageFailure> {
-        Ok(())
-    }
-    pub fn record(&self) -> &Record {
-        &self.record
-    }
-    pub fn create(&mut self, path: &str) -> FileResult<SaveTarget> {
-        todo!()
-    }
-    pub fn open_read(&mut self, path: &str) -> FileResult<(std::fs::File, u64)> {
-        todo!()
-    }
-}
-pub(crate) fn add_to_linker(linker: &mut wasmtime::component::Linker<State>) -> wasmtime::Result<()> {
-    Ok(())
+    quota: Quota,
 }

@@ -1,0 +1,215 @@
+//! Directories of the machine, walked one component at a time and never through a link.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, FileType, MetadataExt};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::backend::{Found, Kind};
+use super::path::{ancestors, name, parent};
+
+/// What a walk along a path met.
+pub(crate) enum Walk {
+    /// The directory at its end.
+    Directory(Dir),
+    /// Nothing, at its end or before.
+    Missing,
+    /// A regular file.
+    File,
+    /// A link, FIFO, device or socket.
+    Other,
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Opens the directory at the absolute `path`.
+pub(crate) fn open_root(path: &Path) -> io::Result<Dir> {
+    let file = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
+    Ok(Dir::from_std_file(File::from(file)))
+}
+
+/// Opens the directory `name` in `parent`.
+pub(crate) fn open(parent: &Dir, name: &str) -> io::Result<Dir> {
+    check_component(name)?;
+    let file = rustix::fs::openat(parent, name, DIRECTORY, Mode::empty())?;
+    Ok(Dir::from_std_file(File::from(file)))
+}
+
+/// Opens the file `name` in `parent` with `flags`; nothing where it is no regular file. Never blocks.
+pub(crate) fn open_file(parent: &Dir, name: &str, flags: OFlags) -> io::Result<Option<File>> {
+    check_component(name)?;
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o666)) {
+        Ok(file) => {
+            let file = File::from(file);
+            Ok(file.metadata()?.is_file().then_some(file))
+        }
+        // A link, or a FIFO or socket that is opened to write.
+        Err(Errno::LOOP | Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Walks from `root` along `path`.
+pub(crate) fn walk(root: &Dir, path: &str) -> io::Result<Walk> {
+    let mut directory = root.try_clone()?;
+    for component in path.split('/').filter(|component| !component.is_empty()) {
+        directory = match open(&directory, component) {
+            Ok(next) => next,
+            Err(error) => {
+                return match Errno::from_io_error(&error) {
+                    Some(Errno::NOENT) => Ok(Walk::Missing),
+                    Some(Errno::NOTDIR | Errno::LOOP) => match find(&directory, component)? {
+                        Some(Found::File { .. }) => Ok(Walk::File),
+                        Some(Found::Other) => Ok(Walk::Other),
+                        Some(Found::Directory) => Err(error),
+                        None => Ok(Walk::Missing),
+                    },
+                    _ => Err(error),
+                };
+            }
+        };
+    }
+    Ok(Walk::Directory(directory))
+}
+
+/// What `path` below `root` is. What lies below a file is nothing, what lies below a link is [`Found::Other`].
+pub(crate) fn stat(root: &Dir, path: &str) -> io::Result<Option<Found>> {
+    let Some(directory) = parent(path) else { return Ok(Some(Found::Directory)) };
+    match walk(root, directory)? {
+        Walk::Directory(directory) => find(&directory, name(path)),
+        Walk::Missing | Walk::File => Ok(None),
+        Walk::Other => Ok(Some(Found::Other)),
+    }
+}
+
+/// What `name` in `directory` is.
+pub(crate) fn find(directory: &Dir, name: &str) -> io::Result<Option<Found>> {
+    check_component(name)?;
+    match directory.symlink_metadata(name) {
+        Ok(metadata) => Ok(Some(match kind(metadata.file_type()) {
+            Kind::File => {
+                let modified = metadata.modified().ok().map(cap_std::time::SystemTime::into_std);
+                Found::File { size: metadata.len(), modified }
+            }
+            Kind::Directory => Found::Directory,
+            Kind::Other => Found::Other,
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names in `directory` that `keep` keeps, at most one more than `limit`. A name that is no Unicode is shown as
+/// something that cannot be opened.
+pub(crate) fn list(directory: &Dir, keep: &dyn Fn(&str) -> bool, limit: usize) -> io::Result<Vec<(String, Kind)>> {
+    let mut names = Vec::new();
+    for entry in directory.entries()? {
+        let entry = entry?;
+        let (name, kind) = match entry.file_name().into_string() {
+            Ok(name) => (name, kind(entry.file_type()?)),
+            Err(name) => (name.to_string_lossy().into_owned(), Kind::Other),
+        };
+        if keep(&name) {
+            names.push((name, kind));
+        }
+        if names.len() > limit {
+            break;
+        }
+    }
+    Ok(names)
+}
+
+/// Makes the directory `name` in `parent`; whether it was not there before.
+pub(crate) fn make(parent: &Dir, name: &str, mode: u32) -> io::Result<bool> {
+    check_component(name)?;
+    match parent.create_dir_with(name, DirBuilder::new().mode(mode)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens the directory at `path` below `root` and makes what is missing of it. `made` sees the path of each directory
+/// that gets a new entry.
+pub(crate) fn make_all(root: &Dir, path: &str, made: &mut dyn FnMut(&str)) -> io::Result<Dir> {
+    let mut directory = root.try_clone()?;
+    for prefix in ancestors(path).chain((!path.is_empty()).then_some(path)) {
+        let component = name(prefix);
+        if make(&directory, component, 0o777)? {
+            made(parent(prefix).unwrap_or_default());
+        }
+        directory = open(&directory, component).map_err(|error| {
+            let reason = format!("{prefix} is in the way and no directory ({error})");
+            io::Error::new(error.kind(), reason)
+        })?;
+    }
+    Ok(directory)
+}
+
+/// Removes `name` in `parent` and, where it is a directory, what it holds. Links are removed, not followed.
+pub(crate) fn remove_tree(parent: &Dir, name: &str) -> io::Result<()> {
+    check_component(name)?;
+    match find(parent, name)? {
+        None => return Ok(()),
+        Some(Found::Directory) => {}
+        Some(_) => return unless_missing(parent.remove_file(name)),
+    }
+    let directory = match open(parent, name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        directory => directory?,
+    };
+    for entry in directory.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        match name.to_str() {
+            Some(name) => remove_tree(&directory, name)?,
+            None if entry.file_type()?.is_dir() => directory.remove_dir_all(&name)?,
+            None => unless_missing(directory.remove_file(&name))?,
+        }
+    }
+    unless_missing(parent.remove_dir(name))
+}
+
+/// Makes the entries of `directory` durable.
+pub(crate) fn sync(directory: &Dir) -> io::Result<()> {
+    directory.try_clone()?.into_std_file().sync_all()
+}
+
+/// Whether `directory` is still what `name` in `parent` leads to.
+pub(crate) fn is_linked(parent: &Dir, name: &str, directory: &Dir) -> io::Result<bool> {
+    let own = directory.dir_metadata()?;
+    match parent.symlink_metadata(name) {
+        Ok(linked) => Ok((linked.dev(), linked.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn unless_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn kind(file_type: FileType) -> Kind {
+    if file_type.is_file() {
+        Kind::File
+    } else if file_type.is_dir() {
+        Kind::Directory
+    } else {
+        Kind::Other
+    }
+}
+
+/// Every name that comes here was resolved; this is the last line should one not have been.
+fn check_component(name: &str) -> io::Result<()> {
+    if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is no name of a file")));
+    }
+    Ok(())
+}

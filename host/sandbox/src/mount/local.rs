@@ -1,0 +1,258 @@
+//! Mounts over a directory of the machine.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cap_std::fs::Dir;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::report::Failure;
+
+use super::Durability;
+use super::backend::{Backend, Found, Kind, storage_failure};
+use super::directory::{self, Walk};
+use super::lock::{Lock, Waiting};
+use super::path::{is_reserved, join, name, parent};
+use super::plan::{Plan, Step};
+use super::publish;
+use super::staging::{Area, CallDirectory};
+
+/// A directory of the machine, as one call sees it.
+pub(crate) struct Local {
+    path: PathBuf,
+    /// Absent where the directory does not exist and the call only reads.
+    root: Option<Dir>,
+    /// Directories that got an entry when the mount's directory was made.
+    made_in: Vec<PathBuf>,
+    area: Option<Area>,
+    stripes: Vec<u8>,
+    /// Held until this goes.
+    _writers: Vec<File>,
+    readers: Vec<File>,
+    call: Option<CallDirectory>,
+}
+
+/// What a call does with a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It stores there.
+    Write,
+    /// It reads there, and the grant would let another call write.
+    ReadOfWritable,
+    /// It reads there.
+    Read,
+}
+
+impl Local {
+    /// Opens the directory at `path` for a call on the outputs of `stripes`: takes their locks, finishes what calls
+    /// before it began to publish, and sweeps what they left.
+    pub fn open(path: &Path, usage: Use, stripes: &BTreeSet<u8>, waiting: &Waiting) -> Result<Self, Failure> {
+        let shown = path.display().to_string();
+        let failure = |operation: &str, error: io::Error| {
+            Err(Failure::Storage { failure: storage_failure(operation, &shown, &error) })
+        };
+        let (root, made_in) = match directory::open_root(path) {
+            Ok(root) => (Some(root), Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && usage == Use::Write => match make_root(path) {
+                Ok((root, made_in)) => (Some(root), made_in),
+                Err(error) => return failure("create", error),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, Vec::new()),
+            Err(error) => return failure("open", error),
+        };
+        let stripes: Vec<u8> = stripes.iter().copied().collect();
+        let mut local = Self {
+            path: path.to_owned(),
+            root,
+            made_in,
+            area: None,
+            stripes,
+            _writers: Vec::new(),
+            readers: Vec::new(),
+            call: None,
+        };
+        if let Some(root) = &local.root {
+            local.area = match Area::open(root, usage != Use::Read, &shown) {
+                Ok(area) => area,
+                Err(error) if usage != Use::Write && cannot_be_written(&error) => None,
+                Err(error) => return failure("open Airlock's directory in", error),
+            };
+        }
+        local.enter(usage, waiting)?;
+        Ok(local)
+    }
+
+    /// Takes the locks. While a plan for one of the outputs waits, lets them go, does the plan and takes them again.
+    fn enter(&mut self, usage: Use, waiting: &Waiting) -> Result<(), Failure> {
+        let (Some(root), Some(area)) = (&self.root, &self.area) else { return Ok(()) };
+        let lock = if usage == Use::Write { Lock::Write } else { Lock::Read };
+        let mut left_to_others = BTreeSet::new();
+        loop {
+            let locks = area.lock(lock, &self.stripes, waiting)?;
+            let concerns = |stripes: &[u8]| stripes.iter().any(|stripe| self.stripes.contains(stripe));
+            let mut pending = area.sweep()?;
+            pending.retain(|plan| concerns(&plan.stripes) || !(plan.held || left_to_others.contains(&plan.name)));
+            if pending.is_empty() {
+                match lock {
+                    Lock::Write => self._writers = locks,
+                    _ => self.readers = locks,
+                }
+                return Ok(());
+            }
+            drop(locks);
+            for plan in pending {
+                let own = concerns(&plan.stripes);
+                match area.recover(root, &plan.name, own, waiting) {
+                    Err(error) if own => return Err(error),
+                    // A call on those outputs will meet the failure.
+                    _ => left_to_others.insert(plan.name),
+                };
+            }
+        }
+    }
+
+    /// The directory of the staged files, which is made when it is first needed.
+    fn call(&mut self) -> io::Result<&mut CallDirectory> {
+        let area = self.area.as_ref().ok_or_else(|| io::Error::from(Errno::ROFS))?;
+        let call = match self.call.take() {
+            Some(call) => call,
+            None => area.begin()?,
+        };
+        Ok(self.call.insert(call))
+    }
+
+    fn staging(&self) -> io::Result<&Dir> {
+        self.call.as_ref().map(CallDirectory::directory).ok_or_else(|| io::Error::from(Errno::NOENT))
+    }
+
+    /// Checks what can be checked and makes it durable, up to the plan. Nothing of it can be seen in the mount.
+    pub(super) fn prepare(&mut self, steps: &[Step], durability: Durability) -> io::Result<()> {
+        publish::check(self, steps)?;
+        let plan = Plan::new(self.stripes.clone(), steps.to_vec());
+        let call = self.call()?;
+        publish::check_staged(call.directory(), steps)?;
+        if durability == Durability::Full {
+            publish::sync_staged(call.directory(), steps)?;
+        }
+        if durability == Durability::Full {
+            for path in &self.made_in {
+                directory::sync(&directory::open_root(path)?)?;
+            }
+        }
+        if is_atomic(steps) {
+            return Ok(());
+        }
+        if let (Durability::Full, Some(root)) = (durability, &self.root) {
+            // The entry of Airlock's own directory.
+            directory::sync(root)?;
+        }
+        self.call()?.write_plan(&plan, durability)
+    }
+
+    /// Does one step of what was prepared.
+    pub(super) fn perform(&self, step: &Step, changed: &mut BTreeSet<String>) -> io::Result<()> {
+        let root = self.root.as_ref().ok_or_else(|| io::Error::from(Errno::NOENT))?;
+        publish::perform(root, self.staging()?, step, changed)
+    }
+
+    fn finish(&mut self, changed: &BTreeSet<String>, durability: Durability) -> io::Result<()> {
+        if let (Durability::Full, Some(root)) = (durability, &self.root) {
+            publish::sync_changed(root, changed)?;
+        }
+        self.call.take().map_or(Ok(()), CallDirectory::finish)
+    }
+}
+
+impl Backend for Local {
+    fn stat(&self, path: &str) -> io::Result<Option<Found>> {
+        match &self.root {
+            Some(root) => directory::stat(root, path),
+            None => Ok(path.is_empty().then_some(Found::Directory)),
+        }
+    }
+
+    fn list(&self, path: &str, keep: &dyn Fn(&str) -> bool, limit: usize) -> io::Result<Vec<(String, Kind)>> {
+        let Some(root) = &self.root else { return Ok(Vec::new()) };
+        let visible = |name: &str| keep(name) && !is_reserved(&join(path, name));
+        match directory::walk(root, path)? {
+            Walk::Directory(directory) => directory::list(&directory, &visible, limit),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn open(&self, path: &str) -> io::Result<Option<File>> {
+        let (Some(root), Some(holder)) = (&self.root, parent(path)) else { return Ok(None) };
+        match directory::walk(root, holder)? {
+            Walk::Directory(directory) => directory::open_file(&directory, name(path), OFlags::RDONLY),
+            Walk::Missing | Walk::File => Err(Errno::NOENT.into()),
+            Walk::Other => Ok(None),
+        }
+    }
+
+    fn create_staged(&mut self, number: u64) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        open_staged(self.call()?.directory(), number, flags)
+    }
+
+    fn open_staged(&self, number: u64) -> io::Result<File> {
+        open_staged(self.staging()?, number, OFlags::RDWR)
+    }
+
+    fn remove_staged(&mut self, number: u64) -> io::Result<()> {
+        self.staging()?.remove_file(number.to_string())
+    }
+
+    fn release_readers(&mut self) {
+        self.readers.clear();
+    }
+
+    fn publish(&mut self, steps: Vec<Step>, durability: Durability, waiting: &Waiting) -> Result<(), Failure> {
+        if steps.is_empty() {
+            self.call = None;
+            return Ok(());
+        }
+        let _publishing = match &self.area {
+            Some(area) => area.lock(Lock::Publish, &self.stripes, waiting)?,
+            None => Vec::new(),
+        };
+        let failure =
+            |local: &Self, error: &io::Error| Failure::Storage { failure: local.failure("publish to", "", error) };
+        self.prepare(&steps, durability).map_err(|error| failure(self, &error))?;
+        let mut changed = BTreeSet::new();
+        let done = steps.iter().try_for_each(|step| {
+            self.perform(step, &mut changed)
+                .map_err(|error| Failure::Storage { failure: self.failure("publish", step.path(), &error) })
+        });
+        done?;
+        self.finish(&changed, durability).map_err(|error| failure(self, &error))
+    }
+
+    fn describe(&self, path: &str) -> String {
+        if path.is_empty() { self.path.display().to_string() } else { self.path.join(path).display().to_string() }
+    }
+}
+
+/// Whether the steps need no plan, since they are done or not done at once.
+fn is_atomic(steps: &[Step]) -> bool {
+    matches!(steps, [Step::Put { .. }])
+}
+
+fn open_staged(staging: &Dir, number: u64, flags: OFlags) -> io::Result<File> {
+    let file = directory::open_file(staging, &number.to_string(), flags)?;
+    file.ok_or_else(|| io::Error::other("a staged file was replaced by another program"))
+}
+
+fn cannot_be_written(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::NOTDIR | Errno::LOOP))
+}
+
+/// Makes the directory at `path`; with it, the directories that got an entry.
+fn make_root(path: &Path) -> io::Result<(Dir, Vec<PathBuf>)> {
+    let missing = path.ancestors().take_while(|ancestor| !ancestor.exists());
+    let made_in = missing.filter_map(Path::parent).map(Path::to_owned).collect();
+    std::fs::create_dir_all(path)?;
+    Ok((directory::open_root(path)?, made_in))
+}

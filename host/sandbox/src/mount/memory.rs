@@ -1,0 +1,239 @@
+//! Mounts over a directory in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+
+use crate::report::Failure;
+
+use super::Durability;
+use super::backend::{Backend, Found, Kind};
+use super::lock::{Lock, Waiting};
+use super::path::{ancestors, below, join};
+use super::plan::Step;
+use super::publish;
+
+/// A directory in memory that lives as long as its last clone.
+///
+/// Each file takes one of the process's file descriptors.
+#[derive(Clone, Default)]
+pub struct MemoryDirectory(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    tree: Mutex<BTreeMap<String, Node>>,
+    locks: Mutex<HashMap<(bool, u8), Holders>>,
+}
+
+enum Node {
+    File(Arc<File>),
+    Directory,
+}
+
+/// Who holds a lock.
+enum Holders {
+    One,
+    Sharing(usize),
+}
+
+impl fmt::Debug for MemoryDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryDirectory").finish_non_exhaustive()
+    }
+}
+
+impl MemoryDirectory {
+    fn tree(&self) -> MutexGuard<'_, BTreeMap<String, Node>> {
+        self.0.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn locks(&self) -> MutexGuard<'_, HashMap<(bool, u8), Holders>> {
+        self.0.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What orders it among the mounts of a call, so that calls take locks in the same order.
+    pub(crate) fn order(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    fn try_lock(&self, lock: Lock, stripe: u8) -> Option<Held> {
+        let key = (lock == Lock::Write, stripe);
+        let mut locks = self.locks();
+        match (locks.get_mut(&key), lock) {
+            (None, Lock::Read) => drop(locks.insert(key, Holders::Sharing(1))),
+            (None, _) => drop(locks.insert(key, Holders::One)),
+            (Some(Holders::Sharing(count)), Lock::Read) => *count += 1,
+            (Some(_), _) => return None,
+        }
+        Some(Held { directory: self.clone(), key })
+    }
+
+    fn lock(&self, lock: Lock, stripes: &[u8], waiting: &Waiting) -> Result<Vec<Held>, Failure> {
+        let mut held = Vec::new();
+        for &stripe in stripes {
+            let attempt = || Ok(self.try_lock(lock, stripe));
+            held.push(waiting.until(attempt, || "an output in memory".to_owned())?);
+        }
+        Ok(held)
+    }
+}
+
+/// A held lock.
+struct Held {
+    directory: MemoryDirectory,
+    key: (bool, u8),
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut locks = self.directory.locks();
+        match locks.get_mut(&self.key) {
+            Some(Holders::Sharing(count)) if *count > 1 => *count -= 1,
+            _ => drop(locks.remove(&self.key)),
+        }
+    }
+}
+
+/// A directory in memory, as one call sees it.
+pub(crate) struct Memory {
+    directory: MemoryDirectory,
+    stripes: Vec<u8>,
+    /// Held until this goes.
+    _writers: Vec<Held>,
+    readers: Vec<Held>,
+    staged: HashMap<u64, Arc<File>>,
+}
+
+impl Memory {
+    /// Opens `directory` for a call on the outputs of `stripes` and takes their locks.
+    pub fn open(
+        directory: &MemoryDirectory,
+        writing: bool,
+        stripes: &BTreeSet<u8>,
+        waiting: &Waiting,
+    ) -> Result<Self, Failure> {
+        let stripes: Vec<u8> = stripes.iter().copied().collect();
+        let lock = if writing { Lock::Write } else { Lock::Read };
+        let held = directory.lock(lock, &stripes, waiting)?;
+        let (writers, readers) = if writing { (held, Vec::new()) } else { (Vec::new(), held) };
+        Ok(Self { directory: directory.clone(), stripes, _writers: writers, readers, staged: HashMap::new() })
+    }
+}
+
+impl Backend for Memory {
+    fn stat(&self, path: &str) -> io::Result<Option<Found>> {
+        if path.is_empty() {
+            return Ok(Some(Found::Directory));
+        }
+        match self.directory.tree().get(path) {
+            None => Ok(None),
+            Some(Node::Directory) => Ok(Some(Found::Directory)),
+            Some(Node::File(file)) => {
+                let metadata = file.metadata()?;
+                Ok(Some(Found::File { size: metadata.len(), modified: metadata.modified().ok() }))
+            }
+        }
+    }
+
+    fn list(&self, path: &str, keep: &dyn Fn(&str) -> bool, limit: usize) -> io::Result<Vec<(String, Kind)>> {
+        let tree = self.directory.tree();
+        let start = join(path, "");
+        let children = tree.range(start..).map_while(|(child, node)| Some((below(child, path)?, node)));
+        let direct = children.filter(|(name, _)| !name.contains('/') && keep(name));
+        let kind = |node: &Node| if matches!(node, Node::Directory) { Kind::Directory } else { Kind::File };
+        Ok(direct.map(|(name, node)| (name.to_owned(), kind(node))).take(limit.saturating_add(1)).collect())
+    }
+
+    fn open(&self, path: &str) -> io::Result<Option<File>> {
+        match self.directory.tree().get(path) {
+            None => Err(Errno::NOENT.into()),
+            Some(Node::Directory) => Ok(None),
+            Some(Node::File(file)) => file.try_clone().map(Some),
+        }
+    }
+
+    fn create_staged(&mut self, number: u64) -> io::Result<File> {
+        let file = Arc::new(anonymous_file()?);
+        self.staged.insert(number, Arc::clone(&file));
+        file.try_clone()
+    }
+
+    fn open_staged(&self, number: u64) -> io::Result<File> {
+        self.staged.get(&number).ok_or_else(|| io::Error::from(Errno::NOENT))?.try_clone()
+    }
+
+    fn remove_staged(&mut self, number: u64) -> io::Result<()> {
+        self.staged.remove(&number);
+        Ok(())
+    }
+
+    fn release_readers(&mut self) {
+        self.readers.clear();
+    }
+
+    fn publish(&mut self, steps: Vec<Step>, _durability: Durability, waiting: &Waiting) -> Result<(), Failure> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let _publishing = self.directory.lock(Lock::Publish, &self.stripes, waiting)?;
+        publish::check(self, &steps)
+            .map_err(|error| Failure::Storage { failure: self.failure("publish to", "", &error) })?;
+        let mut tree = self.directory.tree();
+        for step in steps {
+            perform(&mut tree, &mut self.staged, step);
+        }
+        Ok(())
+    }
+
+    fn describe(&self, path: &str) -> String {
+        if path.is_empty() { "a directory in memory".to_owned() } else { format!("{path} in memory") }
+    }
+}
+
+fn perform(tree: &mut BTreeMap<String, Node>, staged: &mut HashMap<u64, Arc<File>>, step: Step) {
+    match step {
+        Step::ClearDirectory(path) => {
+            if matches!(tree.get(&path), Some(Node::Directory)) {
+                remove(tree, &path);
+            }
+        }
+        Step::ClearFile(path) => {
+            if matches!(tree.get(&path), Some(Node::File(_))) {
+                remove(tree, &path);
+            }
+        }
+        Step::Remove(path) => remove(tree, &path),
+        Step::MakeDirectory(path) => {
+            make_parents(tree, &path);
+            tree.insert(path, Node::Directory);
+        }
+        Step::Put { staged: number, path } => {
+            if let Some(file) = staged.remove(&number) {
+                make_parents(tree, &path);
+                tree.insert(path, Node::File(file));
+            }
+        }
+    }
+}
+
+fn make_parents(tree: &mut BTreeMap<String, Node>, path: &str) {
+    for ancestor in ancestors(path) {
+        tree.entry(ancestor.to_owned()).or_insert(Node::Directory);
+    }
+}
+
+fn remove(tree: &mut BTreeMap<String, Node>, path: &str) {
+    tree.retain(|other, _| other != path && below(other, path).is_none());
+}
+
+/// An empty file without a name, to read and write.
+fn anonymous_file() -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    return Ok(File::from(rustix::fs::memfd_create("airlock", rustix::fs::MemfdFlags::CLOEXEC)?));
+    #[cfg(not(target_os = "linux"))]
+    return tempfile::tempfile();
+}

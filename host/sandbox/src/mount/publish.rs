@@ -1,0 +1,103 @@
+//! Doing the steps of a plan in a directory of the machine.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use cap_std::fs::{Dir, MetadataExt};
+
+use super::backend::{Backend, Found};
+use super::directory::{self, Walk};
+use super::path::{ancestors, name, parent};
+use super::plan::Step;
+
+/// Refuses where something that is no directory lies on the way to what `steps` change and is not cleared by them:
+/// a plan that was begun has to be finished.
+pub(crate) fn check(backend: &dyn Backend, steps: &[Step]) -> io::Result<()> {
+    let cleared: BTreeSet<&str> = steps.iter().filter(|s| matches!(s, Step::ClearFile(_))).map(Step::path).collect();
+    let on_the_way: BTreeSet<&str> = steps.iter().flat_map(|step| ancestors(step.path())).collect();
+    for path in on_the_way {
+        let behind_cleared = cleared.contains(path) || ancestors(path).any(|ancestor| cleared.contains(ancestor));
+        if matches!(backend.stat(path)?, Some(Found::File { .. } | Found::Other)) && !behind_cleared {
+            return Err(io::Error::other(format!("{} is in the way and no directory", backend.describe(path))));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses staged files that are not what the call made.
+pub(crate) fn check_staged(staging: &Dir, steps: &[Step]) -> io::Result<()> {
+    for step in steps {
+        let Step::Put { staged, path } = step else { continue };
+        let metadata = staging.symlink_metadata(staged.to_string())?;
+        if !metadata.is_file() || metadata.nlink() != 1 {
+            let reason = format!("what was staged for {path} was replaced or linked by another program");
+            return Err(io::Error::other(reason));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the content of staged files durable.
+pub(crate) fn sync_staged(staging: &Dir, steps: &[Step]) -> io::Result<()> {
+    for step in steps {
+        let Step::Put { staged, .. } = step else { continue };
+        let file = directory::open_file(staging, &staged.to_string(), rustix::fs::OFlags::RDONLY)?;
+        file.ok_or_else(|| io::Error::other("a staged file was replaced by another program"))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Does one step below `root` with the files staged in `staging`. The paths of directories that got or lost an entry
+/// are added to `changed`.
+pub(crate) fn perform(root: &Dir, staging: &Dir, step: &Step, changed: &mut BTreeSet<String>) -> io::Result<()> {
+    match step {
+        Step::ClearDirectory(path) => remove(root, path, |found| found == Found::Directory, changed),
+        Step::ClearFile(path) => remove(root, path, |found| found != Found::Directory, changed),
+        Step::Remove(path) => remove(root, path, |_| true, changed),
+        Step::MakeDirectory(path) => {
+            directory::make_all(root, path, &mut |made| {
+                changed.insert(made.to_owned());
+            })?;
+            changed.insert(path.clone());
+            Ok(())
+        }
+        Step::Put { staged, path } => {
+            let staged = staged.to_string();
+            if directory::find(staging, &staged)?.is_none() {
+                return Ok(());
+            }
+            let holder = parent(path).unwrap_or_default();
+            let target = directory::make_all(root, holder, &mut |made| {
+                changed.insert(made.to_owned());
+            })?;
+            staging.rename(&staged, &target, name(path))?;
+            changed.insert(holder.to_owned());
+            Ok(())
+        }
+    }
+}
+
+fn remove(root: &Dir, path: &str, applies: impl Fn(Found) -> bool, changed: &mut BTreeSet<String>) -> io::Result<()> {
+    let holder = parent(path).unwrap_or_default();
+    let directory = match directory::walk(root, holder)? {
+        Walk::Directory(directory) => directory,
+        Walk::Missing | Walk::File => return Ok(()),
+        Walk::Other => return Err(io::Error::other(format!("a link is in the way to {path}"))),
+    };
+    if directory::find(&directory, name(path))?.is_some_and(applies) {
+        directory::remove_tree(&directory, name(path))?;
+        changed.insert(holder.to_owned());
+    }
+    Ok(())
+}
+
+/// Makes the entries of the directories `changed` durable.
+pub(crate) fn sync_changed(root: &Dir, changed: &BTreeSet<String>) -> io::Result<()> {
+    for path in changed {
+        // One that was removed by a later step is gone with its holder's entry.
+        if let Walk::Directory(directory) = directory::walk(root, path)? {
+            directory::sync(&directory)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! What a call may still write, make and hold open.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crate::limits::{Bytes, DESCRIPTORS, FREE_SPACE_FLOOR, Limit, LimitExceeded, Limits};
+
+/// Bytes that may be written until the free space is looked at again.
+const SPACE_CHECK_BYTES: u64 = 16 << 20;
+
+/// What a call may still write, make and hold open. Its streams share it with it.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    disk: u64,
+    written: AtomicU64,
+    files: u32,
+    made: AtomicU32,
+    descriptors: Arc<AtomicUsize>,
+    since_space_check: AtomicU64,
+}
+
+impl Quota {
+    /// The quota of a call under `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            disk: limits.disk,
+            written: AtomicU64::new(0),
+            files: limits.files,
+            made: AtomicU32::new(0),
+            descriptors: Arc::default(),
+            since_space_check: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes `bytes` of [`Limits::disk`].
+    pub fn charge(&self, bytes: u64) -> Result<(), LimitExceeded> {
+        let take = |written: u64| written.checked_add(bytes).filter(|sum| *sum <= self.disk);
+        match self.written.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(LimitExceeded::new(Limit::Disk, self.disk)),
+        }
+    }
+
+    /// Takes one of [`Limits::files`].
+    pub fn charge_file(&self) -> Result<(), LimitExceeded> {
+        let take = |made: u32| made.checked_add(1).filter(|sum| *sum <= self.files);
+        match self.made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(LimitExceeded::new(Limit::Files, u64::from(self.files))),
+        }
+    }
+
+    /// Takes one of [`DESCRIPTORS`] until the permit goes.
+    pub fn descriptor(&self) -> Result<Permit, LimitExceeded> {
+        let take = |open: usize| (open < DESCRIPTORS).then_some(open + 1);
+        match self.descriptors.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(Permit(Arc::clone(&self.descriptors))),
+            Err(_) => Err(LimitExceeded::new(Limit::Descriptors, DESCRIPTORS as u64)),
+        }
+    }
+
+    /// Whether it is time to look at the free space before `bytes` more are written.
+    pub fn space_check_due(&self, bytes: u64) -> bool {
+        let since = self.since_space_check.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if since >= SPACE_CHECK_BYTES {
+            self.since_space_check.store(0, Ordering::Relaxed);
+        }
+        since >= SPACE_CHECK_BYTES
+    }
+}
+
+/// One open file or directory.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<AtomicUsize>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Refuses where the file system of `file` would have less than the floor left after `bytes` more.
+pub(crate) fn check_free_space(file: &File, bytes: u64) -> io::Result<()> {
+    let space = rustix::fs::fstatvfs(file)?;
+    let total = space.f_blocks.saturating_mul(space.f_frsize);
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    check_floor(total, free, bytes)
+}
+
+fn check_floor(total: u64, free: u64, bytes: u64) -> io::Result<()> {
+    let floor = FREE_SPACE_FLOOR.min(total / 20);
+    // A file in memory lies on a file system without a size.
+    if total == 0 || free.saturating_sub(bytes) >= floor {
+        return Ok(());
+    }
+    let reason = format!(
+        "the file system has {} left of {}, and {} stay free for others",
+        Bytes(free),
+        Bytes(total),
+        Bytes(floor)
+    );
+    Err(io::Error::new(io::ErrorKind::StorageFull, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quota(disk: u64, files: u32) -> Quota {
+        Quota::new(&Limits { disk, files, ..Limits::default() })
+    }
+
+    #[test]
+    fn the_last_byte_is_given_and_none_after_it() {
+        let quota = quota(10, 0);
+        assert_eq!(quota.charge(10), Ok(()));
+        assert_eq!(quota.charge(0), Ok(()));
+        assert_eq!(quota.charge(1), Err(LimitExceeded::new(Limit::Disk, 10)));
+        assert_eq!(quota.charge(u64::MAX), Err(LimitExceeded::new(Limit::Disk, 10)));
+    }
+
+    #[test]
+    fn the_last_file_is_given_and_none_after_it() {
+        let quota = quota(0, 2);
+        assert_eq!((quota.charge_file(), quota.charge_file()), (Ok(()), Ok(())));
+        assert_eq!(quota.charge_file(), Err(LimitExceeded::new(Limit::Files, 2)));
+    }
+
+    #[test]
+    fn descriptors_come_back() {
+        let quota = quota(0, 0);
+        let mut permits: Vec<Permit> = (0..DESCRIPTORS).map(|_| quota.descriptor().unwrap()).collect();
+        assert_eq!(quota.descriptor().unwrap_err(), LimitExceeded::new(Limit::Descriptors, DESCRIPTORS as u64));
+        permits.pop();
+        assert!(quota.descriptor().is_ok());
+    }
+
+    #[test]
+    fn the_floor_is_a_twentieth_but_at_most_a_gibibyte() {
+        const GIB: u64 = 1 << 30;
+        assert!(check_floor(100, 5, 0).is_ok());
+        assert!(check_floor(100, 5, 1).is_err());
+        assert!(check_floor(100 * GIB, GIB, 0).is_ok());
+        assert!(check_floor(100 * GIB, GIB, 1).is_err());
+        assert!(check_floor(0, 0, 1).is_ok());
+    }
+
+    #[test]
+    fn the_free_space_is_looked_at_every_16_mebibytes() {
+        let quota = quota(0, 0);
+        assert!(!quota.space_check_due(SPACE_CHECK_BYTES - 1));
+        assert!(quota.space_check_due(1));
+        assert!(!quota.space_check_due(1));
+    }
+}

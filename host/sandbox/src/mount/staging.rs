@@ -1,0 +1,274 @@
+//! Airlock's own directory in a mount: `.airlock/locks/` and a directory `.airlock/call-…/` for each call that
+//! writes. A call's directory is held by a lock while the call lives, so that whoever meets one that is not held
+//! finishes the plan in it, or removes it.
+
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use cap_std::fs::Dir;
+use rustix::fs::OFlags;
+
+use crate::report::Failure;
+
+use super::Durability;
+use super::backend::storage_failure;
+use super::directory;
+use super::lock::{self, Lock, Waiting};
+use super::path::RESERVED;
+use super::plan::Plan;
+use super::publish;
+
+const LOCKS: &str = "locks";
+const CALL_PREFIX: &str = "call-";
+const PLAN: &str = "plan";
+const UNFINISHED_PLAN: &str = "plan.new";
+
+/// Airlock's own directory in a mount.
+pub(crate) struct Area {
+    directory: Dir,
+    locks: Option<Dir>,
+    /// The mount, as a person knows it.
+    mount: String,
+}
+
+/// The staged files of a call, and its plan once it has one.
+pub(crate) struct CallDirectory {
+    area: Dir,
+    name: String,
+    /// Holds the lock as long as it is open.
+    directory: Dir,
+    planned: bool,
+}
+
+/// A call's directory with a plan that waits to be done.
+pub(crate) struct Pending {
+    pub name: String,
+    pub stripes: Vec<u8>,
+    /// Whether another process holds it.
+    pub held: bool,
+}
+
+impl Area {
+    /// The area in `root`, which is made where `create` says so; nothing where there is none.
+    pub fn open(root: &Dir, create: bool, mount: &str) -> io::Result<Option<Self>> {
+        let Some(directory) = open_or_make(root, RESERVED, create)? else { return Ok(None) };
+        let locks = open_or_make(&directory, LOCKS, create)?;
+        Ok(Some(Self { directory, locks, mount: mount.to_owned() }))
+    }
+
+    /// Takes the locks of `stripes`, in order. None are taken in a mount that has none and cannot get them.
+    pub fn lock(&self, lock: Lock, stripes: &[u8], waiting: &Waiting) -> Result<Vec<File>, Failure> {
+        let Some(locks) = &self.locks else { return Ok(Vec::new()) };
+        let mut held = Vec::new();
+        for &stripe in stripes {
+            let attempt = || match lock::try_lock(locks, lock, stripe) {
+                // Without a lock file, and none to be made: nothing is published here.
+                Err(_) if lock == Lock::Read => Ok(Some(None)),
+                tried => Ok(tried.map_err(|error| self.failure("lock", LOCKS, &error))?.map(Some)),
+            };
+            held.extend(waiting.until(attempt, || format!("an output in {}", self.mount))?);
+        }
+        Ok(held)
+    }
+
+    /// Removes what calls left that ended without a plan, and gives those that have one.
+    pub fn sweep(&self) -> Result<Vec<Pending>, Failure> {
+        let names = directory::list(&self.directory, &|name| name.starts_with(CALL_PREFIX), usize::MAX);
+        let names = names.map_err(|error| self.failure("list", "", &error))?;
+        let mut pending = Vec::new();
+        for (name, _) in names {
+            match self.sweep_call(&name) {
+                Ok(found) => pending.extend(found),
+                // Another process removed it meanwhile, or it cannot be looked at: then nothing can be done here.
+                Err(error) if error.kind() != io::ErrorKind::InvalidData => {}
+                Err(error) => return Err(self.failure("recover", &name, &error)),
+            }
+        }
+        Ok(pending)
+    }
+
+    fn sweep_call(&self, name: &str) -> io::Result<Option<Pending>> {
+        let call = directory::open(&self.directory, name)?;
+        let held = match read_plan(&call)? {
+            None => {
+                if !try_hold(&call)? {
+                    return Ok(None);
+                }
+                match read_plan(&call)? {
+                    None => {
+                        directory::remove_tree(&self.directory, name)?;
+                        return Ok(None);
+                    }
+                    Some(_) => false,
+                }
+            }
+            Some(_) => !try_hold(&call)?,
+        };
+        // A plan that vanished meanwhile was done.
+        Ok(read_plan(&call)?.map(|plan| Pending { name: name.to_owned(), stripes: plan.stripes, held }))
+    }
+
+    /// Does the plan in the call directory `name` of a call that is gone. Where `wait` is not set and others are in
+    /// the way, it is left to them.
+    pub fn recover(&self, root: &Dir, name: &str, wait: bool, waiting: &Waiting) -> Result<(), Failure> {
+        let failure = |error: io::Error| self.failure("recover", name, &error);
+        let held = || format!("the unfinished publish {RESERVED}/{name} in {}", self.mount);
+        let attempt = || match self.hold(name).map_err(failure)? {
+            Hold::Gone => Ok(Some(None)),
+            Hold::Held if wait => Ok(None),
+            Hold::Held => Ok(Some(None)),
+            Hold::Taken(call) => Ok(Some(Some(call))),
+        };
+        let Some(call) = waiting.until(attempt, held)? else { return Ok(()) };
+        if let Some(plan) = read_plan(&call).map_err(failure)? {
+            let locks = match (&self.locks, wait) {
+                (_, true) => Some(self.lock(Lock::Publish, &plan.stripes, waiting)?),
+                (Some(locks), false) => {
+                    let tried = plan.stripes.iter().map(|stripe| lock::try_lock(locks, Lock::Publish, *stripe));
+                    tried.collect::<io::Result<Option<Vec<File>>>>().map_err(failure)?
+                }
+                (None, false) => Some(Vec::new()),
+            };
+            let Some(_locks) = locks else { return Ok(()) };
+            let mut changed = BTreeSet::new();
+            for step in &plan.steps {
+                publish::perform(root, &call, step, &mut changed).map_err(failure)?;
+            }
+            publish::sync_changed(root, &changed).map_err(failure)?;
+            remove_call(&self.directory, name, &call).map_err(failure)?;
+            return Ok(());
+        }
+        remove_call(&self.directory, name, &call).map_err(failure)
+    }
+
+    fn hold(&self, name: &str) -> io::Result<Hold> {
+        let call = match directory::open(&self.directory, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Hold::Gone),
+            opened => opened?,
+        };
+        if !try_hold(&call)? {
+            return Ok(Hold::Held);
+        }
+        if directory::is_linked(&self.directory, name, &call)? { Ok(Hold::Taken(call)) } else { Ok(Hold::Gone) }
+    }
+
+    /// Makes the directory of a call.
+    pub fn begin(&self) -> io::Result<CallDirectory> {
+        loop {
+            let name = call_name();
+            if !directory::make(&self.directory, &name, 0o700)? {
+                continue;
+            }
+            // Who sweeps may have seen it before it was held.
+            if let Hold::Taken(directory) = self.hold(&name)? {
+                return Ok(CallDirectory { area: self.directory.try_clone()?, name, directory, planned: false });
+            }
+        }
+    }
+
+    fn failure(&self, operation: &str, name: &str, error: &io::Error) -> Failure {
+        let path = format!("{}/{RESERVED}/{name}", self.mount);
+        Failure::Storage { failure: storage_failure(operation, &path, error) }
+    }
+}
+
+enum Hold {
+    Taken(Dir),
+    Held,
+    Gone,
+}
+
+impl CallDirectory {
+    /// Where the staged files lie.
+    pub fn directory(&self) -> &Dir {
+        &self.directory
+    }
+
+    /// Writes `plan`. Once this is done, the plan will be done by this process or another.
+    pub fn write_plan(&mut self, plan: &Plan, durability: Durability) -> io::Result<()> {
+        let bytes = plan.encode().map_err(io::Error::other)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+        let file = directory::open_file(&self.directory, UNFINISHED_PLAN, flags)?;
+        let mut file = file.ok_or_else(|| io::Error::other("the plan is no regular file"))?;
+        file.write_all(&bytes)?;
+        if durability == Durability::Full {
+            file.sync_all()?;
+        }
+        if durability == Durability::Full {
+            directory::sync(&self.area)?;
+        }
+        self.directory.rename(UNFINISHED_PLAN, &self.directory, PLAN)?;
+        if durability == Durability::Full {
+            directory::sync(&self.directory)?;
+        }
+        self.planned = true;
+        Ok(())
+    }
+
+    /// Ends the call whose plan is done.
+    pub fn finish(mut self) -> io::Result<()> {
+        remove_call(&self.area, &self.name, &self.directory)?;
+        self.planned = false;
+        Ok(())
+    }
+}
+
+impl Drop for CallDirectory {
+    fn drop(&mut self) {
+        if !self.planned {
+            // What cannot be removed now is removed by the next call.
+            let _ = remove_call(&self.area, &self.name, &self.directory);
+        }
+    }
+}
+
+/// Removes a call's directory. The plan goes first: it must not be done without the files that it puts in place.
+fn remove_call(area: &Dir, name: &str, call: &Dir) -> io::Result<()> {
+    directory::remove_tree(call, PLAN)?;
+    directory::remove_tree(area, name)
+}
+
+fn try_hold(call: &Dir) -> io::Result<bool> {
+    // The lock belongs to the open directory, which the clone shares.
+    match call.try_clone()?.into_std_file().try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn read_plan(call: &Dir) -> io::Result<Option<Plan>> {
+    let file = match directory::open_file(call, PLAN, OFlags::RDONLY) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let Some(mut file) = file else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Plan::decode(&bytes).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
+}
+
+fn open_or_make(parent: &Dir, name: &str, create: bool) -> io::Result<Option<Dir>> {
+    match directory::open(parent, name) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if !create {
+                return Ok(None);
+            }
+            directory::make(parent, name, 0o777)?;
+            directory::open(parent, name).map(Some)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A name that no other call has; that it has not is checked when the directory is made.
+fn call_name() -> String {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let number = CALLS.fetch_add(1, Ordering::Relaxed);
+    format!("{CALL_PREFIX}{time:x}-{:x}-{number:x}", std::process::id())
+}
