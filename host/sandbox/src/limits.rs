@@ -90,7 +90,8 @@ pub struct Limits {
     pub time: Duration,
     /// Time that the guest computes. Default 60 s.
     pub cpu_time: Duration,
-    /// Bytes that the guest writes to its mounts. Default 10 GiB.
+    /// Bytes that the guest writes, to its mounts and, apart from these, to the value that it loads or computes.
+    /// Default 10 GiB.
     pub disk: u64,
     /// Files and directories that the guest makes. Default 10,000.
     pub files: u32,

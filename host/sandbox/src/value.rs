@@ -425,6 +425,16 @@ impl ContentWriter {
     }
 }
 
+impl Write for ContentWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.append(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Drop for ContentWriter {
     fn drop(&mut self) {
         self.budget.release(self.chunk.len() as u64);

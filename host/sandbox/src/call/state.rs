@@ -13,7 +13,7 @@ use super::deadline::Deadline;
 use super::limiter::Limiter;
 use super::log::CallLog;
 use crate::context::{InputContext, OpContext, OutputContext};
-use crate::contract::{InputCall, OpCall, OutputCall, Recorded, SinkState};
+use crate::contract::{InputCall, OpCall, OutputCall, Recorded, SinkQuota, SinkState};
 use crate::limits::{CLOCK_RESOLUTION, HANDLES, HOST_CALL_BYTES, RANDOM_BYTES};
 use crate::mount::{FileSystem, FileSystemView};
 use crate::report::{Level, Log, Receipt};
@@ -28,6 +28,7 @@ pub(crate) struct State {
     pub(crate) deadline: Deadline,
     pub(crate) log: CallLog,
     pub(crate) sinks: Vec<SinkState>,
+    pub(crate) sink_quota: SinkQuota,
     pub(super) subject: Subject,
     limiter: Limiter,
     cpu_at_start: Duration,
@@ -85,6 +86,7 @@ pub(super) fn store(
         deadline: Deadline::new(call),
         log,
         sinks,
+        sink_quota: SinkQuota::new(call.grant.limits().disk),
         subject,
         limiter: Limiter::new(call.grant.limits().memory),
         cpu_at_start: thread_cpu_time(),

@@ -1,6 +1,9 @@
 //! Values as a guest reads and writes them: in chunks, or moved by the host between a part and a file.
 
+use std::fs::File;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
@@ -12,6 +15,27 @@ use crate::mount::FileError;
 use crate::report::StorageFailure;
 use crate::text::safe_line;
 use crate::value::{Budget, Content, ContentReader, ContentWriter, Part, Value};
+
+/// Files that a value holds open at most; what is loaded beyond that is copied.
+const HELD_FILES: usize = 64;
+
+/// What the sinks of a call may still take: what is written to them waits in the host's memory and on its disk.
+#[derive(Clone)]
+pub(crate) struct SinkQuota {
+    taken: Arc<AtomicU64>,
+    allowed: u64,
+}
+
+impl SinkQuota {
+    pub(crate) fn new(allowed: u64) -> Self {
+        Self { taken: Arc::default(), allowed }
+    }
+
+    fn charge(&self, bytes: u64) -> wasmtime::Result<()> {
+        let taken = self.taken.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if taken > self.allowed { limit(LimitExceeded::new(Limit::Disk, self.allowed)) } else { Ok(()) }
+    }
+}
 
 /// A value that a guest reads, and how far it is.
 pub struct SourceHandle {
@@ -41,6 +65,8 @@ pub(crate) struct SinkState {
     budget: Budget,
     finished: Vec<Part>,
     current: Option<CurrentPart>,
+    /// Loaded files that the value holds open instead of copies.
+    held_files: usize,
 }
 
 struct CurrentPart {
@@ -53,7 +79,7 @@ struct CurrentPart {
 
 impl SinkState {
     pub(crate) fn new(budget: Budget) -> Self {
-        Self { budget, finished: Vec::new(), current: None }
+        Self { budget, finished: Vec::new(), current: None, held_files: 0 }
     }
 
     /// The parts that were begun.
@@ -212,6 +238,7 @@ impl wit_value::HostSink for State {
         if bytes.len() > CHUNK {
             return Ok(Err(host_error("bad-length", format!("at most {CHUNK} bytes are written at once"))));
         }
+        self.sink_quota.charge(bytes.len() as u64)?;
         let Some(part) = &mut self.sink(&sink)?.current else { return Ok(Err(before_begin())) };
         part.untouched = false;
         match part.content.append(&bytes) {
@@ -224,23 +251,19 @@ impl wit_value::HostSink for State {
         if self.sink(&sink)?.current.is_none() {
             return Ok(Err(before_begin()));
         }
-        let opened = self.files.open_read(&path);
-        let sink = self.sink(&sink)?;
-        match opened {
-            Ok((file, length)) => {
-                if let Some(part) = &mut sink.current {
-                    part.untouched = false;
-                    part.content.append_file(file, length);
-                }
-                Ok(Ok(length))
-            }
-            Err(error) => {
-                if matches!(error, FileError::Code(ErrorCode::NoEntry))
-                    && sink.current.as_ref().is_some_and(|part| part.untouched)
-                {
+        let loaded = match self.files.open_read(&path) {
+            Ok((file, length)) => self.append_file(&sink, file, length),
+            Err(error) => Err(Stop::File(error)),
+        };
+        match loaded {
+            Ok(length) => Ok(Ok(length)),
+            Err(stop) => {
+                let sink = self.sink(&sink)?;
+                let absent = matches!(stop, Stop::File(FileError::Code(ErrorCode::NoEntry)));
+                if absent && sink.current.as_ref().is_some_and(|part| part.untouched) {
                     sink.current = None;
                 }
-                self.stopped("read", &path, Stop::File(error))
+                self.stopped("read", &path, stop)
             }
         }
     }
@@ -274,6 +297,24 @@ impl State {
     fn sink(&mut self, sink: &Resource<SinkHandle>) -> wasmtime::Result<&mut SinkState> {
         let index = usize::try_from(sink.rep())?;
         self.sinks.get_mut(index).ok_or_else(|| wasmtime::format_err!("there is no such sink"))
+    }
+
+    /// Appends a file to the part that was begun: the file itself, or a copy where the value holds many already.
+    fn append_file(&mut self, sink: &Resource<SinkHandle>, file: File, length: u64) -> Result<u64, Stop> {
+        let deadline = self.deadline.clone();
+        let quota = self.sink_quota.clone();
+        let sink = self.sink(sink).map_err(Stop::Trap)?;
+        let Some(part) = &mut sink.current else { return Ok(0) };
+        part.untouched = false;
+        if sink.held_files < HELD_FILES {
+            sink.held_files += 1;
+            part.content.append_file(file, length);
+            return Ok(length);
+        }
+        Content::from_file(file)?.reader().copy_to(&mut part.content, |_, bytes| {
+            deadline.check().map_err(Stop::Trap)?;
+            quota.charge(bytes).map_err(Stop::Trap)
+        })
     }
 
     /// What a guest is told when moving bytes stopped; a failure of storage is remembered with its cause.
