@@ -1,0 +1,138 @@
+//! Runs every command that the documents show, and compares what it prints with what they show.
+//!
+//! In a block of `console`, a line that begins with `$ ` is a command and what follows is what it prints; `…` stands for
+//! anything, alone on a line for any lines. The commands of a document run one after the other in one folder, which
+//! holds a copy of the examples. A `make` command is looked up in the Makefile instead, since this test is part of it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// A folder that looks like the project to the commands that documents show.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&root().join("examples"), &folder.path().join("examples"));
+        let guests = std::env::var_os("AIRLOCK_GUESTS").map_or_else(|| root().join("target/guests"), PathBuf::from);
+        std::fs::create_dir_all(folder.path().join("target")).unwrap();
+        std::os::unix::fs::symlink(guests, folder.path().join("target/guests")).unwrap();
+        Self(folder)
+    }
+
+    /// What `command` prints, on both streams in one.
+    fn run(&self, command: &str) -> String {
+        let binary = Path::new(env!("CARGO_BIN_EXE_airlock")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let home = self.0.path().join("home");
+        let output = Command::new("sh")
+            .args(["-c", &format!("exec 2>&1\n{command}")])
+            .current_dir(self.0.path())
+            .env("PATH", format!("{}:{path}", binary.display()))
+            .env("HOME", &home)
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("AIRLOCK_HOME")
+            .env("COLUMNS", "80")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// Copies what a checkout has: no folders that runs made.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(source, target).unwrap();
+        } else if !matches!(entry.file_name().to_str(), Some(".airlock" | "data" | "target" | "__pycache__")) {
+            copy(&source, &target);
+        }
+    }
+}
+
+/// The commands of a document with what it says they print.
+fn shown(document: &str) -> Vec<(String, Vec<String>)> {
+    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
+    let mut inside = false;
+    for line in document.lines() {
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            _ if !inside => {}
+            _ => match (line.strip_prefix("$ "), commands.last_mut()) {
+                (Some(command), _) => commands.push((command.to_owned(), Vec::new())),
+                (None, Some((command, lines))) if command.ends_with('\\') && lines.is_empty() => {
+                    command.push('\n');
+                    command.push_str(line.strip_prefix("> ").unwrap_or(line));
+                }
+                (None, Some((_, lines))) => lines.push(line.to_owned()),
+                (None, None) => panic!("a block begins with no command: {line}"),
+            },
+        }
+    }
+    commands
+}
+
+/// Whether `lines` are what `pattern` says, where `…` stands for anything.
+fn matches(pattern: &[String], lines: &[&str]) -> bool {
+    match pattern.split_first() {
+        None => lines.is_empty(),
+        Some((any, rest)) if any.trim() == "…" => (0..=lines.len()).any(|skipped| matches(rest, &lines[skipped..])),
+        Some((first, rest)) => {
+            lines.split_first().is_some_and(|(line, others)| line_matches(first, line) && matches(rest, others))
+        }
+    }
+}
+
+fn line_matches(pattern: &str, line: &str) -> bool {
+    let (pattern, line) = (pattern.trim_end(), line.trim_end());
+    match pattern.split_once('…') {
+        None => pattern == line,
+        Some((start, rest)) => line.strip_prefix(start).is_some_and(|left| {
+            let mut ends = left.char_indices().map(|(index, _)| index).chain([left.len()]);
+            ends.any(|index| line_matches(rest, &left[index..]))
+        }),
+    }
+}
+
+fn check(document: &str) {
+    let path = root().join(document);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let folder = Folder::new();
+    let commands = shown(&text);
+    assert!(!commands.is_empty(), "{document} shows no command");
+    for (command, expected) in commands {
+        if let Some(target) = command.strip_prefix("make ") {
+            assert!(makefile.contains(&format!("\n{target}:")), "{document} shows `{command}`, which make does not know");
+            continue;
+        }
+        let printed = folder.run(&command);
+        let lines: Vec<&str> = printed.lines().collect();
+        let shown = expected.join("\n");
+        assert!(matches(&expected, &lines), "{document} shows\n$ {command}\n{shown}\n\nbut it prints\n{printed}");
+    }
+}
+
+#[test]
+fn the_readme_shows_what_the_commands_print() {
+    check("README.md");
+}
+
+#[test]
+fn a_document_that_shows_something_else_is_found_out() {
+    let lines = ["one", "two 12 ms", "three"];
+    let pattern = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert!(matches(&pattern("one\ntwo … ms\nthree"), &lines));
+    assert!(matches(&pattern("…\nthree"), &lines));
+    assert!(!matches(&pattern("one\ntwo … s\nthree"), &lines));
+    assert!(!matches(&pattern("one\ntwo … ms"), &lines));
+}
