@@ -3,8 +3,8 @@
 use std::fs::{File, FileTimes};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
@@ -84,7 +84,8 @@ pub(crate) struct Opening {
 pub(crate) struct OpenFile {
     file: File,
     opening: Opening,
-    read: Option<Counter>,
+    /// Set when the file counts as read: at once where it is open for nothing else.
+    read: OnceLock<Counter>,
     written: Option<Counter>,
     call: Arc<Call>,
     _permit: Permit,
@@ -94,7 +95,10 @@ impl OpenFile {
     /// The open `file`.
     pub fn new(file: File, opening: Opening, call: &Arc<Call>) -> FileResult<Self> {
         let permit = call.quota.descriptor()?;
-        let read = opening.readable.then(|| call.record.reading(&opening.path));
+        let read = OnceLock::new();
+        if opening.readable && !opening.writable {
+            read.get_or_init(|| call.record.reading(&opening.path));
+        }
         let written = opening.writable.then(|| call.record.writing(&opening.path));
         Ok(Self { file, opening, read, written, call: Arc::clone(call), _permit: permit })
     }
@@ -106,7 +110,9 @@ impl OpenFile {
 
     /// At most `length` bytes from `offset`, at most one [`CHUNK`]; none at the end.
     pub fn read_at(&self, length: u64, offset: u64) -> FileResult<Vec<u8>> {
-        let Some(counter) = &self.read else { return Err(ErrorCode::BadDescriptor.into()) };
+        if !self.opening.readable {
+            return Err(ErrorCode::BadDescriptor.into());
+        }
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(CHUNK).min(CHUNK)];
         if i64::try_from(offset).is_err() {
             return Ok(Vec::new());
@@ -118,7 +124,7 @@ impl OpenFile {
             }
         };
         bytes.truncate(read);
-        counter.add(read as u64);
+        self.read.get_or_init(|| self.call.record.reading(&self.opening.path)).add(read as u64);
         Ok(bytes)
     }
 

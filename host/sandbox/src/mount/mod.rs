@@ -25,6 +25,8 @@ mod scope;
 mod staging;
 mod stream;
 mod system;
+#[cfg(test)]
+mod tests;
 mod wasi;
 
 pub use memory::MemoryDirectory;

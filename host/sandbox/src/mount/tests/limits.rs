@@ -1,0 +1,126 @@
+//! The limits of a call.
+
+use crate::limits::{DESCRIPTORS, DIRECTORY_ENTRIES, Limit};
+
+use super::*;
+
+fn store_within(store: &Store, disk: u64, files: u32) -> FileSystem {
+    let limits = Limits { disk, files, ..Limits::default() };
+    open_within(&[store.grant(Access::Write, Scope::Mount)], Intent::Store, &limits)
+}
+
+#[test]
+fn the_last_byte_is_written_and_not_one_more() {
+    for store in [Store::local(), Store::memory()] {
+        let mut call = store_within(&store, 10, 100);
+        let file = open_file(&mut call, "a", CREATE).unwrap();
+        file.write_at(b"1234567890", 0).unwrap();
+        for refused in [file.write_at(b"x", 0), file.append(b"x"), file.set_size(11), file.write_at(b"x", u64::MAX - 1)]
+        {
+            assert_eq!(limit(refused), LimitExceeded::new(Limit::Disk, 10));
+        }
+        assert_eq!(file.stat().unwrap().0, 10);
+        file.set_size(3).unwrap();
+        assert_eq!(file.stat().unwrap().0, 3);
+    }
+}
+
+#[test]
+fn growing_by_size_and_by_a_gap_is_charged() {
+    let store = Store::local();
+    let mut call = store_within(&store, 10, 100);
+    let file = open_file(&mut call, "a", CREATE).unwrap();
+    file.set_size(4).unwrap();
+    file.write_at(b"x", 9).unwrap();
+    assert_eq!(limit(file.append(b"x")), LimitExceeded::new(Limit::Disk, 10));
+    let mut call = store_within(&Store::memory(), 10, 100);
+    let file = open_file(&mut call, "a", CREATE).unwrap();
+    assert_eq!(limit(file.write_at(b"x", 10)), LimitExceeded::new(Limit::Disk, 10));
+    assert_eq!(limit(file.set_size(1 << 40)), LimitExceeded::new(Limit::Disk, 10));
+    assert_eq!(file.stat().unwrap().0, 0);
+}
+
+#[test]
+fn what_the_host_saves_is_charged() {
+    let mut call = store_within(&Store::memory(), 10, 100);
+    let target = call.create("/data/a").unwrap();
+    target.charge(10).unwrap();
+    assert_eq!(limit(target.charge(1)), LimitExceeded::new(Limit::Disk, 10));
+}
+
+#[test]
+fn a_copy_is_charged() {
+    let store = Store::local();
+    store.fill(&[("a", "12345"), ("d/b", "123456")]);
+    let mut call = store_within(&store, 5, 100);
+    open_file(&mut call, "a", UPDATE).unwrap();
+    assert_eq!(limit(call.rename_at(&mount(), "d", &mount(), "e")), LimitExceeded::new(Limit::Disk, 5));
+    let mut call = {
+        drop(call);
+        store_within(&store, 100, 1)
+    };
+    assert_eq!(limit(call.rename_at(&mount(), "d", &mount(), "e")), LimitExceeded::new(Limit::Files, 1));
+}
+
+#[test]
+fn the_last_file_is_made_and_not_one_more() {
+    let mut call = store_within(&Store::memory(), 100, 3);
+    write(&mut call, "a", "");
+    call.create_directory_at(&mount(), "d").unwrap();
+    save(&mut call, "/data/b", "");
+    let reached = LimitExceeded::new(Limit::Files, 3);
+    assert_eq!(limit(call.open_at(&mount(), "c", CREATE)), reached);
+    assert_eq!(limit(call.create_directory_at(&mount(), "e")), reached);
+    assert_eq!(limit(call.create("/data/c")), reached);
+}
+
+#[test]
+fn so_many_descriptors_are_open_and_not_one_more() {
+    let store = Store::memory();
+    store.fill(&[("a", "1")]);
+    let mut call = store.load();
+    let mut open: Vec<OpenFile> = (0..DESCRIPTORS).map(|_| open_file(&mut call, "a", READ).unwrap()).collect();
+    let reached = LimitExceeded::new(Limit::Descriptors, DESCRIPTORS as u64);
+    assert_eq!(limit(open_file(&mut call, "a", READ)), reached);
+    open.pop();
+    assert!(open_file(&mut call, "a", READ).is_ok());
+}
+
+#[test]
+fn a_directory_of_too_many_entries_is_not_listed_but_its_files_are_read() {
+    let store = Store::local();
+    store.fill(&[("sales/orders.csv", "1")]);
+    for i in 0..DIRECTORY_ENTRIES {
+        std::fs::write(store.path().join("sales").join(i.to_string()), "").unwrap();
+    }
+    let mut call = store.load();
+    let sales = Base::Mount { index: 0, path: "sales".into() };
+    let reached = LimitExceeded::new(Limit::DirectoryEntries, DIRECTORY_ENTRIES as u64);
+    assert_eq!(limit(call.list(&sales)), reached);
+    assert_eq!(read(&mut call, "sales/orders.csv").unwrap(), "1");
+    let call = open(&[store.grant(Access::Read, Scope::Output)], Intent::Load);
+    assert_eq!(call.list(&sales).unwrap().len(), 1, "what is out of scope does not count");
+    std::fs::remove_file(store.path().join("sales/0")).unwrap();
+    assert_eq!(store.load().list(&sales).unwrap().len(), DIRECTORY_ENTRIES);
+}
+
+#[test]
+fn a_failure_of_the_machine_is_remembered_with_its_cause() {
+    let store = Store::local();
+    store.fill(&[("a", "1")]);
+    let mut call = store.store();
+    write(&mut call, "b", "2");
+    // Staged files cannot be made any more.
+    for entry in std::fs::read_dir(store.path().join(".airlock")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("locks") {
+            continue;
+        }
+        std::fs::remove_dir_all(path).unwrap();
+    }
+    assert_eq!(code(call.open_at(&mount(), "b", READ)), ErrorCode::NoEntry);
+    let failure = call.publish(Durability::None, &|| false).unwrap_err();
+    assert!(failure.to_string().contains(&store.path().display().to_string()), "{failure}");
+    drop(call);
+    assert_eq!(store.tree(), ["a=1"]);
+}

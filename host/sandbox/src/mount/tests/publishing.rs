@@ -1,0 +1,357 @@
+//! What calls leave for others: publishing, recovery, sweeping and locks.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::report::{Failure, StorageFailure};
+
+use super::super::backend::Backend;
+use super::super::local::{Local, Use};
+use super::super::lock::{Waiting, stripes};
+use super::super::plan::{Plan, Step};
+use super::*;
+
+fn storage<T>(result: Result<T, Failure>) -> StorageFailure {
+    match result {
+        Err(Failure::Storage { failure }) => failure,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was done"),
+    }
+}
+
+fn call_directories(store: &Store) -> Vec<PathBuf> {
+    let entries = fs::read_dir(store.path().join(".airlock")).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| !path.ends_with("locks")).collect()
+}
+
+fn open_local(store: &Store) -> Local {
+    let waiting = Waiting::new(&|| false, Duration::ZERO);
+    Local::open(&store.path(), Use::Write, &stripes(&[location()]), &waiting).unwrap()
+}
+
+const BEFORE: [(&str, &str); 6] =
+    [("file", "1"), ("directory/x", "2"), ("directory/y/z", "3"), ("gone", "4"), ("tree/a", "5"), ("kept", "6")];
+
+/// A plan with every kind of step, over [`BEFORE`].
+fn steps() -> Vec<Step> {
+    let put = |staged, path: &str| Step::Put { staged, path: path.into() };
+    vec![
+        Step::ClearDirectory("directory".into()),
+        Step::ClearFile("file".into()),
+        Step::MakeDirectory("file".into()),
+        Step::MakeDirectory("empty".into()),
+        put(0, "directory"),
+        put(1, "file/below"),
+        put(2, "deep/er/new"),
+        put(3, "kept"),
+        Step::Remove("gone".into()),
+        Step::Remove("tree".into()),
+    ]
+}
+
+const AFTER: [&str; 8] =
+    ["deep/", "deep/er/", "deep/er/new=2", "directory=0", "empty/", "file/", "file/below=1", "kept=3"];
+
+fn stage(local: &mut Local) {
+    use std::io::Write;
+    for number in 0..4 {
+        local.create_staged(number).unwrap().write_all(number.to_string().as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn a_publish_that_ends_after_any_step_is_finished_by_the_next_call() {
+    for durability in [Durability::None, Durability::Full] {
+        for done in 0..=steps().len() {
+            let store = Store::local();
+            store.fill(&BEFORE);
+            let mut local = open_local(&store);
+            stage(&mut local);
+            local.prepare(&steps(), durability).unwrap();
+            let mut changed = BTreeSet::new();
+            for step in steps().iter().take(done) {
+                local.perform(step, &mut changed).unwrap();
+            }
+            drop(local);
+            assert_eq!(call_directories(&store).len(), 1);
+            assert_eq!(store.tree(), AFTER, "after {done} steps");
+            assert_eq!(call_directories(&store), Vec::<PathBuf>::new());
+        }
+    }
+}
+
+#[test]
+fn steps_that_are_done_again_from_the_start_change_nothing() {
+    for again in 0..=steps().len() {
+        let store = Store::local();
+        store.fill(&BEFORE);
+        let mut local = open_local(&store);
+        stage(&mut local);
+        local.prepare(&steps(), Durability::None).unwrap();
+        let mut changed = BTreeSet::new();
+        for step in steps().iter().take(again).chain(&steps()) {
+            local.perform(step, &mut changed).unwrap();
+        }
+        drop(local);
+        assert_eq!(store.tree(), AFTER, "after {again} steps");
+    }
+}
+
+#[test]
+fn a_call_that_ends_before_its_plan_leaves_nothing() {
+    let store = Store::local();
+    store.fill(&BEFORE);
+    let before = store.tree();
+    let left = store.path().join(".airlock/call-1-2-3");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("0"), "half").unwrap();
+    fs::write(left.join("plan.new"), "airlock-plan 100").unwrap();
+    assert_eq!(store.tree(), before);
+    assert!(!left.exists());
+}
+
+#[test]
+fn a_torn_plan_is_swept() {
+    let store = Store::local();
+    store.fill(&BEFORE);
+    let before = store.tree();
+    let mut local = open_local(&store);
+    stage(&mut local);
+    local.prepare(&steps(), Durability::None).unwrap();
+    drop(local);
+    let plan = call_directories(&store)[0].join("plan");
+    let bytes = fs::read(&plan).unwrap();
+    fs::write(&plan, &bytes[..bytes.len() - 1]).unwrap();
+    assert_eq!(store.tree(), before);
+    assert_eq!(call_directories(&store), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn staging_that_is_held_stays() {
+    let store = Store::local();
+    let mut first = store.store();
+    write(&mut first, "a", "1");
+    let held = call_directories(&store);
+    assert_eq!(held.len(), 1);
+    assert_eq!(store.tree(), Vec::<String>::new());
+    assert_eq!(call_directories(&store), held);
+    publish(&mut first);
+    drop(first);
+    assert_eq!(store.tree(), ["a=1"]);
+}
+
+#[test]
+fn an_unfinished_publish_of_another_output_is_finished_too_but_hinders_no_one() {
+    let store = Store::local();
+    store.fill(&[("kept", "1")]);
+    let outside = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(outside.path(), store.path().join("linked")).unwrap();
+    let own: Vec<u8> = stripes(&[location()]).into_iter().collect();
+    let other = own[0].wrapping_add(1);
+    let leave = |name: &str, stripe: u8, path: &str| {
+        let call = store.path().join(".airlock").join(name);
+        fs::create_dir(&call).unwrap();
+        fs::write(call.join("0"), "late").unwrap();
+        let plan = Plan::new(vec![stripe], vec![Step::Put { staged: 0, path: path.into() }]);
+        fs::write(call.join("plan"), plan.encode().unwrap()).unwrap();
+    };
+    leave("call-a", other, "late");
+    leave("call-b", other, "linked/x");
+    assert_eq!(store.tree(), ["kept=1", "late=late", "linked?"]);
+    assert_eq!(call_directories(&store).len(), 1);
+    leave("call-c", own[0], "linked/x");
+    let grants = [store.grant(Access::Write, Scope::Mount)];
+    let failure = storage(FileSystem::open(&grants, &[location()], Intent::Load, &Limits::default(), &|| false));
+    assert!(failure.to_string().contains("linked is in the way"), "{failure}");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_link_on_the_way_is_not_followed_when_publishing() {
+    let store = Store::local();
+    store.fill(&[("a", "old")]);
+    let outside = tempfile::tempdir().unwrap();
+    let mut call = store.store();
+    write(&mut call, "a", "new");
+    call.create_directory_at(&mount(), "d").unwrap();
+    write(&mut call, "d/x", "1");
+    std::os::unix::fs::symlink(outside.path(), store.path().join("d")).unwrap();
+    let d = store.path().join("d");
+    // The link itself is in the way of a directory that the call made, so it is removed, not followed.
+    publish(&mut call);
+    drop(call);
+    assert!(d.symlink_metadata().unwrap().is_dir());
+    let mut call = store.store();
+    save(&mut call, "/data/d/y/z", "1");
+    write(&mut call, "a", "newer");
+    fs::remove_dir_all(&d).unwrap();
+    std::os::unix::fs::symlink(outside.path(), &d).unwrap();
+    let failure = storage(call.publish(Durability::None, &|| false));
+    assert!(failure.reason.contains("is in the way"), "{failure}");
+    drop(call);
+    assert_eq!(store.tree(), ["a=new", "d?"]);
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_above_an_output_is_not_replaced() {
+    for store in [Store::local(), Store::memory()] {
+        store.fill(&[("sales", "a file of someone else")]);
+        let mut call = open(&[store.grant(Access::Write, Scope::Output)], Intent::Store);
+        save(&mut call, "/data/sales/orders.csv", "1");
+        let failure = storage(call.publish(Durability::None, &|| false));
+        assert!(failure.reason.contains("sales"), "{failure}");
+        drop(call);
+        assert_eq!(store.tree(), ["sales=a file of someone else"]);
+    }
+}
+
+#[test]
+fn a_staged_file_that_others_linked_is_not_published() {
+    let store = Store::local();
+    let mut call = store.store();
+    write(&mut call, "a", "1");
+    let staged = call_directories(&store)[0].join("0");
+    fs::hard_link(&staged, store.path().join("linked")).unwrap();
+    let failure = storage(call.publish(Durability::None, &|| false));
+    assert!(failure.reason.contains("linked by another program"), "{failure}");
+    drop(call);
+    assert!(!store.path().join("a").exists());
+}
+
+#[test]
+fn a_read_mount_that_never_was_written_gets_nothing() {
+    let store = Store::local();
+    fs::write(store.path().join("a"), "1").unwrap();
+    for intent in [Intent::Load, Intent::Store] {
+        let mut call = open(&[store.grant(Access::Read, Scope::Mount)], intent);
+        assert_eq!(read(&mut call, "a").unwrap(), "1");
+        publish(&mut call);
+    }
+    assert_eq!(fs::read_dir(store.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_missing_directory_is_empty_to_a_load_and_made_by_a_store() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("not/yet");
+    let store = Store { source: local_source(&path), directory: None };
+    assert_eq!(store.tree(), Vec::<String>::new());
+    assert!(!path.exists());
+    let mut call = store.store();
+    write(&mut call, "a", "1");
+    call.publish(Durability::Full, &|| false).unwrap();
+    drop(call);
+    assert_eq!(fs::read_to_string(path.join("a")).unwrap(), "1");
+}
+
+#[test]
+fn two_mounts_are_published_and_a_rename_between_them_is_across_devices() {
+    let (one, two) = (Store::local(), Store::memory());
+    let mut second = two.grant(Access::Write, Scope::Mount);
+    second.guest_path = GuestPath::new("/other").unwrap();
+    let mut call = open(&[one.grant(Access::Write, Scope::Mount), second], Intent::Store);
+    let other = Base::Mount { index: 1, path: String::new() };
+    save(&mut call, "/data/a", "1");
+    save(&mut call, "/other/b", "2");
+    assert_eq!(code(call.rename_at(&mount(), "a", &other, "a")), ErrorCode::CrossDevice);
+    publish(&mut call);
+    drop(call);
+    assert_eq!((one.tree(), two.tree()), (vec!["a=1".to_owned()], vec!["b=2".to_owned()]));
+}
+
+/// Opens a call on another thread, which must wait; gives what it gives once `release` was dropped.
+fn after_waiting<T>(release: impl Drop, wait: impl FnOnce(&dyn Fn() -> bool) -> T + Send) -> T
+where
+    T: Send,
+{
+    let (waits, waiting) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(move || {
+            wait(&|| {
+                waits.send(()).ok();
+                false
+            })
+        });
+        waiting.recv().expect("it did not wait");
+        drop(release);
+        waiter.join().unwrap()
+    })
+}
+
+/// A call that is published and ends when it is dropped.
+struct PublishedLater(FileSystem);
+
+impl Drop for PublishedLater {
+    fn drop(&mut self) {
+        publish(&mut self.0);
+    }
+}
+
+#[test]
+fn two_calls_that_store_one_output_wait_for_each_other() {
+    for store in [Store::local(), Store::memory()] {
+        let mut first = store.store();
+        write(&mut first, "a", "first");
+        let grants = [store.grant(Access::Write, Scope::Mount)];
+        let mut second = after_waiting(PublishedLater(first), |interrupted| {
+            FileSystem::open(&grants, &[location()], Intent::Store, &Limits::default(), interrupted).unwrap()
+        });
+        assert_eq!(read(&mut second, "a").unwrap(), "first");
+    }
+}
+
+#[test]
+fn a_publish_waits_for_calls_that_read_the_output() {
+    for store in [Store::local(), Store::memory()] {
+        store.fill(&[("a", "old"), ("b", "old")]);
+        let mut reader = store.load();
+        let mut writer = store.store();
+        write(&mut writer, "a", "new");
+        write(&mut writer, "b", "new");
+        assert_eq!(read(&mut reader, "a").unwrap(), "old");
+        struct Reader(FileSystem);
+        impl Drop for Reader {
+            fn drop(&mut self) {
+                assert_eq!(read(&mut self.0, "b").unwrap(), "old");
+            }
+        }
+        let published = after_waiting(Reader(reader), |interrupted| writer.publish(Durability::None, interrupted));
+        assert_eq!(published, Ok(()));
+        assert_eq!(store.tree(), ["a=new", "b=new"]);
+    }
+}
+
+#[test]
+fn calls_on_different_outputs_do_not_wait() {
+    for store in [Store::local(), Store::memory()] {
+        let grants = [store.grant(Access::Write, Scope::Output)];
+        let open = |key: &str| {
+            let location = Location::asset(&[key]);
+            FileSystem::open(&grants, &[location], Intent::Store, &Limits::default(), &|| panic!("it waits")).unwrap()
+        };
+        let (mut a, mut b) = (open("a"), open("b"));
+        save(&mut a, "/data/a.csv", "1");
+        save(&mut b, "/data/b.csv", "2");
+        publish(&mut a);
+        publish(&mut b);
+        drop((a, b));
+        assert_eq!(store.tree(), ["a.csv=1", "b.csv=2"]);
+    }
+}
+
+#[test]
+fn waiting_ends_when_it_is_interrupted_or_the_time_is_up() {
+    for store in [Store::local(), Store::memory()] {
+        let _first = store.store();
+        let grants = [store.grant(Access::Write, Scope::Mount)];
+        let open = |limits: &Limits, interrupted: bool| {
+            FileSystem::open(&grants, &[location()], Intent::Store, limits, &|| interrupted).map(|_| ())
+        };
+        assert_eq!(open(&Limits::default(), true), Err(Failure::Interrupted));
+        let failure = storage(open(&Limits { time: Duration::ZERO, ..Limits::default() }, false));
+        assert!(failure.reason.contains("another call holds it"), "{failure}");
+    }
+}
