@@ -1,0 +1,13 @@
+"""Reads the raw file, checks its columns, and stores it as it is."""
+
+import pathlib
+
+import airlock
+
+COLUMNS = "date,precipitation,temp_max,temp_min,wind,weather"
+
+raw = pathlib.Path(__file__).with_name("seattle-weather.csv").read_text()
+header = raw.splitlines()[0]
+if header != COLUMNS:
+    raise SystemExit(f"the columns are {header}; {COLUMNS} are expected")
+airlock.store_text(raw)
