@@ -1,1 +1,21 @@
+//! Pipelines of assets whose values are stored and loaded by I/O managers that run in the sandbox.
+//!
+//! The rooms follow one another: [`definitions`] (the file that an author writes, checked whole) → [`graph`] (what
+//! depends on what, and what a selection means) → [`plan`] (the steps of a run, in order) → [`run`] (does the steps)
+//! → [`event`] (the log of what was done).
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
 
+pub mod definitions;
+pub mod event;
+pub mod graph;
+pub mod home;
+pub mod plan;
+pub mod run;
+pub mod sandbox_draft;
+
+pub use definitions::{Builtins, Definitions, Diagnostic, Diagnostics};
+pub use event::{Event, EventBody, EventReader};
+pub use home::Home;
+pub use plan::Plan;
+pub use run::{RunOptions, RunResult, Runner};

@@ -1,0 +1,224 @@
+//! What was done: the events of runs, and the log that keeps them.
+
+mod reader;
+
+use airlock_sandbox::context::MetadataEntry;
+use airlock_sandbox::report::Receipt;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use reader::{EventReader, Materialization, RecordedEvent, RunFilter, RunStatus, RunSummary};
+
+use crate::run::StepFailure;
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The run.
+    pub run_id: String,
+    /// When, UTC.
+    pub time: Timestamp,
+    /// The step, where it is about one.
+    pub step_key: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What happened. In JSON its `kind` is as Dagster writes it: `STEP_START`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EventBody {
+    /// A run began.
+    RunStart {
+        /// What was selected; empty: all.
+        selection: Vec<String>,
+        /// The keys of the steps, in order.
+        steps: Vec<String>,
+        /// The profile.
+        profile: Option<String>,
+    },
+    /// All steps of a run succeeded.
+    RunSuccess {},
+    /// A step of a run failed.
+    RunFailure {
+        /// The keys of the steps that failed, in order.
+        failed: Vec<String>,
+    },
+    /// A run was interrupted.
+    RunCanceled {},
+    /// A step began.
+    StepStart {},
+    /// A manager loaded an input.
+    LoadedInput {
+        /// The input.
+        input: String,
+        /// The asset.
+        asset: String,
+        /// The manager.
+        manager: ManagerUse,
+        /// The run that stored it, where that is known.
+        upstream_run_id: Option<String>,
+        /// Of the input: its definition's and the manager's.
+        metadata: Vec<MetadataEntry>,
+        /// What the call read and was denied.
+        receipt: Receipt,
+    },
+    /// The op got an input.
+    StepInput {
+        /// The input.
+        input: String,
+        /// Of the value.
+        media_type: Option<String>,
+        /// Bytes of the value.
+        size: u64,
+    },
+    /// The op gave an output.
+    StepOutput {
+        /// The output.
+        output: String,
+        /// Of the value.
+        media_type: Option<String>,
+        /// Bytes of the value.
+        size: u64,
+        /// What the op recorded of it.
+        metadata: Vec<MetadataEntry>,
+    },
+    /// A manager stored an output.
+    HandledOutput {
+        /// The output.
+        output: String,
+        /// The manager.
+        manager: ManagerUse,
+        /// What the manager recorded.
+        metadata: Vec<MetadataEntry>,
+        /// What the call wrote and was denied.
+        receipt: Receipt,
+    },
+    /// An asset is there anew.
+    AssetMaterialization(AssetMaterialization),
+    /// Something was learned about an asset.
+    AssetObservation {
+        /// The asset.
+        asset: String,
+        /// The partition.
+        partition: Option<String>,
+        /// In words.
+        description: Option<String>,
+        /// The facts.
+        metadata: Vec<MetadataEntry>,
+    },
+    /// A step succeeded.
+    StepSuccess {},
+    /// A step failed.
+    StepFailure(Box<StepFailure>),
+    /// A step was not begun, since one that it depends on did not succeed.
+    StepSkipped {
+        /// The key of the first such step, in order.
+        because: String,
+    },
+    /// A step was interrupted, or not begun since the run was.
+    StepCanceled {},
+}
+
+/// An asset is there anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AssetMaterialization {
+    /// The asset.
+    pub asset: String,
+    /// The partition.
+    pub partition: Option<String>,
+    /// In words.
+    pub description: Option<String>,
+    /// The definition's, then the op's, then the manager's; of entries with one label the last.
+    pub metadata: Vec<MetadataEntry>,
+    /// The manager that stored it; absent where nothing was stored.
+    pub manager: Option<ManagerUse>,
+    /// The configuration of the output as it is written: references to the environment stay references.
+    pub output_config: serde_json::Value,
+    /// The version of the content, where the manager set one.
+    pub data_version: Option<String>,
+    /// Whether the manager logged it beside the one that the host records.
+    pub logged: bool,
+}
+
+/// Which manager, and which code it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManagerUse {
+    /// Its name in the definitions.
+    pub name: String,
+    /// Of its component: `sha256:…`.
+    pub digest: String,
+}
+
+impl EventBody {
+    /// The kind as it stands in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RunStart { .. } => "RUN_START",
+            Self::RunSuccess {} => "RUN_SUCCESS",
+            Self::RunFailure { .. } => "RUN_FAILURE",
+            Self::RunCanceled {} => "RUN_CANCELED",
+            Self::StepStart {} => "STEP_START",
+            Self::LoadedInput { .. } => "LOADED_INPUT",
+            Self::StepInput { .. } => "STEP_INPUT",
+            Self::StepOutput { .. } => "STEP_OUTPUT",
+            Self::HandledOutput { .. } => "HANDLED_OUTPUT",
+            Self::AssetMaterialization(_) => "ASSET_MATERIALIZATION",
+            Self::AssetObservation { .. } => "ASSET_OBSERVATION",
+            Self::StepSuccess {} => "STEP_SUCCESS",
+            Self::StepFailure(_) => "STEP_FAILURE",
+            Self::StepSkipped { .. } => "STEP_SKIPPED",
+            Self::StepCanceled {} => "STEP_CANCELED",
+        }
+    }
+
+    /// The asset and partition that it is about.
+    pub fn asset(&self) -> Option<(&str, Option<&str>)> {
+        match self {
+            Self::LoadedInput { asset, .. } => Some((asset, None)),
+            Self::AssetMaterialization(made) => Some((&made.asset, made.partition.as_deref())),
+            Self::AssetObservation { asset, partition, .. } => Some((asset, partition.as_deref())),
+            _ => None,
+        }
+    }
+}
+
+/// The event log cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventLogError {
+    /// It was written by a later version.
+    #[error("the event log {path} has version {found}; this program knows version {known}: use a newer airlock")]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its version.
+        found: i64,
+        /// The version that is known.
+        known: i64,
+    },
+    /// Someone else holds it.
+    #[error("the event log {path} is locked by another program: {reason}")]
+    Locked {
+        /// The file.
+        path: String,
+        /// In the words of the database.
+        reason: String,
+    },
+    /// It is not a sound database.
+    #[error("the event log {path} is damaged: {reason}; move it away to begin a new one (stored values stay loadable)")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// In the words of the database.
+        reason: String,
+    },
+    /// It cannot be read or written.
+    #[error("cannot use the event log {path}: {reason}")]
+    Unusable {
+        /// The file.
+        path: String,
+        /// In the words of the database.
+        reason: String,
+    },
+}
