@@ -1,14 +1,64 @@
 //! What depends on what, and what a selection means.
 
-use crate::definitions::Definitions;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+
+use crate::definitions::{Asset, Definitions};
+use crate::suggest;
 
 /// The assets in an order in which each follows all that it depends on; the order of definition breaks ties.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
     order: Vec<String>,
+    places: HashMap<String, usize>,
+    /// By place, the places of what it depends on, in order.
+    upstream: Vec<Vec<usize>>,
+    /// By place, the places of what depends on it, in order.
+    downstream: Vec<Vec<usize>>,
 }
 
 impl Graph {
+    /// The graph of `assets`; a name that none of them has is left out.
+    ///
+    /// # Errors
+    /// Sets of assets that depend on one another, each in the order of the dependencies.
+    pub(crate) fn new(assets: &[Asset]) -> Result<Self, Vec<Vec<&Asset>>> {
+        let index: HashMap<&str, usize> =
+            assets.iter().enumerate().map(|(i, asset)| (asset.name.as_str(), i)).collect();
+        let needs: Vec<BTreeSet<usize>> = assets
+            .iter()
+            .map(|asset| {
+                let names = asset.inputs.iter().map(|input| &input.asset).chain(&asset.deps);
+                names.filter_map(|name| index.get(name.as_str()).copied()).collect()
+            })
+            .collect();
+        let order = sort(&needs);
+        if order.len() < assets.len() {
+            let cycles = cycles(&needs, &order).into_iter();
+            return Err(cycles.map(|cycle| cycle.into_iter().filter_map(|i| assets.get(i)).collect()).collect());
+        }
+        let mut place = vec![0; order.len()];
+        for (position, asset) in order.iter().enumerate() {
+            if let Some(slot) = place.get_mut(*asset) {
+                *slot = position;
+            }
+        }
+        let mut graph = Self { downstream: vec![Vec::new(); order.len()], ..Self::default() };
+        for (position, asset) in order.iter().filter_map(|i| assets.get(*i)).enumerate() {
+            let needed = order.get(position).and_then(|asset| needs.get(*asset)).into_iter().flatten();
+            let upstream: BTreeSet<usize> = needed.filter_map(|i| place.get(*i).copied()).collect();
+            for other in &upstream {
+                if let Some(list) = graph.downstream.get_mut(*other) {
+                    list.push(position);
+                }
+            }
+            graph.upstream.push(upstream.into_iter().collect());
+            graph.places.insert(asset.name.clone(), position);
+            graph.order.push(asset.name.clone());
+        }
+        Ok(graph)
+    }
+
     /// The names of all assets in order.
     pub fn order(&self) -> &[String] {
         &self.order
@@ -16,14 +66,17 @@ impl Graph {
 
     /// The names of the assets that `asset` loads or waits for, in order.
     pub fn upstream(&self, asset: &str) -> Vec<&str> {
-        let _ = asset;
-        todo!()
+        self.neighbours(asset, &self.upstream)
     }
 
     /// The names of the assets that load or wait for `asset`, in order.
     pub fn downstream(&self, asset: &str) -> Vec<&str> {
-        let _ = asset;
-        todo!()
+        self.neighbours(asset, &self.downstream)
+    }
+
+    fn neighbours(&self, asset: &str, edges: &[Vec<usize>]) -> Vec<&str> {
+        let places = self.places.get(asset).and_then(|place| edges.get(*place)).into_iter().flatten();
+        places.filter_map(|place| self.order.get(*place)).map(String::as_str).collect()
     }
 
     /// The names of the assets that `selection` means, in order: each entry is `name`, `+name` (and all upstream),
@@ -33,16 +86,129 @@ impl Graph {
     /// # Errors
     /// [`SelectionError`] for the first entry that means nothing.
     pub fn select(&self, definitions: &Definitions, selection: &[String]) -> Result<Vec<String>, SelectionError> {
-        let _ = (definitions, selection);
-        todo!()
+        self.select_from(definitions.assets(), selection)
     }
+
+    fn select_from(&self, assets: &[Asset], selection: &[String]) -> Result<Vec<String>, SelectionError> {
+        if selection.is_empty() {
+            return Ok(self.order.clone());
+        }
+        let mut selected = BTreeSet::new();
+        for entry in selection {
+            let name = entry.strip_prefix('+').unwrap_or(entry);
+            let is_upstream = name.len() < entry.len();
+            let stripped = name.strip_suffix('+').unwrap_or(name);
+            let is_downstream = stripped.len() < name.len();
+            let named = self.named(assets, entry, stripped)?;
+            for (wanted, edges) in [(is_upstream, &self.upstream), (is_downstream, &self.downstream)] {
+                if wanted {
+                    selected.extend(reach(&named, edges));
+                }
+            }
+            selected.extend(named);
+        }
+        Ok(selected.into_iter().filter_map(|place| self.order.get(place).cloned()).collect())
+    }
+
+    /// The places that `name`, an entry without its signs, means.
+    fn named(&self, assets: &[Asset], entry: &str, name: &str) -> Result<Vec<usize>, SelectionError> {
+        let (name, is_group) = name.strip_prefix("group:").map_or((name, false), |group| (group, true));
+        if name.is_empty() || name.contains(['+', ':', '*', ' ', ',']) {
+            return Err(SelectionError::Syntax { entry: entry.to_owned() });
+        }
+        if !is_group {
+            let place = self.places.get(name).copied();
+            return place.map(|place| vec![place]).ok_or_else(|| SelectionError::UnknownAsset {
+                name: name.to_owned(),
+                suggestion: suggest::closest(name, self.order.iter().map(String::as_str)),
+            });
+        }
+        let members = assets.iter().filter(|asset| asset.group.as_deref() == Some(name));
+        let places: Vec<usize> = members.filter_map(|asset| self.places.get(&asset.name).copied()).collect();
+        if places.is_empty() {
+            let groups = assets.iter().filter_map(|asset| asset.group.as_deref());
+            return Err(SelectionError::UnknownGroup {
+                name: name.to_owned(),
+                suggestion: suggest::closest(name, groups),
+            });
+        }
+        Ok(places)
+    }
+}
+
+/// The assets of `needs` in order; those on a cycle, and what depends on them, are left out.
+fn sort(needs: &[BTreeSet<usize>]) -> Vec<usize> {
+    let mut missing: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
+    let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
+    for (asset, needed) in needs.iter().enumerate() {
+        for other in needed {
+            if let Some(list) = needed_by.get_mut(*other) {
+                list.push(asset);
+            }
+        }
+    }
+    let is_ready = |(asset, count): (usize, &usize)| (*count == 0).then_some(Reverse(asset));
+    let mut ready: BinaryHeap<Reverse<usize>> = missing.iter().enumerate().filter_map(is_ready).collect();
+    let mut order = Vec::with_capacity(needs.len());
+    while let Some(Reverse(asset)) = ready.pop() {
+        order.push(asset);
+        for other in needed_by.get(asset).into_iter().flatten() {
+            if let Some(count) = missing.get_mut(*other) {
+                *count -= 1;
+                if *count == 0 {
+                    ready.push(Reverse(*other));
+                }
+            }
+        }
+    }
+    order
+}
+
+/// At least one cycle of each set of assets of `needs` that depend on one another, given what could be `sorted`.
+fn cycles(needs: &[BTreeSet<usize>], sorted: &[usize]) -> Vec<Vec<usize>> {
+    let mut done: BTreeSet<usize> = sorted.iter().copied().collect();
+    let mut cycles = Vec::new();
+    for start in 0..needs.len() {
+        // Each asset that is not sorted needs one that is not sorted, so this walk ends on a cycle or on one seen.
+        let mut walk = Vec::new();
+        let mut next = Some(start);
+        while let Some(asset) = next.filter(|asset| !done.contains(asset)) {
+            if let Some(first) = walk.iter().position(|seen| *seen == asset) {
+                let mut cycle = walk.split_off(first);
+                let least = cycle.iter().enumerate().min_by_key(|(_, asset)| **asset).map_or(0, |(place, _)| place);
+                cycle.rotate_left(least);
+                done.extend(&cycle);
+                cycles.push(cycle);
+                break;
+            }
+            walk.push(asset);
+            let unsorted = |other: &&usize| !done.contains(other);
+            next = needs.get(asset).and_then(|needed| needed.iter().find(unsorted)).copied();
+        }
+        done.extend(walk);
+    }
+    cycles
+}
+
+/// What can be reached from `places` along `edges`.
+fn reach(places: &[usize], edges: &[Vec<usize>]) -> BTreeSet<usize> {
+    let mut reached = BTreeSet::new();
+    let mut left = places.to_vec();
+    while let Some(place) = left.pop() {
+        for next in edges.get(place).into_iter().flatten() {
+            if reached.insert(*next) {
+                left.push(*next);
+            }
+        }
+    }
+    reached
 }
 
 /// An entry of a selection that means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// No asset has the name.
-    #[error("there is no asset `{name}`{}", likely(suggestion))]
+    #[error("there is no asset `{name}`{}", likely(suggestion.as_deref()))]
     UnknownAsset {
         /// As it was given.
         name: String,
@@ -50,7 +216,7 @@ pub enum SelectionError {
         suggestion: Option<String>,
     },
     /// No asset is in the group.
-    #[error("there is no group `{name}`{}", likely(suggestion))]
+    #[error("there is no group `{name}`{}", likely(suggestion.as_deref()))]
     UnknownGroup {
         /// As it was given.
         name: String,
@@ -65,6 +231,93 @@ pub enum SelectionError {
     },
 }
 
-fn likely(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+/// `; did you mean …`, where something was probably meant.
+pub(crate) fn likely(suggestion: Option<&str>) -> String {
+    suggestion.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definitions::tests::definitions;
+
+    use super::*;
+
+    fn pipeline() -> Definitions {
+        definitions(
+            r#"
+            [assets.d]
+            command = ["x"]
+            type = "none"
+            deps = ["b", "c"]
+            group = "late"
+            [assets.c]
+            command = ["x"]
+            type = "none"
+            deps = ["a"]
+            [assets.a]
+            command = ["x"]
+            type = "none"
+            group = "early"
+            [assets.b]
+            command = ["x"]
+            type = "none"
+            deps = ["a"]
+            [assets."other/e"]
+            command = ["x"]
+            type = "none"
+            group = "early"
+            "#,
+        )
+    }
+
+    fn select(selection: &[&str]) -> Result<String, SelectionError> {
+        let definitions = pipeline();
+        let selection: Vec<String> = selection.iter().map(|entry| (*entry).to_owned()).collect();
+        definitions.graph().select(&definitions, &selection).map(|names| names.join(" "))
+    }
+
+    #[test]
+    fn assets_follow_what_they_depend_on_and_otherwise_the_order_of_definition() {
+        assert_eq!(pipeline().graph().order().join(" "), "a c b d other/e");
+    }
+
+    #[test]
+    fn a_selection_is_the_union_of_its_entries_in_order() {
+        for (selection, expected) in [
+            (&[][..], "a c b d other/e"),
+            (&["b"], "b"),
+            (&["+b"], "a b"),
+            (&["b+"], "b d"),
+            (&["+b+"], "a b d"),
+            (&["+d"], "a c b d"),
+            (&["d", "a"], "a d"),
+            (&["group:early"], "a other/e"),
+            (&["+group:late"], "a c b d"),
+            (&["group:early+", "b"], "a c b d other/e"),
+            (&["other/e"], "other/e"),
+        ] {
+            assert_eq!(select(selection).as_deref(), Ok(expected), "{selection:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_means_nothing_is_an_error_that_says_what_was_probably_meant() {
+        for (entry, message) in [
+            ("other/f", "there is no asset `other/f`; did you mean `other/e`?"),
+            ("sales", "there is no asset `sales`"),
+            ("group:erly", "there is no group `erly`; did you mean `early`?"),
+            ("+", "`+` selects nothing: write `name`, `+name`, `name+`, `+name+` or `group:name`"),
+            ("a,b", "`a,b` selects nothing: write `name`, `+name`, `name+`, `+name+` or `group:name`"),
+            ("", "`` selects nothing: write `name`, `+name`, `name+`, `+name+` or `group:name`"),
+        ] {
+            assert_eq!(select(&[entry]).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn neighbours_are_known_in_both_directions() {
+        let definitions = pipeline();
+        assert_eq!(definitions.graph().upstream("d"), ["c", "b"]);
+        assert_eq!(definitions.graph().downstream("a"), ["c", "b"]);
+    }
 }

@@ -13,6 +13,7 @@ pub mod home;
 pub mod plan;
 pub mod run;
 pub mod sandbox_draft;
+mod suggest;
 
 pub use definitions::{Builtins, Definitions, Diagnostic, Diagnostics};
 pub use event::{Event, EventBody, EventReader};

@@ -1,17 +1,26 @@
 //! The definitions that an author writes: read whole, every mistake reported at once and at its place.
 
+mod asset;
+mod check;
+mod component;
 mod diagnostic;
+mod fields;
+mod files;
+mod keys;
+mod quantity;
 mod setting;
+mod tree;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use airlock_sandbox::context::{AssetKey, MetadataEntry};
 use airlock_sandbox::grant::{Access, GuestPath, Scope};
+use airlock_sandbox::limits::Limits;
 use serde::Serialize;
 
+pub(crate) use asset::environment_name;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
-pub use setting::{EnvironmentReference, Setting, SettingType, UnresolvedSetting};
+pub use setting::{Environment, EnvironmentReference, Setting, SettingType, UnresolvedSetting};
 
 use crate::graph::Graph;
 use crate::home::Home;
@@ -38,8 +47,21 @@ impl Definitions {
     /// # Errors
     /// Every mistake in the files, at once.
     pub fn read(path: &Path, profile: Option<&str>, home: &Home, builtins: Builtins) -> Result<Self, Diagnostics> {
-        let _ = (path, profile, home, builtins);
-        todo!()
+        let files = files::Files::read(path)?;
+        let (contents, mut problems) = check::read(&files, profile, home, builtins);
+        match Graph::new(&contents.assets) {
+            Ok(graph) if problems.is_empty() => return Ok(Self::new(path, profile, contents, graph)),
+            Ok(_) => {}
+            Err(cycles) => problems.extend(check::cycles(cycles)),
+        }
+        Err(files.in_order(problems))
+    }
+
+    fn new(path: &Path, profile: Option<&str>, contents: check::Contents, graph: Graph) -> Self {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let directory = absolute.parent().map(Path::to_owned).unwrap_or_default();
+        let check::Contents { assets, io_managers } = contents;
+        Self { path: path.to_owned(), directory, profile: profile.map(str::to_owned), assets, io_managers, graph }
     }
 
     /// The file.
@@ -109,7 +131,7 @@ pub struct Asset {
     /// The name of the I/O manager that stores and loads it; absent where it has no value.
     pub io: Option<String>,
     /// The configuration of the output, for its I/O manager.
-    pub config: Setting,
+    pub config: Option<Setting>,
     /// Facts about it.
     pub metadata: Vec<MetadataEntry>,
 }
@@ -148,7 +170,7 @@ pub struct Input {
     /// Where it is defined.
     pub position: Position,
     /// The configuration of the input, for the asset's I/O manager.
-    pub config: Setting,
+    pub config: Option<Setting>,
     /// Facts about it.
     pub metadata: Vec<MetadataEntry>,
 }
@@ -216,30 +238,53 @@ pub enum MountPath {
     Memory,
 }
 
-/// The limits that a definition sets; the others are the sandbox's.
+/// The limits that a definition sets, as they are written; the others are the sandbox's.
 #[derive(Clone, Debug, Default, Serialize)]
-#[serde(default)]
 pub struct LimitSettings {
     /// Bytes of memory: `"256MiB"`.
-    pub memory: Option<LimitSetting<u64>>,
+    pub memory: Option<Setting>,
     /// Time, sleeping included: `"30s"`.
-    pub time: Option<LimitSetting<Duration>>,
+    pub time: Option<Setting>,
     /// Time that the guest computes.
-    pub cpu_time: Option<LimitSetting<Duration>>,
+    pub cpu_time: Option<Setting>,
     /// Bytes that it writes.
-    pub disk: Option<LimitSetting<u64>>,
+    pub disk: Option<Setting>,
     /// Files and directories that it makes.
-    pub files: Option<LimitSetting<u32>>,
+    pub files: Option<Setting>,
 }
 
-/// A limit, or the environment entry that has it.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub enum LimitSetting<T> {
-    /// It is given.
-    Given(T),
-    /// The environment has it.
-    Environment(EnvironmentReference),
+impl LimitSettings {
+    /// The limits, with what `environment` has.
+    ///
+    /// # Errors
+    /// [`UnresolvedSetting`] where the environment lacks an entry or has something else than a quantity.
+    pub fn resolve(&self, environment: &Environment) -> Result<Limits, UnresolvedSetting> {
+        fn take<T>(
+            setting: Option<&Setting>,
+            default: T,
+            environment: &Environment,
+            parse: impl Fn(&str) -> Option<T>,
+            wanted: &str,
+        ) -> Result<T, UnresolvedSetting> {
+            let Some(setting) = setting else { return Ok(default) };
+            let text = setting.resolve_text(environment)?;
+            parse(&text).ok_or_else(|| match setting {
+                Setting::Environment(reference) => reference.unresolved(&format!("is not {wanted}")),
+                _ => {
+                    UnresolvedSetting { name: String::new(), position: None, reason: format!("{text} is not {wanted}") }
+                }
+            })
+        }
+        let Limits { memory, time, cpu_time, disk, files } = Limits::default();
+        let count = |text: &str| text.parse::<u32>().ok().filter(|count| *count > 0);
+        Ok(Limits {
+            memory: take(self.memory.as_ref(), memory, environment, quantity::size, "a size such as 256MiB")?,
+            time: take(self.time.as_ref(), time, environment, quantity::time, "a time such as 30s")?,
+            cpu_time: take(self.cpu_time.as_ref(), cpu_time, environment, quantity::time, "a time such as 30s")?,
+            disk: take(self.disk.as_ref(), disk, environment, quantity::size, "a size such as 256MiB")?,
+            files: take(self.files.as_ref(), files, environment, count, "a number of files")?,
+        })
+    }
 }
 
 fn serialize_guest_path<S: serde::Serializer>(path: &GuestPath, serializer: S) -> Result<S::Ok, S::Error> {
@@ -250,3 +295,6 @@ fn serialize_guest_path<S: serde::Serializer>(path: &GuestPath, serializer: S) -
 pub fn schema() -> &'static str {
     include_str!("../../schema.json")
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,8 +1,10 @@
 //! Values that may name the environment, which is looked up when a run starts and never shown.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::Position;
 
@@ -55,7 +57,7 @@ pub enum SettingType {
 
 /// An environment reference that has no value, or one of the wrong kind. It never shows the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
+#[error("{}{reason}", position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default())]
 pub struct UnresolvedSetting {
     /// The variable.
     pub name: String,
@@ -63,6 +65,134 @@ pub struct UnresolvedSetting {
     pub position: Option<Position>,
     /// In words, naming the variable.
     pub reason: String,
+}
+
+/// The environment that settings are looked up in. It is not shown by `Debug`.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// That of this process.
+    pub fn of_process() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        Self(entries.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Environment").field(&self.0.len()).finish()
+    }
+}
+
+impl Setting {
+    /// The value, with what `environment` has in the place of references.
+    ///
+    /// # Errors
+    /// [`UnresolvedSetting`] for the first reference that is not set and has no default, or whose text is not what
+    /// `as` says.
+    pub fn resolve(&self, environment: &Environment) -> Result<Value, UnresolvedSetting> {
+        Ok(match self {
+            Setting::Boolean(value) => Value::from(*value),
+            Setting::Integer(value) => Value::from(*value),
+            Setting::Float(value) => Value::from(*value),
+            Setting::Text(value) => Value::from(value.as_str()),
+            Setting::List(values) => {
+                Value::Array(values.iter().map(|value| value.resolve(environment)).collect::<Result<_, _>>()?)
+            }
+            Setting::Table(values) => {
+                let resolve = |(name, value): (&String, &Setting)| Ok((name.clone(), value.resolve(environment)?));
+                Value::Object(values.iter().map(resolve).collect::<Result<_, _>>()?)
+            }
+            Setting::Environment(reference) => reference.resolve(environment)?,
+        })
+    }
+
+    /// The text of a setting that is one.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_text(&self, environment: &Environment) -> Result<String, UnresolvedSetting> {
+        match self.resolve(environment)? {
+            Value::String(text) => Ok(text),
+            other => Ok(other.to_string()),
+        }
+    }
+
+    /// The setting that was written as `value`, in which references to the environment are as they were.
+    pub fn from_written(value: &Value) -> Self {
+        match value {
+            Value::Null => Setting::Table(BTreeMap::new()),
+            Value::Bool(value) => Setting::Boolean(*value),
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => Setting::Integer(integer),
+                None => Setting::Float(number.as_f64().unwrap_or_default()),
+            },
+            Value::String(text) => Setting::Text(text.clone()),
+            Value::Array(values) => Setting::List(values.iter().map(Self::from_written).collect()),
+            Value::Object(entries) => {
+                let Some(name) = entries.get("$env").and_then(Value::as_str) else {
+                    let entry = |(name, value): (&String, &Value)| (name.clone(), Self::from_written(value));
+                    return Setting::Table(entries.iter().map(entry).collect());
+                };
+                Setting::Environment(EnvironmentReference {
+                    name: name.to_owned(),
+                    default: entries.get("default").map(|value| Box::new(Self::from_written(value))),
+                    setting_type: match entries.get("as").and_then(Value::as_str) {
+                        Some("int") => SettingType::Int,
+                        Some("float") => SettingType::Float,
+                        Some("bool") => SettingType::Bool,
+                        _ => SettingType::Text,
+                    },
+                    position: None,
+                })
+            }
+        }
+    }
+
+    /// The text, or `$NAME` in the place of what the environment has.
+    pub fn shown(&self) -> String {
+        match self {
+            Setting::Text(text) => text.clone(),
+            Setting::Environment(reference) => format!("${}", reference.name),
+            other => serde_json::to_string(other).unwrap_or_default(),
+        }
+    }
+}
+
+impl EnvironmentReference {
+    fn resolve(&self, environment: &Environment) -> Result<Value, UnresolvedSetting> {
+        let Some(value) = environment.0.get(std::ffi::OsStr::new(&self.name)) else {
+            let unset = || self.unresolved("is not set");
+            return self.default.as_ref().ok_or_else(unset)?.resolve(environment);
+        };
+        let Some(text) = value.to_str() else { return Err(self.unresolved("is not UTF-8")) };
+        match self.setting_type {
+            SettingType::Text => Ok(Value::from(text)),
+            SettingType::Int => {
+                text.parse::<i64>().map(Value::from).map_err(|_| self.unresolved("is not an integer, as `as` says"))
+            }
+            SettingType::Float => match text.parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(Value::from(number)),
+                _ => Err(self.unresolved("is not a number, as `as` says")),
+            },
+            SettingType::Bool => text
+                .parse::<bool>()
+                .map(Value::from)
+                .map_err(|_| self.unresolved("is not `true` or `false`, as `as` says")),
+        }
+    }
+
+    /// That the variable cannot be taken, for the reason `why`.
+    pub(crate) fn unresolved(&self, why: &str) -> UnresolvedSetting {
+        let reason = format!("the environment variable {} {why}", self.name);
+        UnresolvedSetting { name: self.name.clone(), position: self.position.clone(), reason }
+    }
 }
 
 /// As it is written: references to the environment stay references.
@@ -94,5 +224,51 @@ impl Serialize for EnvironmentReference {
         }
         Written { name: &self.name, default: self.default.as_deref(), setting_type: self.setting_type }
             .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn reference(name: &str, setting_type: SettingType, default: Option<Setting>) -> Setting {
+        let default = default.map(Box::new);
+        Setting::Environment(EnvironmentReference { name: name.to_owned(), default, setting_type, position: None })
+    }
+
+    #[test]
+    fn references_are_looked_up_at_any_depth() {
+        let environment = Environment::from_iter([("BUCKET", "lake"), ("LEVEL", "3"), ("FAST", "true")]);
+        let inner = [
+            ("bucket".to_owned(), reference("BUCKET", SettingType::Text, None)),
+            ("level".to_owned(), reference("LEVEL", SettingType::Int, None)),
+            ("ratio".to_owned(), reference("LEVEL", SettingType::Float, None)),
+            ("fast".to_owned(), reference("FAST", SettingType::Bool, None)),
+            ("region".to_owned(), reference("REGION", SettingType::Text, Some(Setting::Text("eu".to_owned())))),
+        ];
+        let setting = Setting::List(vec![Setting::Table(inner.into())]);
+        let expected = json!([{ "bucket": "lake", "fast": true, "level": 3, "ratio": 3.0, "region": "eu" }]);
+        assert_eq!(setting.resolve(&environment).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_error_names_the_variable_and_never_its_value() {
+        let environment = Environment::from_iter([("TOKEN", "s3cret")]);
+        let unset = reference("NO_SUCH", SettingType::Text, None).resolve(&environment).unwrap_err();
+        assert_eq!(unset.to_string(), "the environment variable NO_SUCH is not set");
+        let wrong = reference("TOKEN", SettingType::Int, None).resolve(&environment).unwrap_err();
+        assert_eq!(wrong.to_string(), "the environment variable TOKEN is not an integer, as `as` says");
+        assert!(!format!("{wrong:?}{environment:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn what_is_recorded_holds_the_reference_and_resolves_again() {
+        let environment = Environment::from_iter([("TOKEN", "s3cret")]);
+        let setting = Setting::Table([("token".to_owned(), reference("TOKEN", SettingType::Text, None))].into());
+        let written = serde_json::to_value(&setting).unwrap();
+        assert_eq!(written, json!({ "token": { "$env": "TOKEN", "as": "text" } }));
+        assert_eq!(Setting::from_written(&written).resolve(&environment).unwrap(), json!({ "token": "s3cret" }));
     }
 }

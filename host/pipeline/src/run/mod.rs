@@ -15,6 +15,7 @@ pub use failure::{FailureClass, Stage, StepFailure};
 
 use crate::definitions::{Builtins, Definitions, UnresolvedSetting};
 use crate::event::{Event, EventLogError, RunStatus};
+use crate::graph::likely;
 use crate::home::{Home, HomeError};
 use crate::plan::Plan;
 use crate::sandbox_draft::{Interrupt, Sandbox};
@@ -189,7 +190,7 @@ impl RunError {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// No asset has the name.
-    #[error("there is no asset `{name}`{}", suggestion.as_ref().map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
+    #[error("there is no asset `{name}`{}", likely(suggestion.as_deref()))]
     UnknownAsset {
         /// As it was given.
         name: String,

@@ -1,0 +1,115 @@
+//! Reads the sections of the definitions and checks what holds between them.
+
+use std::path::Path;
+
+use airlock_sandbox::grant::DirectoryPath;
+
+use super::asset::Known;
+use super::fields::{Fields, Problems};
+use super::files::{Files, Sections};
+use super::{
+    Asset, Builtins, ComponentUse, Diagnostic, IoManager, MountPath, Op, Setting, ValueType, asset, component, keys,
+};
+use crate::home::Home;
+
+/// What the definitions define.
+pub(super) struct Contents {
+    pub assets: Vec<Asset>,
+    pub io_managers: Vec<IoManager>,
+}
+
+/// The contents with `profile` merged over them, and every mistake: of them, and of what other profiles say.
+pub(super) fn read(
+    files: &Files,
+    profile: Option<&str>,
+    home: &Home,
+    builtins: Builtins,
+) -> (Contents, Vec<Diagnostic>) {
+    let (contents, mut list) = read_profile(files, profile, home, builtins);
+    for other in files.profiles().filter(|other| Some(*other) != profile) {
+        let (_, problems) = read_profile(files, Some(other), home, builtins);
+        list.extend(problems.into_iter().filter(|problem| files.is_of_profile(other, problem)));
+    }
+    (contents, list)
+}
+
+fn read_profile(files: &Files, profile: Option<&str>, home: &Home, builtins: Builtins) -> (Contents, Vec<Diagnostic>) {
+    let (sections, mut list) = files.sections(profile);
+    let problems = Problems::default();
+    let contents = contents(&sections, builtins, &problems);
+    for manager in &contents.io_managers {
+        check_roots(&manager.component, home, &problems);
+    }
+    for asset in &contents.assets {
+        if let Op::Component(component) = &asset.op {
+            check_roots(component, home, &problems);
+        }
+        check_loads(asset, &contents.assets, &problems);
+    }
+    list.extend(problems.into_list());
+    (contents, list)
+}
+
+fn contents(sections: &Sections, builtins: Builtins, problems: &Problems) -> Contents {
+    let mut known = Known {
+        assets: sections.assets.iter().map(|entry| entry.key.as_str()).collect(),
+        io_managers: sections.io_managers.iter().map(|entry| entry.key.as_str()).collect(),
+        default_io: None,
+        builtins,
+    };
+    if let Some(entry) = &sections.defaults {
+        let fields = Fields::new(&entry.node, &entry.position, "`defaults`", keys::DEFAULTS, problems);
+        if let Some((name, position)) = fields.text("io") {
+            known.check_io_manager(name, position, problems);
+            known.default_io = Some(name);
+        }
+    }
+    let mut io_managers = Vec::new();
+    for entry in &sections.io_managers {
+        let what = format!("the I/O manager `{}`", entry.key);
+        let fields = Fields::new(&entry.node, &entry.position, &what, keys::IO_MANAGER, problems);
+        let component = component::read(&fields, &component::IO_MANAGER, builtins, problems);
+        io_managers.push(IoManager { name: entry.key.clone(), position: entry.position.clone(), component });
+    }
+    let assets = sections.assets.iter().map(|entry| asset::read(entry, &known, problems)).collect();
+    Contents { assets, io_managers }
+}
+
+/// A directory that must not be lent is a mistake of the definitions where they name it themselves; one that the
+/// environment names is checked when a run starts.
+fn check_roots(component: &ComponentUse, home: &Home, problems: &Problems) {
+    for mount in &component.mounts {
+        if let MountPath::Directory(Setting::Text(path)) = &mount.source {
+            let path = component::beside(&mount.position, Path::new(path));
+            if let Err(error) = DirectoryPath::new(&path, &[home.directory().to_owned()]) {
+                problems.at(&mount.position, error.to_string());
+            }
+        }
+    }
+}
+
+/// An asset without a value cannot be loaded; it can be waited for.
+fn check_loads(asset: &Asset, assets: &[Asset], problems: &Problems) {
+    for input in &asset.inputs {
+        let is_loaded = |other: &&Asset| other.name == input.asset;
+        if assets.iter().find(is_loaded).is_some_and(|other| other.value_type == ValueType::None) {
+            let message = format!("`{}` has no value to load: it is defined with `type = \"none\"`", input.asset);
+            let help = "to run after it without loading it, name it in `deps` instead of `inputs`";
+            problems.push(Diagnostic::at(&input.position, message).help(help));
+        }
+    }
+}
+
+/// That each set of assets in `cycles` depends on one another.
+pub(super) fn cycles(cycles: Vec<Vec<&Asset>>) -> Vec<Diagnostic> {
+    let diagnostic = |cycle: Vec<&Asset>| {
+        let names: Vec<String> = cycle.iter().map(|asset| format!("`{}`", asset.name)).collect();
+        let first = cycle.first()?;
+        let message = match names.as_slice() {
+            [name] => format!("the asset {name} depends on itself"),
+            _ => format!("these assets depend on one another: {} → {}", names.join(" → "), names.first()?),
+        };
+        Some(Diagnostic::at(&first.position, message))
+    };
+    cycles.into_iter().filter_map(diagnostic).collect()
+}

@@ -1,0 +1,258 @@
+//! The files of the definitions: the one that is named, those it includes, and profiles merged over them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::fields::{Fields, Problems};
+use super::tree::{self, Entry, Node, Tree};
+use super::{Diagnostic, Diagnostics, Position, SourceFile, keys};
+use crate::suggest;
+
+/// Bytes of a file of definitions, at most.
+const FILE_BYTES: u64 = 16 << 20;
+
+/// The parsed files.
+pub(super) struct Files {
+    sources: Vec<Arc<SourceFile>>,
+    main: Node,
+    included: Vec<Node>,
+    /// What is wrong about the files as such.
+    problems: Vec<Diagnostic>,
+}
+
+/// The sections of all files together.
+#[derive(Clone, Default)]
+pub(super) struct Sections {
+    pub defaults: Option<Entry>,
+    pub io_managers: Vec<Entry>,
+    pub assets: Vec<Entry>,
+}
+
+impl Files {
+    /// Reads the file at `path` and those that it includes.
+    pub fn read(path: &Path) -> Result<Self, Diagnostics> {
+        let problems = Problems::default();
+        let source = load(path).map_err(|error| {
+            let diagnostic = Diagnostic::new(format!("cannot read {}: {error}", path.display()));
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
+            if missing {
+                diagnostic.help("name the definitions file, or go to the directory that has it")
+            } else {
+                diagnostic
+            }
+        })?;
+        let mut sources = vec![Arc::clone(&source)];
+        let mut syntax = Vec::new();
+        let main = tree::parse(&source).unwrap_or_else(|errors| {
+            syntax.extend(errors);
+            Node { tree: Tree::Table(Vec::new()), position: Position { source, start: 0, end: 0 } }
+        });
+        let mut included = Vec::new();
+        let fields = Fields::new(&main, &main.position, "the definitions file", keys::FILE, &problems);
+        for (pattern, position) in fields.texts("include") {
+            for file in find(path, pattern, position, &problems) {
+                if sources.iter().any(|source| source.path == file) {
+                    continue;
+                }
+                match load(&file) {
+                    Ok(source) => {
+                        sources.push(Arc::clone(&source));
+                        match tree::parse(&source) {
+                            Ok(node) => included.push(node),
+                            Err(errors) => syntax.extend(errors),
+                        }
+                    }
+                    Err(error) => problems.at(position, format!("cannot read {}: {error}", file.display())),
+                }
+            }
+        }
+        for node in &included {
+            Fields::new(node, &node.position, "an included file", keys::INCLUDED_FILE, &problems);
+        }
+        let files = Self { sources, main, included, problems: problems.into_list() };
+        // What else would be said of a file that could be read in part only would mislead.
+        if syntax.is_empty() { Ok(files) } else { Err(files.in_order(syntax)) }
+    }
+
+    /// The sections, with the profile `name` merged over them, and what is wrong with the files as such.
+    pub fn sections(&self, name: Option<&str>) -> (Sections, Vec<Diagnostic>) {
+        let problems = Problems::default();
+        for problem in &self.problems {
+            problems.push(problem.clone());
+        }
+        let mut sections = Sections { defaults: self.main.get("defaults").cloned(), ..Sections::default() };
+        for node in std::iter::once(&self.main).chain(&self.included) {
+            collect(node, "io", "I/O manager", &mut sections.io_managers, &problems);
+            collect(node, "assets", "asset", &mut sections.assets, &problems);
+        }
+        if let Some(name) = name {
+            match self.profile(name) {
+                Some(profile) => merge_profile(profile, &mut sections, &problems),
+                None => problems.push(self.no_profile(name)),
+            }
+        }
+        (sections, problems.into_list())
+    }
+
+    /// The names of the profiles.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> + Clone {
+        self.main
+            .get("profile")
+            .and_then(|entry| entry.node.entries())
+            .unwrap_or_default()
+            .iter()
+            .map(|entry| &*entry.key)
+    }
+
+    /// Whether `diagnostic` is about something that the profile `name` says.
+    pub fn is_of_profile(&self, name: &str, diagnostic: &Diagnostic) -> bool {
+        fn holds(entry: &Entry, place: &Position) -> bool {
+            let here = |position: &Position| position.start == place.start && position.source == place.source;
+            fn node_holds(node: &Node, here: &dyn Fn(&Position) -> bool, place: &Position) -> bool {
+                here(&node.position)
+                    || match &node.tree {
+                        Tree::Table(entries) => entries.iter().any(|entry| holds(entry, place)),
+                        Tree::List(nodes) => nodes.iter().any(|node| node_holds(node, here, place)),
+                        _ => false,
+                    }
+            }
+            here(&entry.position) || node_holds(&entry.node, &here, place)
+        }
+        let profile = self.main.get("profile").and_then(|entry| entry.node.get(name));
+        profile.zip(diagnostic.position.as_ref()).is_some_and(|(profile, place)| holds(profile, place))
+    }
+
+    /// `problems` in the order of the files and the places in them, each once.
+    pub fn in_order(&self, mut problems: Vec<Diagnostic>) -> Diagnostics {
+        let rank = |problem: &Diagnostic| {
+            let position = problem.position.as_ref()?;
+            Some((self.sources.iter().position(|source| *source == position.source), position.start))
+        };
+        problems.sort_by_key(rank);
+        problems.dedup();
+        Diagnostics { list: problems }
+    }
+
+    fn profile(&self, name: &str) -> Option<&Entry> {
+        self.main.get("profile")?.node.get(name)
+    }
+
+    fn no_profile(&self, name: &str) -> Diagnostic {
+        let help = suggest::help(name, self.profiles());
+        let help = help.unwrap_or_else(|| format!("define it under `[profile.{name}]`"));
+        Diagnostic::new(format!("{} has no profile `{name}`", self.main.position.file().display())).help(help)
+    }
+}
+
+fn load(path: &Path) -> std::io::Result<Arc<SourceFile>> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    if metadata.len() > FILE_BYTES {
+        return Err(std::io::Error::other("it is larger than 16 MiB"));
+    }
+    let text = std::fs::read_to_string(path)?;
+    Ok(Arc::new(SourceFile { path: path.to_owned(), text }))
+}
+
+/// The files that `pattern`, relative to the file `main`, means.
+fn find(main: &Path, pattern: &str, position: &Position, problems: &Problems) -> Vec<PathBuf> {
+    let directory = main.parent().unwrap_or(Path::new(""));
+    let Some(shown) = directory.to_str() else {
+        problems.at(position, "`include` needs a directory whose name is UTF-8");
+        return Vec::new();
+    };
+    let full =
+        if shown.is_empty() { pattern.to_owned() } else { format!("{}/{pattern}", glob::Pattern::escape(shown)) };
+    let paths = match glob::glob(&full) {
+        Ok(paths) => paths,
+        Err(error) => {
+            problems.at(position, format!("{pattern:?} is not a pattern: {}", error.msg));
+            return Vec::new();
+        }
+    };
+    let mut files = Vec::new();
+    for path in paths {
+        match path {
+            Ok(path) if path.is_file() => files.push(path),
+            Ok(_) => {}
+            Err(error) => problems.at(position, format!("cannot look for {pattern:?}: {error}")),
+        }
+    }
+    if files.is_empty() {
+        problems.at(position, format!("no file matches {pattern:?}"));
+    }
+    files
+}
+
+/// Adds the entries of the section `key` of `file`; a name that is there already is a problem.
+fn collect(file: &Node, key: &str, what: &str, all: &mut Vec<Entry>, problems: &Problems) {
+    let Some(section) = file.get(key) else { return };
+    let Some(entries) = section.node.entries() else {
+        problems.wrong_kind(&section.node, &format!("`{key}`"), "a table");
+        return;
+    };
+    for entry in entries {
+        match all.iter().find(|other| other.key == entry.key) {
+            Some(other) => problems.push(
+                Diagnostic::at(&entry.position, format!("the {what} `{}` is defined twice", entry.key))
+                    .help(format!("it is defined first at {}", other.position)),
+            ),
+            None => all.push(entry.clone()),
+        }
+    }
+}
+
+/// Merges `profile` over `sections`: the keys of an I/O manager or asset are replaced one by one, and those of
+/// [`keys::MERGED`] entry by entry.
+fn merge_profile(profile: &Entry, sections: &mut Sections, problems: &Problems) {
+    let what = format!("the profile `{}`", profile.key);
+    let fields = Fields::new(&profile.node, &profile.position, &what, keys::PROFILE, problems);
+    if let Some(defaults) = fields.get("defaults") {
+        match (&mut sections.defaults, defaults.node.entries()) {
+            (Some(base), Some(entries)) => replace(&mut base.node, entries),
+            _ => sections.defaults = Some(defaults.clone()),
+        }
+    }
+    let pairs = [("io", "I/O manager", &mut sections.io_managers), ("assets", "asset", &mut sections.assets)];
+    for (key, what, all) in pairs {
+        for entry in fields.named(key) {
+            let Some(base) = all.iter_mut().find(|base| base.key == entry.key) else {
+                let message = format!("a profile changes what is there, and there is no {what} `{}`", entry.key);
+                problems.unknown(&entry.position, message, &entry.key, all.iter().map(|base| base.key.as_str()));
+                continue;
+            };
+            match entry.node.entries() {
+                Some(entries) => merge(&mut base.node, entries),
+                None => problems.wrong_kind(&entry.node, &format!("`{}`", entry.key), "a table"),
+            }
+        }
+    }
+}
+
+fn merge(base: &mut Node, entries: &[Entry]) {
+    for entry in entries {
+        let is_merged = keys::MERGED.contains(&entry.key.as_str()) && entry.node.get("$env").is_none();
+        let present = match &mut base.tree {
+            Tree::Table(all) => all.iter_mut().find(|other| other.key == entry.key),
+            _ => None,
+        };
+        match (present, entry.node.entries()) {
+            (Some(present), Some(inner)) if is_merged && present.node.entries().is_some() => {
+                replace(&mut present.node, inner);
+            }
+            _ => replace(base, std::slice::from_ref(entry)),
+        }
+    }
+}
+
+fn replace(base: &mut Node, entries: &[Entry]) {
+    let Tree::Table(all) = &mut base.tree else { return };
+    for entry in entries {
+        match all.iter_mut().find(|other| other.key == entry.key) {
+            Some(present) => *present = entry.clone(),
+            None => all.push(entry.clone()),
+        }
+    }
+}

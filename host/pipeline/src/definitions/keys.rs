@@ -1,0 +1,42 @@
+//! The keys that each table of the definitions file takes; the JSON schema is compared with them.
+
+/// Of the file.
+pub(super) const FILE: &[&str] = &["include", "defaults", "io", "profile", "assets"];
+/// Of a file that is included.
+pub(super) const INCLUDED_FILE: &[&str] = &["io", "assets"];
+/// Of `[profile.NAME]`.
+pub(super) const PROFILE: &[&str] = &["defaults", "io", "assets"];
+/// Of `[defaults]`.
+pub(super) const DEFAULTS: &[&str] = &["io"];
+/// Of `[io.NAME]`.
+pub(super) const IO_MANAGER: &[&str] = &["component", "config", "mounts", "environment", "limits"];
+/// Of `mounts."/path"` of an I/O manager.
+pub(super) const MOUNT: &[&str] = &["path", "memory", "access", "scope"];
+/// Of `mounts."/path"` of an op, which is lent whole.
+pub(super) const OP_MOUNT: &[&str] = &["path", "memory", "access"];
+/// Of `limits`.
+pub(super) const LIMITS: &[&str] = &["memory", "time", "cpu_time", "disk", "files"];
+/// Of `[assets.NAME]`.
+pub(super) const ASSET: &[&str] = &[
+    "description",
+    "group",
+    "command",
+    "component",
+    "inputs",
+    "deps",
+    "type",
+    "media_type",
+    "io",
+    "config",
+    "metadata",
+];
+/// Of `component` of an asset, where it is a table.
+pub(super) const OP_COMPONENT: &[&str] = &["path", "config", "mounts", "environment", "limits"];
+/// Of an input, where it is a table.
+pub(super) const INPUT: &[&str] = &["asset", "config", "metadata"];
+/// Of a reference to the environment.
+pub(super) const ENVIRONMENT: &[&str] = &["$env", "default", "as"];
+
+/// The tables of `[profile.NAME.io.…]` and `[profile.NAME.assets.…]` that are merged entry by entry; everything else
+/// is replaced.
+pub(super) const MERGED: &[&str] = &["config", "mounts", "environment", "limits", "metadata"];
