@@ -12,7 +12,6 @@ pub mod graph;
 pub mod home;
 pub mod plan;
 pub mod run;
-pub mod sandbox_draft;
 mod suggest;
 
 pub use definitions::{Builtins, Definitions, Diagnostic, Diagnostics};

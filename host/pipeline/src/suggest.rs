@@ -15,11 +15,10 @@ pub(crate) fn help<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>
         return Some(format!("did you mean `{candidate}`?"));
     }
     let all: Vec<String> = candidates.into_iter().take(9).map(|candidate| format!("`{candidate}`")).collect();
-    match all.split_last() {
-        None => None,
-        Some((last, [])) => Some(format!("there is {last}")),
-        Some((last, rest)) if rest.len() < 8 => Some(format!("there are {} and {last}", rest.join(", "))),
-        Some(_) => None,
+    match all.split_last()? {
+        (last, []) => Some(format!("there is {last}")),
+        (last, rest) if rest.len() < 8 => Some(format!("there are {} and {last}", rest.join(", "))),
+        _ => None,
     }
 }
 

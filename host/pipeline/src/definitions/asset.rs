@@ -1,5 +1,7 @@
 //! Reads one asset.
 
+use std::collections::HashSet;
+
 use airlock_sandbox::context::{AssetKey, MetadataEntry, MetadataValue};
 use airlock_sandbox::limits;
 
@@ -24,7 +26,7 @@ impl ValueType {
 
 /// The names that an asset may use.
 pub(super) struct Known<'a> {
-    pub assets: Vec<&'a str>,
+    pub assets: HashSet<&'a str>,
     pub io_managers: Vec<&'a str>,
     /// What stores an asset that does not say otherwise.
     pub default_io: Option<&'a str>,
@@ -33,7 +35,7 @@ pub(super) struct Known<'a> {
 
 impl Known<'_> {
     fn check_asset(&self, name: &str, position: &Position, problems: &Problems) {
-        if !self.assets.contains(&name) {
+        if !self.assets.contains(name) {
             problems.unknown(position, format!("there is no asset `{name}`"), name, self.assets.iter().copied());
         }
     }
@@ -71,16 +73,11 @@ pub(super) fn read(entry: &Entry, known: &Known<'_>, problems: &Problems) -> Ass
         known.check_io_manager(name, position, problems);
         name
     });
-    let value_type = match fields.get("type") {
-        Some(_) => fields.choice("type", VALUE_TYPES),
-        None => {
-            fields.missing(
-                "type",
-                "say `type = \"json\"`, `\"text\"`, `\"bytes\"`, or `\"none\"` where nothing is stored",
-            );
-            None
-        }
-    };
+    if fields.get("type").is_none() {
+        let help = "say `type = \"json\"`, `\"text\"`, `\"bytes\"`, or `\"none\"` where nothing is stored";
+        fields.missing("type", help);
+    }
+    let value_type = fields.choice("type", VALUE_TYPES);
     let media_type = fields.get("media_type").and_then(|entry| media_type(&entry.node, value_type, problems));
     if value_type == Some(ValueType::None) {
         for entry in ["io", "config", "media_type"].iter().filter_map(|key| fields.get(key)) {
@@ -164,12 +161,12 @@ fn op(fields: &Fields<'_>, builtins: Builtins, problems: &Problems) -> Option<Op
         (None, Some(entry)) => {
             if let Tree::Text(_) = entry.node.tree {
                 return component::source(&entry.node, builtins, problems)
-                    .map(|source| Op::Component(component::plain(source)));
+                    .map(|source| Op::Component(Box::new(component::plain(source))));
             }
             let what = format!("`component` of {}", fields.what);
             let fields = Fields::new(&entry.node, &entry.position, &what, keys::OP_COMPONENT, problems);
             entry.node.entries()?;
-            Some(Op::Component(component::read(&fields, &component::OP, builtins, problems)))
+            Some(Op::Component(Box::new(component::read(&fields, &component::OP, builtins, problems))))
         }
     }
 }
@@ -213,14 +210,14 @@ fn inputs(fields: &Fields<'_>, known: &Known<'_>, problems: &Problems) -> Vec<In
         known.check_asset(&input.asset, &input.position, problems);
         let same = |other: &&Input| environment_name(&other.name) == environment_name(&input.name);
         if let Some(other) = inputs.iter().take(index).find(same) {
-            let message = match other.name == input.name {
-                true => format!("two inputs are named `{}`", input.name),
-                false => format!(
-                    "the inputs `{}` and `{}` differ too little: a command finds both in {}",
-                    other.name,
-                    input.name,
-                    environment_name(&input.name)
-                ),
+            let variable = environment_name(&input.name);
+            let message = if other.name == input.name {
+                format!("two inputs are named `{}`", input.name)
+            } else {
+                format!(
+                    "the inputs `{}` and `{}` differ too little: a command finds both in {variable}",
+                    other.name, input.name
+                )
             };
             problems.push(
                 super::Diagnostic::at(&input.position, message).help("name them: `inputs = { NAME = \"ASSET\", … }`"),

@@ -1,5 +1,6 @@
 //! Reads the sections of the definitions and checks what holds between them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use airlock_sandbox::grant::DirectoryPath;
@@ -40,11 +41,13 @@ fn read_profile(files: &Files, profile: Option<&str>, home: &Home, builtins: Bui
     for manager in &contents.io_managers {
         check_roots(&manager.component, home, &problems);
     }
+    let is_empty = |asset: &&Asset| asset.value_type == ValueType::None;
+    let empty: HashSet<&str> = contents.assets.iter().filter(is_empty).map(|asset| asset.name.as_str()).collect();
     for asset in &contents.assets {
         if let Op::Component(component) = &asset.op {
             check_roots(component, home, &problems);
         }
-        check_loads(asset, &contents.assets, &problems);
+        check_loads(asset, &empty, &problems);
     }
     list.extend(problems.into_list());
     (contents, list)
@@ -89,10 +92,9 @@ fn check_roots(component: &ComponentUse, home: &Home, problems: &Problems) {
 }
 
 /// An asset without a value cannot be loaded; it can be waited for.
-fn check_loads(asset: &Asset, assets: &[Asset], problems: &Problems) {
+fn check_loads(asset: &Asset, empty: &HashSet<&str>, problems: &Problems) {
     for input in &asset.inputs {
-        let is_loaded = |other: &&Asset| other.name == input.asset;
-        if assets.iter().find(is_loaded).is_some_and(|other| other.value_type == ValueType::None) {
+        if empty.contains(input.asset.as_str()) {
             let message = format!("`{}` has no value to load: it is defined with `type = \"none\"`", input.asset);
             let help = "to run after it without loading it, name it in `deps` instead of `inputs`";
             problems.push(Diagnostic::at(&input.position, message).help(help));

@@ -36,13 +36,11 @@ pub(super) fn read(fields: &Fields<'_>, role: &Role, builtins: Builtins, problem
     if let (Some(entry), false) = (fields.get("config"), matches!(config, Setting::Table(_))) {
         problems.wrong_kind(&entry.node, "`config`", "a table");
     }
-    let component = match fields.get(role.source_key) {
-        Some(entry) => source(&entry.node, builtins, problems),
-        None => {
-            fields.missing(role.source_key, "name a component file, or `builtin:files`");
-            None
-        }
-    };
+    let entry = fields.get(role.source_key);
+    if entry.is_none() {
+        fields.missing(role.source_key, "name a component file, or `builtin:files`");
+    }
+    let component = entry.and_then(|entry| source(&entry.node, builtins, problems));
     let component = component.unwrap_or(ComponentSource::Builtin(String::new()));
     ComponentUse { component, config, mounts, environment, limits }
 }

@@ -51,6 +51,11 @@ impl Position {
         self.source.line_and_column(self.start).1
     }
 
+    /// Whether `other` begins where this does.
+    pub(super) fn is_at(&self, other: &Position) -> bool {
+        self.start == other.start && Arc::ptr_eq(&self.source, &other.source)
+    }
+
     /// The file, as the caller named it.
     pub fn file(&self) -> &Path {
         &self.source.path
@@ -79,7 +84,7 @@ impl Serialize for Position {
 }
 
 impl Position {
-    /// Characters on the first line that it covers; at least 1.
+    /// Characters that it covers on its first line; at least 1.
     pub fn length(&self) -> usize {
         let text = self.source.text.get(self.start..self.end).unwrap_or_default();
         text.lines().next().unwrap_or_default().chars().count().max(1)

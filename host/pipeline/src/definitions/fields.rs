@@ -95,13 +95,11 @@ impl<'a> Fields<'a> {
 
     pub fn boolean(&self, key: &str) -> Option<(bool, &'a Position)> {
         let node = &self.get(key)?.node;
-        match node.tree {
-            Tree::Boolean(value) => Some((value, &node.position)),
-            _ => {
-                self.problems.wrong_kind(node, &format!("`{key}`"), "true or false");
-                None
-            }
+        if let Tree::Boolean(value) = node.tree {
+            return Some((value, &node.position));
         }
+        self.problems.wrong_kind(node, &format!("`{key}`"), "true or false");
+        None
     }
 
     /// One of `choices`.
@@ -127,13 +125,11 @@ impl<'a> Fields<'a> {
     /// The values of an array.
     pub fn list(&self, key: &str) -> &'a [Node] {
         let Some(entry) = self.get(key) else { return &[] };
-        match &entry.node.tree {
-            Tree::List(nodes) => nodes,
-            _ => {
-                self.problems.wrong_kind(&entry.node, &format!("`{key}`"), "an array");
-                &[]
-            }
+        if let Tree::List(nodes) = &entry.node.tree {
+            return nodes;
         }
+        self.problems.wrong_kind(&entry.node, &format!("`{key}`"), "an array");
+        &[]
     }
 
     /// The texts of an array.

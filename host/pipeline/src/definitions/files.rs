@@ -1,5 +1,6 @@
 //! The files of the definitions: the one that is named, those it includes, and profiles merged over them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -106,20 +107,8 @@ impl Files {
 
     /// Whether `diagnostic` is about something that the profile `name` says.
     pub fn is_of_profile(&self, name: &str, diagnostic: &Diagnostic) -> bool {
-        fn holds(entry: &Entry, place: &Position) -> bool {
-            let here = |position: &Position| position.start == place.start && position.source == place.source;
-            fn node_holds(node: &Node, here: &dyn Fn(&Position) -> bool, place: &Position) -> bool {
-                here(&node.position)
-                    || match &node.tree {
-                        Tree::Table(entries) => entries.iter().any(|entry| holds(entry, place)),
-                        Tree::List(nodes) => nodes.iter().any(|node| node_holds(node, here, place)),
-                        _ => false,
-                    }
-            }
-            here(&entry.position) || node_holds(&entry.node, &here, place)
-        }
-        let profile = self.main.get("profile").and_then(|entry| entry.node.get(name));
-        profile.zip(diagnostic.position.as_ref()).is_some_and(|(profile, place)| holds(profile, place))
+        let profile = self.profile(name);
+        profile.zip(diagnostic.position.as_ref()).is_some_and(|(profile, place)| profile.node.holds(place))
     }
 
     /// `problems` in the order of the files and the places in them, each once.
@@ -193,14 +182,16 @@ fn collect(file: &Node, key: &str, what: &str, all: &mut Vec<Entry>, problems: &
         problems.wrong_kind(&section.node, &format!("`{key}`"), "a table");
         return;
     };
+    let mut places: HashMap<String, Position> =
+        all.iter().map(|entry| (entry.key.clone(), entry.position.clone())).collect();
     for entry in entries {
-        match all.iter().find(|other| other.key == entry.key) {
-            Some(other) => problems.push(
-                Diagnostic::at(&entry.position, format!("the {what} `{}` is defined twice", entry.key))
-                    .help(format!("it is defined first at {}", other.position)),
-            ),
-            None => all.push(entry.clone()),
+        if let Some(first) = places.get(&entry.key) {
+            let message = format!("the {what} `{}` is defined twice", entry.key);
+            problems.push(Diagnostic::at(&entry.position, message).help(format!("it is defined first at {first}")));
+            continue;
         }
+        places.insert(entry.key.clone(), entry.position.clone());
+        all.push(entry.clone());
     }
 }
 

@@ -11,6 +11,7 @@ mod quantity;
 mod setting;
 mod tree;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use airlock_sandbox::context::{AssetKey, MetadataEntry};
@@ -35,6 +36,7 @@ pub struct Definitions {
     directory: PathBuf,
     profile: Option<String>,
     assets: Vec<Asset>,
+    places: HashMap<String, usize>,
     io_managers: Vec<IoManager>,
     graph: Graph,
 }
@@ -61,7 +63,9 @@ impl Definitions {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let directory = absolute.parent().map(Path::to_owned).unwrap_or_default();
         let check::Contents { assets, io_managers } = contents;
-        Self { path: path.to_owned(), directory, profile: profile.map(str::to_owned), assets, io_managers, graph }
+        let places = assets.iter().enumerate().map(|(place, asset)| (asset.name.clone(), place)).collect();
+        let (path, profile) = (path.to_owned(), profile.map(str::to_owned));
+        Self { path, directory, profile, assets, places, io_managers, graph }
     }
 
     /// The file.
@@ -86,7 +90,7 @@ impl Definitions {
 
     /// The asset `name`: `sales/orders`.
     pub fn asset(&self, name: &str) -> Option<&Asset> {
-        self.assets.iter().find(|asset| asset.name == name)
+        self.assets.get(*self.places.get(name)?)
     }
 
     /// The I/O managers, in the order of their definition.
@@ -157,7 +161,7 @@ pub enum Op {
     /// A program of the author's own, who trusts it, and its arguments.
     Command(Vec<Setting>),
     /// A component, confined to what it is lent.
-    Component(ComponentUse),
+    Component(Box<ComponentUse>),
 }
 
 /// An input of an op.

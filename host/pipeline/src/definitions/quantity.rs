@@ -43,7 +43,7 @@ mod tests {
         assert_eq!(size("1 kB"), Some(1000));
         assert_eq!(size("10B"), Some(10));
         assert_eq!(time("1500ms"), Some(Duration::from_millis(1500)));
-        assert_eq!(time("2h"), Some(Duration::from_secs(7200)));
+        assert_eq!(time("2h"), Some(Duration::from_hours(2)));
         for wrong in
             ["", "256", "MiB", "-1MiB", "1.5MiB", "0MiB", "1mib", "99999999999999999999B", "18446744073709551615KiB"]
         {

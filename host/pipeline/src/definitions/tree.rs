@@ -58,6 +58,18 @@ impl Node {
         }
     }
 
+    /// Whether it, or a key or value in it, is at `place`.
+    pub fn holds(&self, place: &Position) -> bool {
+        self.position.is_at(place)
+            || match &self.tree {
+                Tree::Table(entries) => {
+                    entries.iter().any(|entry| entry.position.is_at(place) || entry.node.holds(place))
+                }
+                Tree::List(nodes) => nodes.iter().any(|node| node.holds(place)),
+                _ => false,
+            }
+    }
+
     /// The value under `key`, where it is a table that has it.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries()?.iter().find(|entry| entry.key == key)
@@ -116,13 +128,10 @@ fn convert(source: &Arc<SourceFile>, value: &DeValue<'_>, at: &Position, problem
                 0
             }))
         }
-        DeValue::Float(float) => match float.as_str().parse() {
-            Ok(number) => Tree::Float(number),
-            Err(_) => {
-                problems.push(Diagnostic::at(at, format!("{float} is no number")));
-                Tree::Float(0.0)
-            }
-        },
+        DeValue::Float(float) => Tree::Float(float.as_str().parse().unwrap_or_else(|_| {
+            problems.push(Diagnostic::at(at, format!("{float} is no number")));
+            0.0
+        })),
         DeValue::Array(values) => Tree::List(
             values
                 .iter()

@@ -9,6 +9,7 @@ use std::time::Duration;
 use airlock_sandbox::context::MetadataEntry;
 use airlock_sandbox::report::Receipt;
 use airlock_sandbox::value::Value;
+use airlock_sandbox::{Interrupt, Sandbox};
 use serde::Serialize;
 
 pub use failure::{FailureClass, Stage, StepFailure};
@@ -18,7 +19,6 @@ use crate::event::{Event, EventLogError, RunStatus};
 use crate::graph::likely;
 use crate::home::{Home, HomeError};
 use crate::plan::Plan;
-use crate::sandbox_draft::{Interrupt, Sandbox};
 
 /// Memory that the values of a run may take together before they go to files.
 pub const VALUE_MEMORY: u64 = 32 << 20;
