@@ -1,6 +1,8 @@
-//! Where Airlock keeps its own: the event log, logs of steps, scratch files.
+//! Where Airlock keeps its own: the event log, the logs of steps, scratch files of runs.
 
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The directory in which a project's runs are recorded: `.airlock` beside the definitions file, or `AIRLOCK_HOME`.
@@ -20,10 +22,11 @@ impl Home {
 
     /// The home in `directory`.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
+        let directory = directory.into();
+        Self { directory: std::path::absolute(&directory).unwrap_or(directory) }
     }
 
-    /// The directory.
+    /// The directory, absolute.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -36,21 +39,100 @@ impl Home {
     /// The log of one step: what its command printed and what its components said.
     pub fn step_log(&self, run_id: &str, step_key: &str) -> PathBuf {
         let name = airlock_sandbox::layout::segment(step_key);
-        self.directory.join("logs").join(run_id).join(format!("{name}.log"))
+        self.directory.join("logs").join(airlock_sandbox::layout::segment(run_id)).join(format!("{name}.log"))
     }
 
-    /// The directory of scratch files.
-    pub fn scratch(&self) -> PathBuf {
-        self.directory.join("scratch")
-    }
-
-    /// Makes the directory, readable by its owner alone, with a `.gitignore` that ignores all of it.
+    /// Makes the directory, for its owner alone, with a `.gitignore` that covers all of it.
     ///
     /// # Errors
     /// [`HomeError`]
     pub fn create(&self) -> Result<(), HomeError> {
-        todo!()
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| HomeError { path, source }
+        };
+        make_directory(&self.directory).map_err(failed(&self.directory))?;
+        let ignore = self.directory.join(".gitignore");
+        match OpenOptions::new().write(true).create_new(true).open(&ignore) {
+            Ok(mut file) => file.write_all(b"*\n").map_err(failed(&ignore)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(failed(&ignore)(error)),
+        }
     }
+
+    fn scratch(&self) -> PathBuf {
+        self.directory.join("scratch")
+    }
+
+    /// A scratch directory of the run `run_id`, which is held while it lives; what killed runs left behind is removed.
+    pub(crate) fn hold_scratch(&self, run_id: &str) -> Result<Scratch, HomeError> {
+        let root = self.scratch();
+        let path = root.join(run_id);
+        let hold = || {
+            make_directory(&root)?;
+            // No other process sweeps between the making of a directory and the locking of it.
+            let guard = File::create(root.join(".lock"))?;
+            guard.lock()?;
+            sweep(&root)?;
+            make_directory(&path)?;
+            let lock = File::create(path.join(LOCK))?;
+            lock.lock()?;
+            Ok(lock)
+        };
+        match hold() {
+            Ok(lock) => Ok(Scratch { path, _lock: lock }),
+            Err(source) => Err(HomeError { path, source }),
+        }
+    }
+
+    /// Whether a process holds the scratch directory of the run `run_id`.
+    pub(crate) fn is_running(&self, run_id: &str) -> bool {
+        is_held(&self.scratch().join(run_id))
+    }
+}
+
+/// The file in a scratch directory that its run holds a lock on.
+const LOCK: &str = "lock";
+
+/// A scratch directory. It is removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Scratch {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept by the next run.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Removes the directories in `root` that no run holds.
+fn sweep(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let path = entry?.path();
+        if path.is_dir() && !is_held(&path) {
+            // One that cannot be removed is no reason not to run.
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+    Ok(())
+}
+
+fn is_held(directory: &Path) -> bool {
+    let Ok(lock) = File::open(directory.join(LOCK)) else { return false };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 /// The home cannot be made.
@@ -62,4 +144,41 @@ pub struct HomeError {
     /// Why it cannot be.
     #[source]
     pub source: io::Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_ignored_by_git_and_made_once() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::at(root.path().join("project/.airlock"));
+        home.create().unwrap();
+        home.create().unwrap();
+        assert_eq!(fs::read_to_string(home.directory().join(".gitignore")).unwrap(), "*\n");
+    }
+
+    #[test]
+    fn what_killed_runs_left_is_swept_and_what_lives_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::at(root.path());
+        let living = home.hold_scratch("living").unwrap();
+        fs::create_dir_all(root.path().join("scratch/killed/deep")).unwrap();
+        File::create(root.path().join("scratch/killed/lock")).unwrap();
+        let _next = home.hold_scratch("next").unwrap();
+        assert!(living.path().exists());
+        assert!(!root.path().join("scratch/killed").exists());
+        assert!(home.is_running("living"));
+        drop(living);
+        assert!(!home.is_running("living"));
+        assert!(!root.path().join("scratch/living").exists());
+    }
+
+    #[test]
+    fn the_log_of_a_step_lies_in_the_home_whatever_the_step_is_called() {
+        let home = Home::at("/home-of-it");
+        assert_eq!(home.step_log("00f", "sales/orders"), Path::new("/home-of-it/logs/00f/sales%2forders.log"));
+        assert_eq!(home.step_log("../x", ".."), Path::new("/home-of-it/logs/%2e%2e%2fx/%2e%2e.log"));
+    }
 }

@@ -8,6 +8,7 @@ mod fields;
 mod files;
 mod keys;
 mod quantity;
+mod schema;
 mod setting;
 mod tree;
 
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 pub(crate) use asset::environment_name;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
+pub use schema::schema;
 pub use setting::{Environment, EnvironmentReference, Setting, SettingType, UnresolvedSetting};
 
 use crate::graph::Graph;
@@ -293,11 +295,6 @@ impl LimitSettings {
 
 fn serialize_guest_path<S: serde::Serializer>(path: &GuestPath, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(path.as_str())
-}
-
-/// The JSON schema of the definitions file, for editors.
-pub fn schema() -> &'static str {
-    include_str!("../../schema.json")
 }
 
 #[cfg(test)]

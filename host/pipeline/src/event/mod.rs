@@ -1,13 +1,18 @@
 //! What was done: the events of runs, and the log that keeps them.
 
+mod log;
 mod reader;
+mod store;
+#[cfg(test)]
+mod tests;
 
 use airlock_sandbox::context::MetadataEntry;
 use airlock_sandbox::report::Receipt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use reader::{EventReader, Materialization, RecordedEvent, RunFilter, RunStatus, RunSummary};
+pub(crate) use log::EventLog;
+pub use reader::{EventReader, Materialization, RecordedEvent, RunFilter, RunSearch, RunStatus, RunSummary};
 
 use crate::run::StepFailure;
 

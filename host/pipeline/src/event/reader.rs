@@ -1,14 +1,19 @@
 //! Reads the event log.
 
-use std::path::Path;
-
 use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{AssetMaterialization, Event, EventLogError};
+use super::{AssetMaterialization, Event, EventBody, EventLogError, store};
+use crate::home::Home;
 
 /// Reads the event log, also while runs write it.
-pub struct EventReader {}
+#[derive(Debug)]
+pub struct EventReader {
+    home: Home,
+    connection: Connection,
+}
 
 /// A run, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +59,17 @@ pub struct RunFilter {
     pub before: Option<String>,
 }
 
+/// What was found where a run was asked for by a part of its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunSearch {
+    /// No run.
+    NotFound,
+    /// This run.
+    Found(RunSummary),
+    /// Several runs.
+    Ambiguous,
+}
+
 /// An event and its place in the log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RecordedEvent {
@@ -81,13 +97,13 @@ pub struct Materialization {
 }
 
 impl EventReader {
-    /// Opens the log at `path`; absent where there is none yet.
+    /// Opens the log in `home`; none where there is none yet.
     ///
     /// # Errors
     /// [`EventLogError`]
-    pub fn open(path: &Path) -> Result<Option<Self>, EventLogError> {
-        let _ = path;
-        todo!()
+    pub fn open(home: &Home) -> Result<Option<Self>, EventLogError> {
+        let connection = store::open_to_read(&home.events())?;
+        Ok(connection.map(|connection| Self { home: home.clone(), connection }))
     }
 
     /// Runs, the latest first.
@@ -95,34 +111,45 @@ impl EventReader {
     /// # Errors
     /// [`EventLogError`]
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, EventLogError> {
-        let _ = filter;
-        todo!()
+        let sql = format!("SELECT {RUN} FROM runs WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2");
+        self.query(&sql, params![filter.before, limit(filter.limit)], |row| self.run_of(row))
     }
 
-    /// The run with the id `prefix`, or the only one whose id begins with it, or the latest for `latest`.
+    /// The run whose id is `id`, or the only one whose id begins with it; the latest run for `latest`.
     ///
     /// # Errors
     /// [`EventLogError`]
-    pub fn run(&self, prefix: &str) -> Result<Option<RunSummary>, EventLogError> {
-        let _ = prefix;
-        todo!()
+    pub fn run(&self, id: &str) -> Result<RunSearch, EventLogError> {
+        let mut found = if id == "latest" {
+            self.runs(&RunFilter { limit: 1, before: None })?
+        } else {
+            let sql = format!("SELECT {RUN} FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC LIMIT 3");
+            self.query(&sql, params![id], |row| self.run_of(row))?
+        };
+        Ok(match (found.pop(), found.is_empty()) {
+            (None, _) => RunSearch::NotFound,
+            (Some(run), true) => RunSearch::Found(run),
+            (Some(_), false) => RunSearch::Ambiguous,
+        })
     }
 
-    /// The events of a run after the event `after`, in order, at most `limit`.
+    /// The events of a run after the event `after`, in order, at most `limit`; 0 is before the first.
     ///
     /// # Errors
     /// [`EventLogError`]
     pub fn events(&self, run_id: &str, after: i64, limit: usize) -> Result<Vec<RecordedEvent>, EventLogError> {
-        let _ = (run_id, after, limit);
-        todo!()
+        let sql = format!("SELECT {EVENT} FROM events WHERE run = ? AND id > ? ORDER BY id LIMIT ?");
+        self.query(&sql, params![run_id, after, self::limit(limit)], |row| self.event_of(row))
     }
 
-    /// The latest materialization of every asset.
+    /// The latest materialization of every asset, by name.
     ///
     /// # Errors
     /// [`EventLogError`]
     pub fn latest_materializations(&self) -> Result<Vec<Materialization>, EventLogError> {
-        todo!()
+        let latest = "SELECT max(event) FROM materializations GROUP BY asset";
+        let sql = format!("SELECT {EVENT} FROM events WHERE id IN ({latest}) ORDER BY asset");
+        self.query_materializations(&sql, params![])
     }
 
     /// The materializations of `asset`, the latest first, at most `limit`.
@@ -130,7 +157,94 @@ impl EventReader {
     /// # Errors
     /// [`EventLogError`]
     pub fn materializations(&self, asset: &str, limit: usize) -> Result<Vec<Materialization>, EventLogError> {
-        let _ = (asset, limit);
-        todo!()
+        let latest = "SELECT event FROM materializations WHERE asset = ? ORDER BY event DESC LIMIT ?";
+        let sql = format!("SELECT {EVENT} FROM events WHERE id IN ({latest}) ORDER BY id DESC");
+        self.query_materializations(&sql, params![asset, self::limit(limit)])
     }
+
+    fn query_materializations(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<Materialization>, EventLogError> {
+        let events = self.query(sql, values, |row| self.event_of(row))?;
+        let materialization = |RecordedEvent { id, event }: RecordedEvent| match event.body {
+            EventBody::AssetMaterialization(body) => {
+                let Event { run_id, time, step_key, .. } = event;
+                Some(Materialization { event_id: id, run_id, step_key, time, body })
+            }
+            _ => None,
+        };
+        Ok(events.into_iter().filter_map(materialization).collect())
+    }
+
+    fn query<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<Result<T, EventLogError>>,
+    ) -> Result<Vec<T>, EventLogError> {
+        let rows = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rows = statement.query_map(values, |row| read(row))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        rows().map_err(|error| store::failed(&self.home.events(), &error))?.into_iter().collect()
+    }
+
+    fn run_of(&self, row: &Row<'_>) -> rusqlite::Result<Result<RunSummary, EventLogError>> {
+        let (run_id, started, ended): (String, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (status, selection, steps): (String, String, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        let profile = row.get(6)?;
+        let parse = || {
+            let status = match status.as_str() {
+                "succeeded" => RunStatus::Succeeded,
+                "failed" => RunStatus::Failed,
+                "canceled" => RunStatus::Canceled,
+                _ if self.home.is_running(&run_id) => RunStatus::Running,
+                _ => RunStatus::Lost,
+            };
+            let ended = ended.as_deref().map(|ended| self.time(ended)).transpose()?;
+            let (selection, steps) = (self.json(&selection)?, self.json(&steps)?);
+            Ok(RunSummary {
+                started: self.time(&started)?,
+                run_id: run_id.clone(),
+                ended,
+                status,
+                selection,
+                steps,
+                profile,
+            })
+        };
+        Ok(parse())
+    }
+
+    fn event_of(&self, row: &Row<'_>) -> rusqlite::Result<Result<RecordedEvent, EventLogError>> {
+        let (id, run_id, time): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (step_key, body): (Option<String>, String) = (row.get(3)?, row.get(4)?);
+        let parse = || {
+            let event = Event { run_id, time: self.time(&time)?, step_key, body: self.json(&body)? };
+            Ok(RecordedEvent { id, event })
+        };
+        Ok(parse())
+    }
+
+    fn json<T: DeserializeOwned>(&self, text: &str) -> Result<T, EventLogError> {
+        serde_json::from_str(text).map_err(|error| self.damaged(error.to_string()))
+    }
+
+    fn time(&self, text: &str) -> Result<Timestamp, EventLogError> {
+        text.parse().map_err(|error: jiff::Error| self.damaged(error.to_string()))
+    }
+
+    fn damaged(&self, reason: String) -> EventLogError {
+        EventLogError::Damaged { path: self.home.events().display().to_string(), reason }
+    }
+}
+
+const RUN: &str = "id, started, ended, status, selection, steps, profile";
+const EVENT: &str = "id, run, time, step, body";
+
+fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }

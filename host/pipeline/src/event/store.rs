@@ -1,0 +1,168 @@
+//! The database of the event log: its schema, and what goes wrong with it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
+
+use super::{Event, EventBody, EventLogError};
+
+/// The version of the schema, kept as `user_version`.
+const VERSION: i64 = 1;
+/// How long to wait for another program that writes the log.
+const BUSY: Duration = Duration::from_secs(10);
+
+const SCHEMA: &str = "
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        started TEXT NOT NULL,
+        ended TEXT,
+        status TEXT NOT NULL,
+        selection TEXT NOT NULL,
+        steps TEXT NOT NULL,
+        profile TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL,
+        time TEXT NOT NULL,
+        step TEXT,
+        kind TEXT NOT NULL,
+        asset TEXT,
+        partition TEXT,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_by_run ON events (run, id);
+    -- What the host itself recorded; a manager's own word about another asset does not come in here.
+    CREATE TABLE materializations (
+        asset TEXT NOT NULL,
+        partition TEXT NOT NULL,
+        event INTEGER NOT NULL REFERENCES events (id),
+        PRIMARY KEY (asset, event)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// Opens the log at `path` to write it, and makes it where there is none.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, EventLogError> {
+    let open = || {
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version = version(&transaction)?;
+        if version == 0 {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()?;
+        Ok((connection, version))
+    };
+    let (connection, version) = open().map_err(|error| failed(path, &error))?;
+    check(path, version)?;
+    Ok(connection)
+}
+
+/// Opens the log at `path` to read it; none where there is none.
+pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, EventLogError> {
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(error) => return Err(unusable(path, error.to_string())),
+    }
+    let open = |flags| {
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "query_only", true)?;
+        let version = version(&connection)?;
+        Ok((connection, version))
+    };
+    // A reader of a log in WAL mode shares memory with its writers, for which it needs to write beside the log; where
+    // it may not, it reads what it can.
+    let opened =
+        open(OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                open(OpenFlags::SQLITE_OPEN_READ_ONLY)
+            }
+            _ => Err(error),
+        });
+    let (connection, version) = opened.map_err(|error| failed(path, &error))?;
+    if version == 0 {
+        // It was made and not begun.
+        return Ok(None);
+    }
+    check(path, version)?;
+    Ok(Some(connection))
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn check(path: &Path, found: i64) -> Result<(), EventLogError> {
+    if found > VERSION {
+        let path = path.display().to_string();
+        return Err(EventLogError::Newer { path, found, known: VERSION });
+    }
+    Ok(())
+}
+
+/// Writes `events` in one transaction.
+pub(super) fn write(connection: &mut Connection, events: &[Event]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for event in events {
+        write_event(&transaction, event)?;
+    }
+    transaction.commit()
+}
+
+fn write_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    let time = event.time.to_string();
+    let end = |status: &str| {
+        let mut update = connection.prepare_cached("UPDATE runs SET ended = ?2, status = ?3 WHERE id = ?1")?;
+        update.execute(params![event.run_id, time, status]).map(drop)
+    };
+    match &event.body {
+        EventBody::RunStart { selection, steps, profile } => {
+            let sql =
+                "INSERT INTO runs (id, started, status, selection, steps, profile) VALUES (?, ?, 'running', ?, ?, ?)";
+            let lists = (json(selection)?, json(steps)?);
+            connection.prepare_cached(sql)?.execute(params![event.run_id, time, lists.0, lists.1, profile])?;
+        }
+        EventBody::RunSuccess {} => end("succeeded")?,
+        EventBody::RunFailure { .. } => end("failed")?,
+        EventBody::RunCanceled {} => end("canceled")?,
+        _ => {}
+    }
+    let sql = "INSERT INTO events (run, time, step, kind, asset, partition, body) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let (asset, partition) = event.body.asset().unzip();
+    let (partition, body) = (partition.flatten(), json(&event.body)?);
+    let values = params![event.run_id, time, event.step_key, event.body.kind(), asset, partition, body];
+    let id = connection.prepare_cached(sql)?.insert(values)?;
+    match &event.body {
+        EventBody::AssetMaterialization(made) if !made.logged => {
+            let sql = "INSERT INTO materializations (asset, partition, event) VALUES (?, ?, ?)";
+            connection.prepare_cached(sql)?.execute(params![made.asset, partition.unwrap_or_default(), id]).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// What `error` means for the log at `path`.
+pub(super) fn failed(path: &Path, error: &rusqlite::Error) -> EventLogError {
+    let (shown, reason) = (path.display().to_string(), error.to_string());
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => EventLogError::Locked { path: shown, reason },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => EventLogError::Damaged { path: shown, reason },
+        _ => unusable(path, reason),
+    }
+}
+
+pub(super) fn unusable(path: &Path, reason: String) -> EventLogError {
+    EventLogError::Unusable { path: path.display().to_string(), reason }
+}

@@ -1,0 +1,228 @@
+use std::fs;
+
+use serde_json::json;
+
+use airlock_sandbox::context::MetadataValue;
+
+use super::*;
+use crate::home::Home;
+use crate::run::{FailureClass, Stage};
+
+fn home() -> (tempfile::TempDir, Home) {
+    let directory = tempfile::tempdir().unwrap();
+    let home = Home::at(directory.path());
+    (directory, home)
+}
+
+fn event(run_id: &str, step_key: Option<&str>, body: EventBody) -> Event {
+    let time = "2026-01-02T03:04:05.678Z".parse().unwrap();
+    Event { run_id: run_id.to_owned(), time, step_key: step_key.map(str::to_owned), body }
+}
+
+fn start(run_id: &str) -> Event {
+    let steps = vec!["a".to_owned(), "b".to_owned()];
+    event(run_id, None, EventBody::RunStart { selection: vec!["+b".to_owned()], steps, profile: None })
+}
+
+fn materialization(asset: &str, logged: bool) -> EventBody {
+    EventBody::AssetMaterialization(AssetMaterialization {
+        asset: asset.to_owned(),
+        partition: None,
+        description: None,
+        metadata: vec![MetadataEntry { label: "rows".to_owned(), value: MetadataValue::Int(3) }],
+        manager: Some(ManagerUse { name: "lake".to_owned(), digest: "sha256:00".to_owned() }),
+        output_config: json!({ "token": { "$env": "TOKEN", "as": "text" } }),
+        data_version: None,
+        logged,
+    })
+}
+
+#[test]
+fn what_was_flushed_is_read_back_as_it_was_written() {
+    let (_directory, home) = home();
+    let failure = StepFailure {
+        class: FailureClass::Denied,
+        stage: Stage::Input { name: "days".to_owned(), asset: "a".to_owned() },
+        message: "denied".to_owned(),
+        help: vec!["lend it".to_owned()],
+        stderr: String::new(),
+        backtrace: Vec::new(),
+        receipt: Some(Receipt::default()),
+    };
+    let events = [
+        start("1"),
+        event("1", Some("a"), EventBody::StepStart {}),
+        event("1", Some("a"), materialization("a", false)),
+        event("1", Some("a"), EventBody::StepSuccess {}),
+        event("1", Some("b"), EventBody::StepFailure(Box::new(failure))),
+        event("1", None, EventBody::RunFailure { failed: vec!["b".to_owned()] }),
+    ];
+    let log = EventLog::open(&home.events()).unwrap();
+    for event in &events {
+        log.append(event.clone());
+    }
+    log.flush().unwrap();
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    let read: Vec<Event> = reader.events("1", 0, 100).unwrap().into_iter().map(|recorded| recorded.event).collect();
+    assert_eq!(read, events);
+    let rest = reader.events("1", 4, 1).unwrap();
+    assert_eq!(rest.iter().map(|recorded| recorded.id).collect::<Vec<_>>(), [5]);
+}
+
+#[test]
+fn what_was_appended_is_there_after_the_log_was_closed() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    log.append(start("1"));
+    drop(log);
+    let log = EventLog::open(&home.events()).unwrap();
+    log.append(start("2"));
+    drop(log);
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    let runs = reader.runs(&RunFilter { limit: 10, before: None }).unwrap();
+    assert_eq!(runs.iter().map(|run| run.run_id.as_str()).collect::<Vec<_>>(), ["2", "1"]);
+}
+
+#[test]
+fn events_of_many_threads_are_each_there_once_and_in_order_of_their_thread() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let log = &log;
+            scope.spawn(move || {
+                for step in 0..50 {
+                    log.append(event("1", Some(&format!("{thread}/{step}")), EventBody::StepStart {}));
+                    if step % 10 == 0 {
+                        log.flush().unwrap();
+                    }
+                }
+                log.flush().unwrap();
+            });
+        }
+    });
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    let keys: Vec<String> =
+        reader.events("1", 0, 1000).unwrap().into_iter().filter_map(|recorded| recorded.event.step_key).collect();
+    assert_eq!(keys.len(), 200);
+    for thread in 0..4 {
+        let own: Vec<&String> = keys.iter().filter(|key| key.starts_with(&format!("{thread}/"))).collect();
+        let expected: Vec<String> = (0..50).map(|step| format!("{thread}/{step}")).collect();
+        assert_eq!(own, expected.iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn runs_are_paged_and_found_by_the_beginning_of_their_id() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    for run in ["aa1", "aa2", "ab1"] {
+        log.append(start(run));
+    }
+    log.append(event("aa1", None, EventBody::RunSuccess {}));
+    log.append(event("aa2", None, EventBody::RunCanceled {}));
+    log.flush().unwrap();
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    let ids = |limit, before: Option<&str>| {
+        let filter = RunFilter { limit, before: before.map(str::to_owned) };
+        reader.runs(&filter).unwrap().into_iter().map(|run| run.run_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(2, None), ["ab1", "aa2"]);
+    assert_eq!(ids(2, Some("aa2")), ["aa1"]);
+    let found = |id: &str| match reader.run(id).unwrap() {
+        RunSearch::Found(run) => run.run_id,
+        other => format!("{other:?}"),
+    };
+    assert_eq!(found("aa1"), "aa1");
+    assert_eq!(found("ab"), "ab1");
+    assert_eq!(found("aa"), "Ambiguous");
+    assert_eq!(found("b"), "NotFound");
+    assert_eq!(found("a%"), "NotFound");
+    assert_eq!(found("latest"), "ab1");
+    let RunSearch::Found(run) = reader.run("aa1").unwrap() else { panic!() };
+    assert_eq!(
+        (run.status, run.ended, run.selection.as_slice()),
+        (RunStatus::Succeeded, Some(run.started), &["+b".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_run_that_no_process_holds_any_more_is_lost() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    log.append(start("1"));
+    log.flush().unwrap();
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    let status = || reader.runs(&RunFilter { limit: 1, before: None }).unwrap()[0].status;
+    let scratch = home.hold_scratch("1").unwrap();
+    assert_eq!(status(), RunStatus::Running);
+    drop(scratch);
+    assert_eq!(status(), RunStatus::Lost);
+}
+
+#[test]
+fn the_latest_materialization_is_the_hosts_own_whatever_a_manager_logged() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    log.append(event("1", Some("a"), materialization("a", false)));
+    log.append(event("2", Some("a"), materialization("a", false)));
+    log.append(event("2", Some("c"), materialization("c", false)));
+    log.append(event("3", Some("b"), materialization("a", true)));
+    log.flush().unwrap();
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    let runs =
+        |list: Vec<Materialization>| list.into_iter().map(|made| made.run_id + &made.body.asset).collect::<Vec<_>>();
+    assert_eq!(runs(reader.latest_materializations().unwrap()), ["2a", "2c"]);
+    assert_eq!(runs(reader.materializations("a", 10).unwrap()), ["2a", "1a"]);
+    assert_eq!(runs(reader.materializations("a", 1).unwrap()), ["2a"]);
+}
+
+#[test]
+fn there_is_no_log_before_the_first_run() {
+    let (_directory, home) = home();
+    assert!(EventReader::open(&home).unwrap().is_none());
+    assert!(!home.events().exists());
+}
+
+#[test]
+fn a_log_of_a_later_version_is_left_alone() {
+    let (_directory, home) = home();
+    drop(EventLog::open(&home.events()).unwrap());
+    let connection = rusqlite::Connection::open(home.events()).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let newer = EventLogError::Newer { path: home.events().display().to_string(), found: 99, known: 1 };
+    assert_eq!(EventLog::open(&home.events()).unwrap_err(), newer);
+    assert_eq!(EventReader::open(&home).unwrap_err(), newer);
+}
+
+#[test]
+fn a_damaged_log_says_so() {
+    let (_directory, home) = home();
+    fs::write(home.events(), "no database, and longer than the header of one would be: ".repeat(20)).unwrap();
+    assert!(matches!(EventLog::open(&home.events()), Err(EventLogError::Damaged { .. })));
+    assert!(matches!(EventReader::open(&home), Err(EventLogError::Damaged { .. })));
+}
+
+#[test]
+fn a_body_that_cannot_be_read_is_damage_and_not_a_panic() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    log.append(start("1"));
+    drop(log);
+    let connection = rusqlite::Connection::open(home.events()).unwrap();
+    connection.execute("UPDATE events SET body = '{}'", []).unwrap();
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    assert!(matches!(reader.events("1", 0, 10), Err(EventLogError::Damaged { .. })));
+}
+
+#[test]
+fn after_a_commit_failed_every_flush_says_so() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    let connection = rusqlite::Connection::open(home.events()).unwrap();
+    connection.execute_batch("DROP TABLE materializations; DROP TABLE events").unwrap();
+    log.append(start("1"));
+    assert!(matches!(log.flush(), Err(EventLogError::Unusable { .. })));
+    assert!(matches!(log.flush(), Err(EventLogError::Unusable { .. })));
+}
