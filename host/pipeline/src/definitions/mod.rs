@@ -7,7 +7,7 @@ mod diagnostic;
 mod fields;
 mod files;
 mod keys;
-mod quantity;
+pub mod quantity;
 mod schema;
 mod setting;
 mod tree;

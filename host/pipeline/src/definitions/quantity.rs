@@ -17,12 +17,12 @@ const SIZES: [(&str, u64); 8] = [
 const TIMES: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
 /// The bytes of `"256MiB"`, more than 0.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub fn size(text: &str) -> Option<u64> {
     quantity(text, &SIZES)
 }
 
 /// The time of `"30s"`, more than 0.
-pub(super) fn time(text: &str) -> Option<Duration> {
+pub fn time(text: &str) -> Option<Duration> {
     quantity(text, &TIMES).map(Duration::from_millis)
 }
 
