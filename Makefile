@@ -1,0 +1,61 @@
+# Needs Rust and, for the demonstration and the tests, Python 3. `make` alone says what there is to make.
+
+.POSIX:
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint guests wasm-target
+
+CARGO = cargo
+WASM = wasm32-wasip2
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+GUESTS_DIR := $(TARGET_DIR)/guests
+# The packages that become WebAssembly components; each ends as $(GUESTS_DIR)/<its name without `airlock-`>.wasm.
+GUESTS = airlock-files
+PROGRAMS =
+
+# Where the build of the command looks for guests to embed, when that is not `target/guests`.
+ifdef CARGO_TARGET_DIR
+export AIRLOCK_GUESTS = $(GUESTS_DIR)
+endif
+
+help:
+	@echo "make demo     build everything, run examples/weather and check each value it stores"
+	@echo "make test     run every test"
+	@echo "make lint     check format, lints and licences"
+	@echo "make bench    measure, beside native Rust doing the same work"
+	@echo "make guests   build the components that the command embeds and the examples use"
+
+demo: guests
+	@echo "demo: building the command (some minutes the first time)"
+	@$(CARGO) build --quiet --release -p airlock-cli
+	@AIRLOCK="$(TARGET_DIR)/release/airlock" sh examples/weather/demo.sh
+
+test: guests
+	$(CARGO) test --workspace --quiet
+
+bench: guests
+	$(CARGO) run --quiet --release -p airlock-bench
+
+lint: guests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --quiet --target $(WASM) $(addprefix -p ,$(GUESTS) $(PROGRAMS)) -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level error check; \
+	 else echo "lint: cargo-deny is not installed, so licences and advisories were not checked"; fi
+
+guests: wasm-target
+	@echo "guests: building $(GUESTS) $(PROGRAMS)"
+	@$(CARGO) build --quiet --profile guest --target $(WASM) $(addprefix -p ,$(GUESTS) $(PROGRAMS))
+	@mkdir -p "$(GUESTS_DIR)"
+	@for package in $(GUESTS) $(PROGRAMS); do \
+	   built="$(TARGET_DIR)/$(WASM)/guest/$$(echo $$package | tr - _).wasm"; \
+	   kept="$(GUESTS_DIR)/$${package#airlock-}.wasm"; \
+	   cmp -s "$$built" "$$kept" || cp "$$built" "$$kept" || exit 1; \
+	 done
+
+wasm-target:
+	@if ! test -d "$$(rustc --print target-libdir --target $(WASM))"; then \
+	   echo "guests: adding the Rust target $(WASM)"; \
+	   rustup target add $(WASM) || { \
+	     echo "guests: the Rust target $(WASM) is missing and rustup could not add it; install it and run this again" >&2; \
+	     exit 1; }; \
+	 fi
