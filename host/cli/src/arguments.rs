@@ -1,0 +1,131 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::call::Call;
+use crate::command::check::Check;
+use crate::command::completions::Completions;
+use crate::command::events::Events;
+use crate::command::inspect::Inspect;
+use crate::command::load::Load;
+use crate::command::logs::Logs;
+use crate::command::ls::Ls;
+use crate::command::run::Run;
+use crate::command::runs::Runs;
+use crate::command::schema::Schema;
+use crate::command::show::Show;
+use crate::output::{Color, Format};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    an op, an input or an output failed with its own error
+  2    the command line or the definitions are wrong
+  3    denied by policy
+  4    a limit was reached
+  5    a component trapped
+  6    a component is invalid or does not fit
+  7    storage or the event log failed
+  70   a fault of Airlock's own
+  130  interrupted";
+
+const EXAMPLES: &str = "\
+Examples:
+  airlock run                          compute and store every asset
+  airlock run +report                  report, and all that it needs
+  airlock load report                  write the stored value to standard output
+  airlock inspect builtin:files        what a component is and asks for";
+
+/// Runs pipelines whose values are stored and loaded by WebAssembly components that may touch what they are lent and
+/// nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "airlock", version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(disable_help_subcommand = true, max_term_width = 80)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Use colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub color: Color,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    #[command(visible_alias = "materialize")]
+    Run(Run),
+    Load(Load),
+    Ls(Ls),
+    Show(Show),
+    Runs(Runs),
+    Events(Events),
+    Logs(Logs),
+    Check(Check),
+    Inspect(Inspect),
+    Call(Call),
+    Schema(Schema),
+    Completions(Completions),
+}
+
+/// Which definitions.
+#[derive(Debug, Args)]
+pub struct ProjectArguments {
+    /// The definitions; otherwise the nearest airlock.toml, from the current directory upwards
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The profile of the definitions to use
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+}
+
+/// How to print.
+#[derive(Debug, Args)]
+pub struct FormatArgument {
+    /// Print for people (human), as one JSON document (json), or as one a line (jsonl)
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub format: Format,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::error::ExitStatus;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_examples() {
+        for verb in Arguments::command().get_subcommands() {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("airlock {}", verb.get_name())), "{} has no example", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn the_help_fits_80_columns() {
+        let mut command = Arguments::command().term_width(80);
+        command.build();
+        let mut helps = vec![command.render_help().to_string()];
+        helps.extend(command.get_subcommands_mut().map(|verb| verb.render_help().to_string()));
+        for line in helps.iter().flat_map(|help| help.lines()) {
+            assert!(console::measure_text_width(line) <= 80, "too wide: {line}");
+        }
+    }
+
+    #[test]
+    fn the_help_lists_every_exit_code() {
+        for status in [ExitStatus::Done, ExitStatus::Usage, ExitStatus::Component, ExitStatus::Storage] {
+            assert!(EXIT_CODES.contains(&format!("\n  {:<4} ", status.code())), "{status:?}");
+        }
+    }
+}

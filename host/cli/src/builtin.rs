@@ -1,0 +1,83 @@
+//! The components that come with the command, and those that a command line names.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use airlock_pipeline::Builtins;
+use airlock_pipeline::definitions::ComponentSource;
+
+use crate::error::Error;
+
+/// The components that are named `builtin:<name>`.
+pub const BUILTINS: Builtins = &[("files", include_bytes!(concat!(env!("OUT_DIR"), "/files.wasm")))];
+
+/// A component as it is named: a path, or `builtin:<name>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentName(ComponentSource);
+
+impl FromStr for ComponentName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let Some(builtin) = name.strip_prefix("builtin:") else {
+            return Ok(Self(ComponentSource::File(PathBuf::from(name))));
+        };
+        if BUILTINS.iter().any(|(known, _)| *known == builtin) {
+            return Ok(Self(ComponentSource::Builtin(builtin.to_owned())));
+        }
+        let known: Vec<String> = BUILTINS.iter().map(|(known, _)| format!("builtin:{known}")).collect();
+        Err(format!("the components that come with airlock are {}", known.join(", ")))
+    }
+}
+
+impl From<&ComponentSource> for ComponentName {
+    fn from(source: &ComponentSource) -> Self {
+        Self(source.clone())
+    }
+}
+
+impl std::fmt::Display for ComponentName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            ComponentSource::Builtin(name) => write!(f, "builtin:{name}"),
+            ComponentSource::File(path) => f.write_str(&crate::render::safe_name(&path.display().to_string())),
+        }
+    }
+}
+
+impl ComponentName {
+    /// The bytes of the component.
+    pub fn read(&self) -> Result<Cow<'static, [u8]>, Error> {
+        match &self.0 {
+            ComponentSource::Builtin(name) => {
+                let bytes = BUILTINS.iter().find(|(known, _)| known == name).map(|(_, bytes)| Cow::Borrowed(*bytes));
+                bytes.ok_or_else(|| Error::usage(format!("there is no component `builtin:{name}`")).into())
+            }
+            ComponentSource::File(path) => airlock_sandbox::component::read(path)
+                .map(Cow::Owned)
+                .map_err(|error| Error::component(&self.to_string(), &error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_a_path_or_comes_with_the_command() {
+        assert_eq!("builtin:files".parse::<ComponentName>().unwrap().to_string(), "builtin:files");
+        assert_eq!("a/files.wasm".parse::<ComponentName>().unwrap().to_string(), "a/files.wasm");
+        let refusal = "builtin:file".parse::<ComponentName>().unwrap_err();
+        assert_eq!(refusal, "the components that come with airlock are builtin:files");
+    }
+
+    #[test]
+    fn the_components_that_come_with_the_command_are_components() {
+        for (name, bytes) in BUILTINS {
+            let inspection = airlock_sandbox::component::inspect(bytes).unwrap();
+            assert!(inspection.exports.output && inspection.exports.input, "{name}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! `airlock call`: calls one function of one component, without definitions.
+
+use std::io::{self, IsTerminal, Read};
+use std::str::FromStr;
+
+use airlock_pipeline::run::VALUE_MEMORY;
+use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry, OutputContext};
+use airlock_sandbox::grant::Grant;
+use airlock_sandbox::layout::Location;
+use airlock_sandbox::limits::CHUNK;
+use airlock_sandbox::report::{Failure, Log, Receipt, Report};
+use airlock_sandbox::value::{Budget, Content, ContentWriter, Value};
+use airlock_sandbox::{Component, Interrupt};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::arguments::FormatArgument;
+use crate::builtin::ComponentName;
+use crate::error::{self, Error, ExitStatus};
+use crate::export::ExportArgument;
+use crate::lend::LendArguments;
+use crate::output::{Format, Output, tell};
+use crate::render::{Fields, metadata, size, time, word};
+use crate::{failure, interrupt, places};
+
+const HELP: &str = "\
+It needs no definitions: the options say what the component is told and lent.
+The value is read from standard input or written to standard output.
+
+Examples:
+  airlock call files.wasm handle-output --asset a/b \\
+      --mount ./data::/data:write < value
+  airlock call files.wasm load-input --asset a/b --mount ./data::/data > value
+  airlock call files.wasm handle-output --asset a/b --media-type text/csv \\
+      --mount ./data::/data:write --limit memory=16MiB --strict < value.csv";
+
+/// Call one function of one component
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct Call {
+    /// A component: a file, or `builtin:files`
+    component: ComponentName,
+    /// What to call: handle-output stores a value, load-input loads one
+    #[arg(value_enum, hide_possible_values = true)]
+    function: Function,
+    /// The key of the asset, its parts joined by `/`
+    #[arg(long, value_name = "KEY")]
+    asset: AssetName,
+    /// The media type of the value that is stored, or that is asked for
+    #[arg(long, value_name = "TYPE")]
+    media_type: Option<String>,
+    /// The configuration of the component, a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}", hide_default_value = true)]
+    config: JsonObject,
+    /// Fail where the component tried anything that it is not lent
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    export: ExportArgument,
+    #[command(flatten)]
+    format: FormatArgument,
+    #[command(flatten)]
+    lend: LendArguments,
+}
+
+/// What can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Function {
+    HandleOutput,
+    LoadInput,
+}
+
+/// An asset key, its parts joined by `/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AssetName(Vec<String>);
+
+impl FromStr for AssetName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<String> = text.split('/').map(str::to_owned).collect();
+        if parts.iter().any(String::is_empty) {
+            return Err("a key has parts that are not empty, joined by `/`".to_owned());
+        }
+        Ok(Self(parts))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct JsonObject(serde_json::Value);
+
+impl FromStr for JsonObject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match serde_json::from_str(text) {
+            Ok(object @ serde_json::Value::Object(_)) => Ok(Self(object)),
+            Ok(_) => Err("it is not a JSON object, such as {\"extension\": \"csv\"}".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// What is told of a call.
+#[derive(Serialize)]
+struct Told<'a> {
+    function: Function,
+    component: String,
+    digest: &'a str,
+    asset: String,
+    failure: Option<&'a Failure>,
+    metadata: &'a [MetadataEntry],
+    events: &'a [AssetEvent],
+    data_version: Option<&'a str>,
+    receipt: &'a Receipt,
+    log: &'a Log,
+}
+
+/// What every call is made with.
+struct Prepared {
+    component: Component,
+    sandbox: airlock_sandbox::Sandbox,
+    grant: Grant,
+    budget: Budget,
+    interrupt: Interrupt,
+}
+
+impl Call {
+    /// Does it.
+    pub fn execute(self) -> Result<ExitStatus, Error> {
+        let grant = self.lend.grant()?;
+        let name = self.component.to_string();
+        let sandbox = places::sandbox()?;
+        let component =
+            sandbox.load_bytes(&name, &self.component.read()?).map_err(|error| Error::component(&name, &error))?;
+        let budget = Budget::new(VALUE_MEMORY, std::env::temp_dir());
+        let location = Location::asset(&self.asset.0);
+        let value = match self.function {
+            Function::HandleOutput => Some(self.read_value(&budget)?),
+            Function::LoadInput => None,
+        };
+        // Only now, so that Ctrl-C ends the program while it waits for a value.
+        let interrupt = interrupt::on_signal()?;
+        let prepared = Prepared { component, sandbox, grant, budget, interrupt };
+        match value {
+            Some(value) => self.store(&prepared, &location, &value),
+            None => self.load(&prepared, &location),
+        }
+    }
+
+    fn store(&self, prepared: &Prepared, location: &Location, value: &Value) -> Result<ExitStatus, Error> {
+        let context = OutputContext {
+            run_id: "call".to_owned(),
+            step_key: self.asset.0.join("/"),
+            attempt: 1,
+            output_name: "result".to_owned(),
+            asset_key: Some(self.asset.0.clone()),
+            location: location.clone(),
+            config: self.config.0.clone(),
+            output_config: no_config(),
+            definition_metadata: Vec::new(),
+            runtime_metadata: Vec::new(),
+        };
+        let report = prepared.sandbox.handle_output(&prepared.call(self.strict), context, value);
+        let mut told = self.told(prepared, &report);
+        if let Ok(stored) = &report.outcome {
+            told.metadata = &stored.metadata;
+            told.events = &stored.events;
+            told.data_version = stored.data_version.as_deref();
+        }
+        self.tell(&told, true)?;
+        self.judge(report, location).map(|_| ExitStatus::Done)
+    }
+
+    fn load(&self, prepared: &Prepared, location: &Location) -> Result<ExitStatus, Error> {
+        let context = InputContext {
+            run_id: None,
+            step_key: None,
+            input_name: None,
+            asset_key: Some(self.asset.0.clone()),
+            location: location.clone(),
+            upstream: None,
+            requested_type: self.media_type.clone(),
+            columns: Vec::new(),
+            allow_missing: false,
+            config: self.config.0.clone(),
+            input_config: no_config(),
+            definition_metadata: Vec::new(),
+        };
+        let report = prepared.sandbox.load_input(&prepared.call(self.strict), context);
+        let mut told = self.told(prepared, &report);
+        if let Ok(loaded) = &report.outcome {
+            told.metadata = &loaded.metadata;
+            told.events = &loaded.events;
+        }
+        self.tell(&told, self.export.output.is_some())?;
+        let loaded = self.judge(report, location)?;
+        self.export.write(&self.asset.0.join("/"), &loaded.value)?;
+        Ok(ExitStatus::Done)
+    }
+
+    fn read_value(&self, budget: &Budget) -> Result<Value, Error> {
+        let mut input = io::stdin().lock();
+        if input.is_terminal() {
+            tell("reading the value from the terminal; Ctrl-D ends it");
+        }
+        let content = read_all(&mut input, budget).map_err(|error| {
+            error::Report::new(ExitStatus::Storage, format!("cannot read the value from standard input: {error}"))
+        })?;
+        let media_type = self.media_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned());
+        Ok(Value::single(media_type, content))
+    }
+
+    fn told<'a, T>(&self, prepared: &'a Prepared, report: &'a Report<T>) -> Told<'a> {
+        Told {
+            function: self.function,
+            component: self.component.to_string(),
+            digest: prepared.component.digest(),
+            asset: self.asset.0.join("/"),
+            failure: report.outcome.as_ref().err(),
+            metadata: &[],
+            events: &[],
+            data_version: None,
+            receipt: &report.receipt,
+            log: &report.log,
+        }
+    }
+
+    /// Tells of the call: on standard output, unless that is where the value goes.
+    fn tell(&self, told: &Told<'_>, on_output: bool) -> Result<(), Error> {
+        if self.format.format == Format::Human {
+            failure::tell_log(told.log);
+            failure::tell_denials(told.receipt);
+            if told.failure.is_some() {
+                return Ok(());
+            }
+            if !on_output {
+                tell(fields(told).render(crate::output::stderr_width()).trim_end());
+                return Ok(());
+            }
+        } else if !on_output {
+            tell(serde_json::to_string(told).unwrap_or_default());
+            return Ok(());
+        }
+        let mut output = Output::new();
+        match self.format.format {
+            Format::Human => fields(told).print(&mut output)?,
+            Format::Json => output.json("call", told)?,
+            Format::Jsonl => output.json_line(told)?,
+        }
+        output.finish()
+    }
+
+    fn judge<T>(&self, report: Report<T>, location: &Location) -> Result<T, Error> {
+        report.outcome.map_err(|failed| {
+            let remedies = self.lend.remedies(&report.receipt.denials, location);
+            failure::call(&self.component.to_string(), &word(&self.function), &failed, remedies).into()
+        })
+    }
+}
+
+impl Prepared {
+    fn call(&self, strict: bool) -> airlock_sandbox::Call<'_> {
+        airlock_sandbox::Call {
+            component: &self.component,
+            grant: &self.grant,
+            budget: &self.budget,
+            interrupt: &self.interrupt,
+            strict,
+        }
+    }
+}
+
+fn no_config() -> serde_json::Value {
+    serde_json::Value::Object(serde_json::Map::new())
+}
+
+fn read_all(input: &mut impl Read, budget: &Budget) -> io::Result<Content> {
+    let mut writer = ContentWriter::new(budget.clone());
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match input.read(&mut chunk) {
+            Ok(0) => return Ok(writer.finish()),
+            Ok(read) => writer.append(chunk.get(..read).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn fields(told: &Told<'_>) -> Fields {
+    let mut fields = Fields::default();
+    let receipt = told.receipt;
+    let done = if told.function == Function::HandleOutput { "stored" } else { "loaded" };
+    fields.add(done, format!("{} with {}", told.asset, told.component));
+    let files = |files: &airlock_sandbox::report::Transfers| {
+        let listed = files.files.iter().map(|file| format!("{} {}", file.path, size(file.bytes)));
+        let unlisted = (files.unlisted > 0).then(|| format!("{} more", files.unlisted));
+        listed.chain(unlisted).collect::<Vec<_>>()
+    };
+    fields.add_all("read", files(&receipt.read));
+    fields.add_all("wrote", files(&receipt.written));
+    fields.add_all("removed", receipt.removed.iter().cloned());
+    fields.add_all("metadata", metadata(told.metadata));
+    fields.add_some("version", told.data_version);
+    fields.add("took", format!("{}, {} of memory", time(receipt.time), size(receipt.peak_memory)));
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_parts_and_none_is_empty() {
+        assert_eq!("a/b".parse(), Ok(AssetName(vec!["a".to_owned(), "b".to_owned()])));
+        for wrong in ["", "/a", "a//b", "a/"] {
+            assert!(wrong.parse::<AssetName>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_an_object() {
+        assert!("{\"extension\": \"csv\"}".parse::<JsonObject>().is_ok());
+        for wrong in ["", "1", "[]", "{"] {
+            assert!(wrong.parse::<JsonObject>().is_err(), "{wrong}");
+        }
+    }
+}

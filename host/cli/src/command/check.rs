@@ -1,0 +1,197 @@
+//! `airlock check`: checks the definitions and shows what each component may touch.
+
+use airlock_pipeline::definitions::{Asset, ComponentUse, Definitions, IoManager, LimitSettings, MountPath, Op};
+use airlock_sandbox::component::{Inspection, inspect};
+use airlock_sandbox::grant::{Access, Scope};
+use clap::Args;
+use serde::Serialize;
+
+use crate::arguments::{FormatArgument, ProjectArguments};
+use crate::builtin::ComponentName;
+use crate::error::{Error, ExitStatus, Report};
+use crate::output::{Format, Output, tell};
+use crate::project::Project;
+use crate::render::{Fields, count, safe_name, setting, word};
+
+const HELP: &str = "\
+It reads the definitions with all that they include, and every component that
+they name, and runs none of it. Every mistake is shown at once.
+
+Examples:
+  airlock check
+  airlock check --profile prod --format json";
+
+/// Check the definitions, and show what each component may touch
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct Check {
+    #[command(flatten)]
+    project: ProjectArguments,
+    #[command(flatten)]
+    format: FormatArgument,
+}
+
+/// A component in its place in the definitions.
+#[derive(Serialize)]
+struct Checked<'a> {
+    #[serde(rename = "in")]
+    place: String,
+    digest: String,
+    #[serde(flatten)]
+    used: &'a ComponentUse,
+    warnings: Vec<String>,
+}
+
+/// What a component does in its place.
+#[derive(Clone, Copy)]
+enum Role {
+    /// It stores, loads, or both, as the assets have it.
+    IoManager { stores: bool, loads: bool },
+    /// It computes.
+    Op,
+}
+
+impl Check {
+    /// Does it.
+    pub fn execute(self) -> Result<ExitStatus, Error> {
+        let project = Project::read(&self.project)?;
+        let definitions = &project.definitions;
+        let mut checked = Vec::new();
+        let mut failed = None;
+        for (place, role, used) in components(definitions) {
+            match check(place, role, used) {
+                Ok(component) => checked.push(component),
+                Err(Error::Told(report)) => {
+                    report.show();
+                    failed = Some(report.status());
+                }
+                Err(closed @ Error::OutputClosed) => return Err(closed),
+            }
+        }
+        if let Some(status) = failed {
+            return Ok(status);
+        }
+        let mut output = Output::new();
+        match self.format.format {
+            Format::Human => print(&mut output, definitions, &checked)?,
+            format => output.json_items(format, "components", &checked)?,
+        }
+        output.finish()?;
+        for component in &checked {
+            for warning in &component.warnings {
+                tell(format!("warning: {}: {warning}", component.place));
+            }
+        }
+        Ok(ExitStatus::Done)
+    }
+}
+
+fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, &ComponentUse)> {
+    let managers = definitions
+        .io_managers()
+        .iter()
+        .map(|manager| (format!("io.{}", safe_name(&manager.name)), role(definitions, manager), &manager.component));
+    let ops = definitions.assets().iter().filter_map(|asset| match &asset.op {
+        Op::Component(used) => Some((format!("assets.{}", safe_name(&asset.name)), Role::Op, &**used)),
+        Op::Command(_) => None,
+    });
+    managers.chain(ops)
+}
+
+fn role(definitions: &Definitions, manager: &IoManager) -> Role {
+    let uses = |asset: &Asset| asset.io.as_ref() == Some(&manager.name);
+    let assets = definitions.assets();
+    let mut inputs = assets.iter().flat_map(|asset| &asset.inputs);
+    let loads = inputs.any(|input| definitions.asset(&input.asset).is_some_and(uses));
+    Role::IoManager { stores: assets.iter().any(uses), loads }
+}
+
+fn check(place: String, role: Role, used: &ComponentUse) -> Result<Checked<'_>, Error> {
+    let name = ComponentName::from(&used.component);
+    let called = format!("{place}: {name}");
+    let inspection = inspect(&name.read()?).map_err(|error| Error::component(&called, &error))?;
+    let lacks = match role {
+        Role::IoManager { stores: true, .. } if !inspection.exports.output => {
+            Some("airlock:io/output, so it cannot store")
+        }
+        Role::IoManager { loads: true, .. } if !inspection.exports.input => Some("airlock:io/input, so it cannot load"),
+        Role::Op if !inspection.exports.op => Some("airlock:io/op, so it is no op"),
+        _ => None,
+    };
+    if let Some(lacks) = lacks {
+        return Err(Report::new(ExitStatus::Component, format!("{called} does not export {lacks}")).into());
+    }
+    let warnings = gaps(&inspection, used);
+    Ok(Checked { place, digest: inspection.digest, used, warnings })
+}
+
+/// What the component asks for in its manifest and is not lent.
+fn gaps(inspection: &Inspection, used: &ComponentUse) -> Vec<String> {
+    let Some(manifest) = &inspection.manifest else { return Vec::new() };
+    let mut gaps = Vec::new();
+    for asked in &manifest.mounts {
+        match used.mounts.iter().find(|mount| mount.guest_path.as_str() == asked.path) {
+            None => gaps.push(format!("it asks for the mount {} to {}, and has none", asked.path, word(&asked.access))),
+            Some(mount) if asked.access == Access::Write && mount.access == Access::Read => {
+                gaps.push(format!("it asks to write to {}, and may only read it", asked.path));
+            }
+            Some(_) => {}
+        }
+    }
+    for asked in &manifest.environment {
+        if !used.environment.iter().any(|(name, _)| *name == asked.name) {
+            gaps.push(format!("it asks for the environment entry {}, and has none", asked.name));
+        }
+    }
+    gaps
+}
+
+fn print(output: &mut Output, definitions: &Definitions, checked: &[Checked<'_>]) -> Result<(), Error> {
+    output.line(format!(
+        "{} is sound: {}, {}",
+        definitions.path().display(),
+        count(definitions.assets().len(), "asset"),
+        count(definitions.io_managers().len(), "I/O manager")
+    ))?;
+    for component in checked {
+        output.line("")?;
+        let mut fields = Fields::default();
+        let used = component.used;
+        fields.add("in", component.place.as_str());
+        fields.add("file", ComponentName::from(&used.component).to_string());
+        fields.add("digest", component.digest.as_str());
+        fields.add("lent", lent(used).join("\n"));
+        fields.add_all("limits", limits(&used.limits));
+        fields.print(output)?;
+    }
+    Ok(())
+}
+
+/// What a component may touch.
+fn lent(used: &ComponentUse) -> Vec<String> {
+    let mounts = used.mounts.iter().map(|mount| {
+        let source = match &mount.source {
+            MountPath::Directory(path) => setting(path),
+            MountPath::Memory => "memory".to_owned(),
+        };
+        let scope = match mount.scope {
+            Scope::Output => "the files of one value",
+            Scope::Mount => "all of it",
+        };
+        format!("{} = {source}, to {}, {scope}", mount.guest_path, word(&mount.access))
+    });
+    let environment = used.environment.iter().map(|(name, value)| format!("${} = {}", safe_name(name), setting(value)));
+    let lent: Vec<String> = mounts.chain(environment).collect();
+    if lent.is_empty() { vec!["nothing".to_owned()] } else { lent }
+}
+
+fn limits(limits: &LimitSettings) -> Vec<String> {
+    let named = [
+        ("memory", &limits.memory),
+        ("time", &limits.time),
+        ("cpu_time", &limits.cpu_time),
+        ("disk", &limits.disk),
+        ("files", &limits.files),
+    ];
+    named.iter().filter_map(|(name, limit)| Some(format!("{name} {}", setting(limit.as_ref()?)))).collect()
+}

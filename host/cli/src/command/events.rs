@@ -1,0 +1,122 @@
+//! `airlock events`: what happened in a run.
+
+use std::path::PathBuf;
+
+use airlock_pipeline::event::{EventBody, RecordedEvent};
+use airlock_sandbox::report::Receipt;
+use airlock_sandbox::text::safe_line;
+use clap::Args;
+use console::style;
+
+use crate::arguments::FormatArgument;
+use crate::error::{Error, ExitStatus};
+use crate::output::{Format, Output};
+use crate::project::{self, event_log};
+use crate::render::{count, safe_name, size};
+
+/// Events that are read at once.
+const PAGE: usize = 1000;
+/// Bytes of an event's detail that people are shown.
+const DETAIL: usize = 400;
+
+const HELP: &str = "\
+Examples:
+  airlock events
+  airlock events 20260131-1200
+  airlock events --format jsonl | grep HANDLED_OUTPUT";
+
+/// Show what happened in a run
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct Events {
+    /// The run: its id, the beginning of it, or `latest`
+    #[arg(default_value = "latest")]
+    run: String,
+    /// The definitions; otherwise the nearest airlock.toml, from the current directory upwards
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgument,
+}
+
+impl Events {
+    /// Does it.
+    pub fn execute(self) -> Result<ExitStatus, Error> {
+        let (_, reader) = project::events(self.file.as_deref())?;
+        let run = project::find_run(reader.as_ref(), &self.run)?;
+        let Some(reader) = reader else { return Ok(ExitStatus::Done) };
+        let mut output = Output::new();
+        let mut all = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = reader.events(&run.run_id, after, PAGE).map_err(event_log)?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            match self.format.format {
+                Format::Human => page.iter().try_for_each(|event| output.line(line(event)))?,
+                Format::Jsonl => page.iter().try_for_each(|event| output.json_line(event))?,
+                Format::Json => all.extend(page),
+            }
+        }
+        if self.format.format == Format::Json {
+            output.json("events", &all)?;
+        }
+        output.finish()?;
+        Ok(ExitStatus::Done)
+    }
+}
+
+fn line(recorded: &RecordedEvent) -> String {
+    let event = &recorded.event;
+    let time = event.time.to_string();
+    let time = time.split_once('T').map_or(time.as_str(), |(_, time)| time);
+    let time = time.get(..12).unwrap_or(time).trim_end_matches('Z');
+    let kind = format!("{:<21}", event.body.kind());
+    let kind = match event.body {
+        EventBody::RunFailure { .. } | EventBody::StepFailure(_) => style(kind).red(),
+        EventBody::AssetMaterialization(_) => style(kind).green(),
+        _ => style(kind),
+    };
+    let step = event.step_key.as_deref().map(safe_name).unwrap_or_default();
+    let detail = detail(&event.body);
+    let separator = if step.is_empty() || detail.is_empty() { "" } else { ": " };
+    format!("{} {kind} {step}{separator}{}", style(format!("{time:<12}")).dim(), safe_line(&detail, DETAIL))
+        .trim_end()
+        .to_owned()
+}
+
+fn detail(body: &EventBody) -> String {
+    match body {
+        EventBody::RunStart { steps, profile, .. } => {
+            let profile = profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
+            format!("{}{profile}", count(steps.len(), "step"))
+        }
+        EventBody::RunFailure { failed } => format!("{} failed", failed.join(", ")),
+        EventBody::LoadedInput { input, asset, manager, receipt, .. } => {
+            let what = if input == asset { input.clone() } else { format!("{input} = {asset}") };
+            format!("{what} with {}, read {}{}", manager.name, size(receipt.read.bytes), denied(receipt))
+        }
+        EventBody::StepInput { input, media_type, size: bytes } => value(input, media_type.as_deref(), *bytes),
+        EventBody::StepOutput { output, media_type, size: bytes, .. } => value(output, media_type.as_deref(), *bytes),
+        EventBody::HandledOutput { output, manager, receipt, .. } => {
+            format!("{output} with {}, wrote {}{}", manager.name, size(receipt.written.bytes), denied(receipt))
+        }
+        EventBody::AssetMaterialization(made) => made.asset.clone(),
+        EventBody::AssetObservation { asset, description, .. } => match description {
+            Some(description) => format!("{asset}: {description}"),
+            None => asset.clone(),
+        },
+        EventBody::StepFailure(failure) => failure.message.clone(),
+        EventBody::StepSkipped { because } => format!("{because} did not succeed"),
+        _ => String::new(),
+    }
+}
+
+fn value(name: &str, media_type: Option<&str>, bytes: u64) -> String {
+    format!("{name}, {}{}", media_type.map(|media_type| format!("{media_type}, ")).unwrap_or_default(), size(bytes))
+}
+
+fn denied(receipt: &Receipt) -> String {
+    let denials = receipt.denials.list.len();
+    if denials == 0 { String::new() } else { format!(", {} denied", count(denials, "attempt")) }
+}

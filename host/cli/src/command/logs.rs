@@ -1,0 +1,100 @@
+//! `airlock logs`: what the steps of a run printed.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use airlock_sandbox::text::safe;
+use clap::Args;
+use console::style;
+
+use crate::error::{Error, ExitStatus, Report};
+use crate::output::{Output, tell};
+use crate::project;
+use crate::render::safe_name;
+
+/// Bytes of a line that are shown.
+const LINE: usize = 8 << 10;
+
+const HELP: &str = "\
+It shows the standard output and error of commands, and what components
+logged.
+
+Examples:
+  airlock logs latest
+  airlock logs 20260131-1200 report";
+
+/// Show what the steps of a run printed
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct Logs {
+    /// The run: its id, the beginning of it, or `latest`
+    run: String,
+    /// One step only
+    step: Option<String>,
+    /// The definitions; otherwise the nearest airlock.toml, from the current directory upwards
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl Logs {
+    /// Does it.
+    pub fn execute(self) -> Result<ExitStatus, Error> {
+        let (home, reader) = project::events(self.file.as_deref())?;
+        let run = project::find_run(reader.as_ref(), &self.run)?;
+        let steps = match &self.step {
+            Some(step) if run.steps.contains(step) => vec![step.clone()],
+            Some(step) => {
+                let known: Vec<String> = run.steps.iter().map(|step| safe_name(step)).collect();
+                return Err(Error::usage(format!("run {} has no step `{}`", run.run_id, safe_name(step)))
+                    .hint(format!("its steps are {}", known.join(", ")))
+                    .into());
+            }
+            None => run.steps.clone(),
+        };
+        let mut output = Output::new();
+        let mut shown = 0;
+        for step in &steps {
+            let path = home.step_log(&run.run_id, step);
+            let Some(log) = open(&path)? else { continue };
+            if self.step.is_none() {
+                let gap = if shown > 0 { "\n" } else { "" };
+                output.line(format!("{gap}{}", style(format!("==> {} <==", safe_name(step))).bold()))?;
+            }
+            print(&mut output, &path, log)?;
+            shown += 1;
+        }
+        output.finish()?;
+        if shown == 0 {
+            tell(format!("{} printed nothing", if steps.len() == 1 { "the step" } else { "the steps" }));
+        }
+        Ok(ExitStatus::Done)
+    }
+}
+
+fn open(path: &Path) -> Result<Option<File>, Error> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+/// Prints a log line by line, so that none of them can reach the terminal with more than text.
+fn print(output: &mut Output, path: &Path, log: File) -> Result<(), Error> {
+    let mut log = BufReader::new(log);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = log.by_ref().take(LINE as u64).read_until(b'\n', &mut line).map_err(|e| unreadable(path, &e))?;
+        if read == 0 {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&line);
+        output.line(safe(text.trim_end_matches(['\n', '\r']), LINE))?;
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    Report::new(ExitStatus::Storage, format!("cannot read {}: {error}", path.display())).into()
+}

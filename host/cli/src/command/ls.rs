@@ -1,0 +1,94 @@
+//! `airlock ls`: lists assets.
+
+use std::collections::HashMap;
+
+use airlock_pipeline::EventReader;
+use airlock_pipeline::definitions::ValueType;
+use airlock_pipeline::event::Materialization;
+use clap::Args;
+use serde::Serialize;
+
+use crate::arguments::{FormatArgument, ProjectArguments};
+use crate::error::{Error, ExitStatus};
+use crate::output::{Format, Output};
+use crate::project::{Project, event_log};
+use crate::render::{instant, print_table, word};
+
+const HELP: &str = "\
+Examples:
+  airlock ls
+  airlock ls --format json";
+
+/// List the assets
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct Ls {
+    #[command(flatten)]
+    project: ProjectArguments,
+    #[command(flatten)]
+    format: FormatArgument,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    asset: &'a str,
+    group: Option<&'a str>,
+    #[serde(rename = "type")]
+    value_type: ValueType,
+    io: Option<&'a str>,
+    upstream: Vec<&'a str>,
+    description: Option<&'a str>,
+    stored: Option<String>,
+    run_id: Option<&'a str>,
+}
+
+impl Ls {
+    /// Does it.
+    pub fn execute(self) -> Result<ExitStatus, Error> {
+        let project = Project::read(&self.project)?;
+        let reader = EventReader::open(&project.home.events()).map_err(event_log)?;
+        let latest = reader.map_or(Ok(Vec::new()), |reader| reader.latest_materializations()).map_err(event_log)?;
+        let latest: HashMap<&str, &Materialization> =
+            latest.iter().map(|made| (made.body.asset.as_str(), made)).collect();
+        let definitions = &project.definitions;
+        let order = definitions.graph().order();
+        let rows: Vec<Row<'_>> = order
+            .iter()
+            .filter_map(|name| definitions.asset(name))
+            .map(|asset| Row {
+                asset: &asset.name,
+                group: asset.group.as_deref(),
+                value_type: asset.value_type,
+                io: asset.io.as_deref(),
+                upstream: definitions.graph().upstream(&asset.name),
+                description: asset.description.as_deref(),
+                stored: latest.get(asset.name.as_str()).map(|made| instant(made.time)),
+                run_id: latest.get(asset.name.as_str()).map(|made| made.run_id.as_str()),
+            })
+            .collect();
+        let mut output = Output::new();
+        match self.format.format {
+            Format::Human => print(&mut output, &rows)?,
+            format => output.json_items(format, "assets", &rows)?,
+        }
+        output.finish()?;
+        Ok(ExitStatus::Done)
+    }
+}
+
+fn print(output: &mut Output, rows: &[Row<'_>]) -> Result<(), Error> {
+    let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    let cells: Vec<[String; 5]> = rows
+        .iter()
+        .map(|row| {
+            [
+                row.asset.to_owned(),
+                or_none(row.group),
+                word(&row.value_type),
+                or_none(row.io),
+                or_none(row.stored.as_deref()),
+            ]
+        })
+        .collect();
+    print_table(output, ["ASSET", "GROUP", "TYPE", "IO", "STORED"], &cells)
+}

@@ -1,0 +1,35 @@
+//! The verbs, a file each.
+
+pub mod call;
+pub mod check;
+pub mod completions;
+pub mod events;
+pub mod inspect;
+pub mod load;
+pub mod logs;
+pub mod ls;
+pub mod run;
+pub mod runs;
+pub mod schema;
+pub mod show;
+
+use crate::arguments::Verb;
+use crate::error::{Error, ExitStatus};
+
+/// Does what `verb` says.
+pub fn execute(verb: Verb) -> Result<ExitStatus, Error> {
+    match verb {
+        Verb::Run(run) => run.execute(),
+        Verb::Load(load) => load.execute(),
+        Verb::Ls(ls) => ls.execute(),
+        Verb::Show(show) => show.execute(),
+        Verb::Runs(runs) => runs.execute(),
+        Verb::Events(events) => events.execute(),
+        Verb::Logs(logs) => logs.execute(),
+        Verb::Check(check) => check.execute(),
+        Verb::Inspect(inspect) => inspect.execute(),
+        Verb::Call(call) => call.execute(),
+        Verb::Schema(_) => schema::Schema::execute(),
+        Verb::Completions(completions) => completions.execute(),
+    }
+}

@@ -1,0 +1,26 @@
+//! Ctrl-C: the first ends what goes on cleanly, the second at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use airlock_sandbox::Interrupt;
+
+use crate::error::{Error, ExitStatus, Report};
+use crate::output::tell;
+
+const INTERRUPTED: i32 = 130;
+
+/// An interrupt that Ctrl-C, a hang-up and a request to terminate trigger.
+pub fn on_signal() -> Result<Interrupt, Error> {
+    let interrupt = Interrupt::default();
+    let triggered = interrupt.clone();
+    let again = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        if again.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+        triggered.interrupt();
+        tell("interrupted: ending cleanly; once more ends at once");
+    })
+    .map_err(|error| Report::new(ExitStatus::Internal, format!("cannot listen for Ctrl-C: {error}")))?;
+    Ok(interrupt)
+}

@@ -1,0 +1,267 @@
+//! What a command line lends a component.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use airlock_pipeline::definitions::quantity;
+use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
+use airlock_sandbox::layout::Location;
+use airlock_sandbox::limits::Limits;
+use airlock_sandbox::report::{Denial, Denials, Operation, Rule};
+use clap::Args;
+
+use crate::error::Error;
+use crate::places;
+use crate::render::word;
+
+/// What a component is lent. Nothing where nothing is given.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What the component is lent")]
+pub struct LendArguments {
+    /// Lend a directory: HOST::GUEST[:read|:write][:mount], to read unless it says `write`, and of it only the files of
+    /// the value unless it says `mount`
+    #[arg(long = "mount", value_name = "MOUNT")]
+    mounts: Vec<MountOption>,
+    /// Lend an environment entry: NAME=VALUE, or NAME as it is in this environment
+    #[arg(long = "env", value_name = "ENTRY")]
+    environment: Vec<EnvironmentOption>,
+    /// Set a limit: memory, disk (64MiB), time, cpu_time (5s) or files (100)
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    limits: Vec<LimitOption>,
+}
+
+/// A directory that is lent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct MountOption {
+    host: PathBuf,
+    guest: GuestPath,
+    access: Access,
+    scope: Scope,
+}
+
+/// An environment entry that is lent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct EnvironmentOption {
+    name: String,
+    value: String,
+}
+
+/// A limit that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum LimitOption {
+    Memory(u64),
+    Time(std::time::Duration),
+    CpuTime(std::time::Duration),
+    Disk(u64),
+    Files(u32),
+}
+
+impl LendArguments {
+    /// What is lent, parsed and checked.
+    pub fn grant(&self) -> Result<Grant, Error> {
+        let own_state = places::own_state();
+        let mount = |mount: &MountOption| {
+            let directory = DirectoryPath::new(&mount.host, &own_state)?;
+            Ok(MountGrant {
+                guest_path: mount.guest.clone(),
+                source: MountSource::Directory(directory),
+                access: mount.access,
+                scope: mount.scope,
+            })
+        };
+        let mounts = self.mounts.iter().map(mount).collect::<Result<Vec<_>, Error>>()?;
+        let mut environment = BTreeMap::new();
+        for entry in &self.environment {
+            environment.insert(entry.name.clone(), entry.value.clone());
+        }
+        let mut limits = Limits::default();
+        for limit in &self.limits {
+            match limit {
+                LimitOption::Memory(bytes) => limits.memory = *bytes,
+                LimitOption::Time(time) => limits.time = *time,
+                LimitOption::CpuTime(time) => limits.cpu_time = *time,
+                LimitOption::Disk(bytes) => limits.disk = *bytes,
+                LimitOption::Files(files) => limits.files = *files,
+            }
+        }
+        Ok(Grant::new(mounts, environment, limits)?)
+    }
+
+    /// The options that would allow what was denied, each once; `location` is where the value lies.
+    pub fn remedies(&self, denials: &Denials, location: &Location) -> Vec<String> {
+        let mut remedies: Vec<String> = Vec::new();
+        for denial in &denials.list {
+            if let Some(remedy) = self.remedy(denial, location)
+                && !remedies.contains(&remedy)
+            {
+                remedies.push(remedy);
+            }
+        }
+        remedies
+    }
+
+    fn remedy(&self, denial: &Denial, location: &Location) -> Option<String> {
+        let current = |guest: &str| self.mounts.iter().find(|mount| mount.guest.as_str() == guest);
+        let change = |mount: MountOption| format!("to allow it, lend it so:\n--mount {mount}");
+        match &denial.rule {
+            Rule::NotMounted => {
+                let access = if denial.operation == Operation::Read { Access::Read } else { Access::Write };
+                let (guest, below) = split_first(&denial.subject)?;
+                let own = below.strip_prefix(location.as_str()).is_some_and(|rest| rest.starts_with(['.', '/']));
+                let scope = if own { Scope::Output } else { Scope::Mount };
+                let host = PathBuf::from("DIRECTORY");
+                let mount = MountOption { host, guest: GuestPath::new(guest).ok()?, access, scope };
+                Some(format!("to allow it, lend a directory there:\n--mount {mount}"))
+            }
+            Rule::ReadOnly { mount, loading: false } => {
+                Some(change(MountOption { access: Access::Write, ..current(mount)?.clone() }))
+            }
+            Rule::OutOfScope { mount, .. } => {
+                Some(change(MountOption { scope: Scope::Mount, ..current(mount)?.clone() }))
+            }
+            Rule::ReadOnly { loading: true, .. } => {
+                Some("a component that loads cannot write; store with it".to_owned())
+            }
+            Rule::Escape { .. } | Rule::Reserved | Rule::NotAFile | Rule::NoNetwork => {
+                Some("no option allows this".to_owned())
+            }
+        }
+    }
+}
+
+/// `/data/a/b` as `/data` and `a/b`.
+fn split_first(path: &str) -> Option<(&str, &str)> {
+    let (first, rest) = path.strip_prefix('/')?.split_once('/').unwrap_or((path.strip_prefix('/')?, ""));
+    path.get(..=first.len()).map(|guest| (guest, rest))
+}
+
+impl std::fmt::Display for MountOption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}::{}:{}", self.host.display(), self.guest, word(&self.access))?;
+        if self.scope == Scope::Mount { f.write_str(":mount") } else { Ok(()) }
+    }
+}
+
+impl FromStr for MountOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, rest) = text.split_once("::").ok_or("write HOST::GUEST, such as ./data::/data:write")?;
+        if host.is_empty() {
+            return Err("the directory before `::` is missing".to_owned());
+        }
+        let mut words = rest.split(':');
+        let guest = GuestPath::new(words.next().unwrap_or_default()).map_err(|error| error.to_string())?;
+        let mut mount = Self { host: Path::new(host).to_owned(), guest, access: Access::Read, scope: Scope::Output };
+        for word in words {
+            match word {
+                "read" => mount.access = Access::Read,
+                "write" => mount.access = Access::Write,
+                "output" => mount.scope = Scope::Output,
+                "mount" => mount.scope = Scope::Mount,
+                other => return Err(format!("`{other}` is none of `read`, `write` and `mount`")),
+            }
+        }
+        Ok(mount)
+    }
+}
+
+impl FromStr for EnvironmentOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((name, value)) = text.split_once('=') {
+            return Ok(Self { name: name.to_owned(), value: value.to_owned() });
+        }
+        let value = std::env::var(text).map_err(|error| match error {
+            std::env::VarError::NotPresent => format!("{text} is not set here; give {text}=VALUE"),
+            std::env::VarError::NotUnicode(_) => format!("the value of {text} is not UTF-8"),
+        })?;
+        Ok(Self { name: text.to_owned(), value })
+    }
+}
+
+impl FromStr for LimitOption {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as memory=64MiB")?;
+        let size = || quantity::size(value).ok_or_else(|| format!("`{value}` is no size such as 64MiB"));
+        let time = || quantity::time(value).ok_or_else(|| format!("`{value}` is no time such as 5s"));
+        match name {
+            "memory" => size().map(Self::Memory),
+            "disk" => size().map(Self::Disk),
+            "time" => time().map(Self::Time),
+            "cpu_time" => time().map(Self::CpuTime),
+            "files" => value.parse().map(Self::Files).map_err(|_| format!("`{value}` is no number of files")),
+            other => Err(format!("`{other}` is none of memory, disk, time, cpu_time and files")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lend(mounts: &[&str]) -> LendArguments {
+        let mounts = mounts.iter().map(|mount| mount.parse().unwrap()).collect();
+        LendArguments { mounts, environment: Vec::new(), limits: Vec::new() }
+    }
+
+    fn remedy(lend: &LendArguments, operation: Operation, subject: &str, rule: Rule) -> String {
+        let denials = Denials { list: vec![Denial { operation, subject: subject.to_owned(), rule }], unlisted: 0 };
+        lend.remedies(&denials, &Location::asset(&["a", "b"])).join("\n")
+    }
+
+    #[test]
+    fn a_mount_is_lent_to_read_and_for_the_value_alone_unless_it_says_otherwise() {
+        let mount: MountOption = "./data::/data".parse().unwrap();
+        assert_eq!((mount.access, mount.scope), (Access::Read, Scope::Output));
+        assert_eq!(mount.to_string(), "./data::/data:read");
+        let mount: MountOption = "./data::/data:write:mount".parse().unwrap();
+        assert_eq!((mount.access, mount.scope), (Access::Write, Scope::Mount));
+        assert_eq!(mount.to_string(), "./data::/data:write:mount");
+    }
+
+    #[test]
+    fn a_mount_that_is_none_is_refused() {
+        for wrong in ["", "data", "./data:/data", "::/data", "./data::data", "./data::/", "./data::/data:rw"] {
+            assert!(wrong.parse::<MountOption>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn limits_have_units() {
+        assert_eq!("memory=64MiB".parse(), Ok(LimitOption::Memory(64 << 20)));
+        assert_eq!("files=3".parse(), Ok(LimitOption::Files(3)));
+        for wrong in ["memory", "memory=64", "time=5", "fuel=1", "files=-1"] {
+            assert!(wrong.parse::<LimitOption>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_environment_entry_is_given_or_passed_on() {
+        let given: EnvironmentOption = "A=b=c".parse().unwrap();
+        assert_eq!((given.name.as_str(), given.value.as_str()), ("A", "b=c"));
+        let refusal = "AIRLOCK_NO_SUCH_ENTRY".parse::<EnvironmentOption>().unwrap_err();
+        assert!(refusal.ends_with("give AIRLOCK_NO_SUCH_ENTRY=VALUE"), "{refusal}");
+    }
+
+    #[test]
+    fn a_denial_is_answered_by_the_option_that_would_allow_it() {
+        let nothing = lend(&[]);
+        let shown = remedy(&nothing, Operation::Write, "/data/a/b.bin", Rule::NotMounted);
+        assert!(shown.ends_with("--mount DIRECTORY::/data:write"), "{shown}");
+        let shown = remedy(&nothing, Operation::Read, "/etc/passwd", Rule::NotMounted);
+        assert!(shown.ends_with("--mount DIRECTORY::/etc:read:mount"), "{shown}");
+
+        let read = lend(&["./data::/data"]);
+        let rule = Rule::ReadOnly { mount: "/data".to_owned(), loading: false };
+        let shown = remedy(&read, Operation::Write, "/data/a/b.bin", rule);
+        assert!(shown.ends_with("--mount ./data::/data:write"), "{shown}");
+        let rule = Rule::OutOfScope { mount: "/data".to_owned(), scope: "a/b".to_owned() };
+        let shown = remedy(&read, Operation::Read, "/data/c", rule);
+        assert!(shown.ends_with("--mount ./data::/data:read:mount"), "{shown}");
+    }
+}

@@ -1,0 +1,124 @@
+//! Standard output, for data, and what is known of both outputs.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use clap::ValueEnum;
+use console::Term;
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// The version of the JSON that commands print. It grows when something is renamed or removed.
+pub const SCHEMA: u32 = 1;
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    #[default]
+    Human,
+    Json,
+    Jsonl,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Makes it so.
+    pub fn apply(self) {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let enabled = |terminal: bool| match self {
+            Self::Auto => terminal && !forbidden,
+            Self::Always => true,
+            Self::Never => false,
+        };
+        console::set_colors_enabled(enabled(io::stdout().is_terminal()));
+        console::set_colors_enabled_stderr(enabled(io::stderr().is_terminal()));
+    }
+}
+
+/// Columns that prose on standard error may take: without bound where no terminal shows it, so that it can be searched.
+pub fn stderr_width() -> usize {
+    width(&Term::stderr())
+}
+
+/// Columns that standard output has.
+pub fn stdout_width() -> usize {
+    width(&Term::stdout())
+}
+
+fn width(terminal: &Term) -> usize {
+    if !terminal.is_term() {
+        return usize::MAX;
+    }
+    terminal.size_checked().map_or(80, |(_, columns)| usize::from(columns).max(20))
+}
+
+/// Writes a line about what goes on to standard error, as far as that takes it.
+pub fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Standard output. What is written shows after [`Output::finish`] at the latest.
+pub struct Output {
+    writer: BufWriter<Stdout>,
+}
+
+impl Output {
+    /// Standard output.
+    pub fn new() -> Self {
+        Self { writer: BufWriter::with_capacity(64 << 10, io::stdout()) }
+    }
+
+    /// Writes `bytes`.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.writer.write_all(bytes).map_err(|error| Error::output(&error))
+    }
+
+    /// Writes `line` and ends it.
+    pub fn line(&mut self, line: impl Display) -> Result<(), Error> {
+        writeln!(self.writer, "{line}").map_err(|error| Error::output(&error))
+    }
+
+    /// Writes `value` as a line of JSON.
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Error> {
+        serde_json::to_writer(&mut self.writer, value).map_err(|error| Error::output(&error.into()))?;
+        self.write(b"\n")
+    }
+
+    /// Writes the document `{ "schema": 1, name: value }`.
+    pub fn json(&mut self, name: &str, value: &impl Serialize) -> Result<(), Error> {
+        let mut document = serde_json::Map::new();
+        document.insert("schema".to_owned(), SCHEMA.into());
+        let value = serde_json::to_value(value).map_err(|error| Error::output(&error.into()))?;
+        document.insert(name.to_owned(), value);
+        serde_json::to_writer_pretty(&mut self.writer, &document).map_err(|error| Error::output(&error.into()))?;
+        self.write(b"\n")
+    }
+
+    /// Writes the `items` called `name` in a JSON format.
+    pub fn json_items(&mut self, format: Format, name: &str, items: &[impl Serialize]) -> Result<(), Error> {
+        match format {
+            Format::Jsonl => items.iter().try_for_each(|item| self.json_line(item)),
+            _ => self.json(name, &items),
+        }
+    }
+
+    /// Hands what was written so far to whoever reads it.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.writer.flush().map_err(|error| Error::output(&error))
+    }
+
+    /// Hands all that was written to whoever reads it.
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.flush()
+    }
+}

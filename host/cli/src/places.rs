@@ -1,0 +1,47 @@
+//! Where Airlock keeps what outlives a process and belongs to no project.
+
+use std::path::PathBuf;
+
+use airlock_sandbox::component::CacheSettings;
+use airlock_sandbox::{Sandbox, SandboxError, Settings};
+use etcetera::BaseStrategy;
+
+use crate::error::{Error, ExitStatus, Report};
+use crate::output::tell;
+
+/// The cache of compiled code and the key to it; absent on a machine without a home.
+///
+/// The key lies outside the cache, so that who can write to a cache (a restored one, a shared one) cannot put code
+/// into it.
+fn cache() -> Option<CacheSettings> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    let state = base.state_dir().unwrap_or_else(|| base.data_dir());
+    Some(CacheSettings {
+        directory: base.cache_dir().join("airlock").join("compiled"),
+        key_file: state.join("airlock").join("cache.key"),
+    })
+}
+
+/// The directories of Airlock's own that no mount may lend.
+pub fn own_state() -> Vec<PathBuf> {
+    let Some(cache) = cache() else { return Vec::new() };
+    let parents = [cache.directory.parent(), cache.key_file.parent()];
+    parents.into_iter().flatten().map(PathBuf::from).collect()
+}
+
+/// The sandbox, with the cache of compiled code where there can be one.
+pub fn sandbox() -> Result<Sandbox, Error> {
+    let with = |cache| Sandbox::new(&Settings { cache, ..Settings::default() });
+    let cache = cache();
+    if cache.is_none() {
+        tell("warning: there is no home directory (HOME is not set), so components are compiled each time");
+    }
+    let made = match with(cache) {
+        Err(error @ SandboxError::Cache { .. }) => {
+            tell(format!("warning: {error}; components are compiled each time"));
+            with(None)
+        }
+        made => made,
+    };
+    made.map_err(|error| Report::new(ExitStatus::Internal, error.to_string()).into())
+}

@@ -1,0 +1,86 @@
+//! The definitions that a command works on, and what is recorded of their runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use airlock_pipeline::event::{EventLogError, RunSummary};
+use airlock_pipeline::{Definitions, EventReader, Home, Runner};
+
+use crate::arguments::ProjectArguments;
+use crate::builtin::BUILTINS;
+use crate::error::{Error, ExitStatus, Report};
+use crate::output::tell;
+use crate::{places, render};
+
+const FILE_NAME: &str = "airlock.toml";
+
+/// The definitions file that `file` names, or the nearest upwards from the current directory.
+pub fn find(file: Option<&Path>) -> Result<PathBuf, Error> {
+    if let Some(file) = file {
+        // `-f project` means the file in the directory.
+        return Ok(if file.is_dir() { file.join(FILE_NAME) } else { file.to_owned() });
+    }
+    let here = std::env::current_dir()
+        .map_err(|error| Report::new(ExitStatus::Storage, format!("cannot tell the current directory: {error}")))?;
+    for (steps, directory) in here.ancestors().enumerate() {
+        if directory.join(FILE_NAME).is_file() {
+            // Shown as people would write it.
+            let upwards: PathBuf = std::iter::repeat_n("..", steps).collect();
+            return Ok(upwards.join(FILE_NAME));
+        }
+    }
+    Err(Error::usage(format!("there is no {FILE_NAME} in {} or above it", here.display()))
+        .hint("name the definitions with `--file`, or begin with the example in the README")
+        .into())
+}
+
+/// A project: its definitions and where its runs are recorded.
+pub struct Project {
+    /// What is defined.
+    pub definitions: Arc<Definitions>,
+    /// Where runs are recorded.
+    pub home: Home,
+}
+
+impl Project {
+    /// Reads the definitions.
+    pub fn read(arguments: &ProjectArguments) -> Result<Self, Error> {
+        let path = find(arguments.file.as_deref())?;
+        let home = Home::locate(&path);
+        let definitions =
+            Definitions::read(&path, arguments.profile.as_deref(), &home, BUILTINS).map_err(|mistakes| {
+                tell(mistakes.render());
+                let count = render::count(mistakes.list.len(), "mistake");
+                Error::usage(format!("{count} in the definitions: {}", path.display()))
+            })?;
+        Ok(Self { definitions: Arc::new(definitions), home })
+    }
+
+    /// What does runs of it.
+    pub fn runner(&self) -> Result<Runner, Error> {
+        Ok(Runner::new(Arc::clone(&self.definitions), self.home.clone(), places::sandbox()?, BUILTINS))
+    }
+}
+
+/// Opens the record of runs of the definitions that `arguments` name; they are not read. Absent before the first run.
+pub fn events(file: Option<&Path>) -> Result<(Home, Option<EventReader>), Error> {
+    let home = Home::locate(&find(file)?);
+    let reader = EventReader::open(&home.events()).map_err(event_log)?;
+    Ok((home, reader))
+}
+
+/// The run that `name` means in the record: an id, the beginning of one, or `latest`.
+pub fn find_run(reader: Option<&EventReader>, name: &str) -> Result<RunSummary, Error> {
+    let Some(reader) = reader else {
+        return Err(Error::usage("nothing was run yet").hint("begin with `airlock run`").into());
+    };
+    reader.run(name).map_err(event_log)?.ok_or_else(|| {
+        Error::usage(format!("there is no run `{name}`, or several begin so")).hint("`airlock runs` lists them").into()
+    })
+}
+
+/// An event log that cannot be used.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+pub fn event_log(error: EventLogError) -> Error {
+    Report::new(ExitStatus::Storage, error.to_string()).into()
+}
