@@ -105,11 +105,11 @@ impl Store {
     }
 
     /// Loads the value, through a call that also finishes or sweeps what was left.
-    fn load(&self) -> Option<String> {
+    fn load(&self, more: &[&str]) -> Option<String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
         command.arg("call").arg(&self.component).args(["load-input", "--asset", "sales/orders", "--mount"]);
         command.arg(format!("{}::/data:write", self.path("data").display()));
-        let output = self.quiet(&mut command).stdout(Stdio::piped()).output().unwrap();
+        let output = self.quiet(command.args(more)).stdout(Stdio::piped()).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
     }
 
@@ -138,7 +138,7 @@ impl Store {
 /// wholly the one or wholly the other. Gives how often it was killed, and how often each was found.
 fn kill_everywhere(component: &str, more: &[&str]) -> (usize, usize, usize) {
     let store = Store::new(component);
-    store.store("new", more);
+    store.store("new value", more);
     let new = store.files();
     let (mut kills, mut found_old, mut found_new) = (0, 0, 0);
     loop {
@@ -146,16 +146,16 @@ fn kill_everywhere(component: &str, more: &[&str]) -> (usize, usize, usize) {
         store.store("old", more);
         let old = store.files();
         assert_ne!(old, new);
-        if !store.store_killed("new", more, kills + 1) {
+        if !store.store_killed("new value", more, kills + 1) {
             assert_eq!(store.files(), new);
             return (kills, found_old, found_new);
         }
         kills += 1;
-        let loaded = store.load();
+        let loaded = store.load(more);
         let files = store.files();
         match loaded.as_deref() {
             Some("old") if files == old => found_old += 1,
-            Some("new") if files == new => found_new += 1,
+            Some("new value") if files == new => found_new += 1,
             other => panic!("killed at change {kills}, {other:?} was loaded and there is {files:#?}"),
         }
     }
@@ -169,6 +169,6 @@ fn a_store_of_one_file_killed_at_any_step_leaves_the_old_value_or_the_new() {
 
 #[test]
 fn a_store_of_several_files_killed_at_any_step_leaves_all_the_old_or_all_the_new() {
-    let (kills, old, new) = kill_everywhere("programs/stores_many_files.wasm", &[]);
+    let (kills, old, new) = kill_everywhere("test-programs.wasm", &["--config", r#"{"program": "stores_many_files", "piece": 1}"#]);
     assert!(kills >= 12 && old > 0 && new > 0, "{kills} kills, {old} times old, {new} times new");
 }

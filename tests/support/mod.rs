@@ -24,7 +24,7 @@ pub fn guests() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"), PathBuf::from)
 }
 
-/// A built component: `files`, or `programs/` and the name of one under `tests/programs`.
+/// A built component: `files`, or `test-programs`, which holds those under `tests/programs`.
 pub fn component(name: &str) -> Component {
     let path = guests().join(name).with_extension("wasm");
     assert!(path.exists(), "{} is not built; run `make guests`", path.display());
@@ -50,6 +50,11 @@ impl Lab {
         lab.mount("/data", "data", Access::Write, Scope::Output)
     }
 
+    /// One of the programs under `tests/programs`, which is lent its own output under `/data`, to write.
+    pub fn program(name: &str) -> Self {
+        Self::new("test-programs").config(json!({ "program": name }))
+    }
+
     /// A guest that is lent nothing.
     pub fn without_mounts(component_name: &str) -> Self {
         Self {
@@ -73,9 +78,11 @@ impl Lab {
         self
     }
 
-    /// With this configuration of the guest.
-    pub fn config(mut self, config: serde_json::Value) -> Self {
-        self.config = config;
+    /// With these entries in the configuration of the guest.
+    pub fn config(mut self, entries: serde_json::Value) -> Self {
+        if let (Some(config), serde_json::Value::Object(entries)) = (self.config.as_object_mut(), entries) {
+            config.extend(entries);
+        }
         self
     }
 
