@@ -29,9 +29,8 @@ pub(crate) struct Local {
     made_in: Vec<PathBuf>,
     area: Option<Area>,
     stripes: Vec<u8>,
-    /// Held until this goes.
-    _writers: Vec<File>,
-    readers: Vec<File>,
+    usage: Use,
+    locks: Vec<File>,
     call: Option<CallDirectory>,
 }
 
@@ -64,16 +63,8 @@ impl Local {
             Err(error) => return failure("open", error),
         };
         let stripes: Vec<u8> = stripes.iter().copied().collect();
-        let mut local = Self {
-            path: path.to_owned(),
-            root,
-            made_in,
-            area: None,
-            stripes,
-            _writers: Vec::new(),
-            readers: Vec::new(),
-            call: None,
-        };
+        let mut local =
+            Self { path: path.to_owned(), root, made_in, area: None, stripes, usage, locks: Vec::new(), call: None };
         if let Some(root) = &local.root {
             local.area = match Area::open(root, usage != Use::Read, &shown) {
                 Ok(area) => area,
@@ -81,14 +72,14 @@ impl Local {
                 Err(error) => return failure("open Airlock's directory in", error),
             };
         }
-        local.enter(usage, waiting)?;
+        local.enter(waiting)?;
         Ok(local)
     }
 
     /// Takes the locks. While a plan for one of the outputs waits, lets them go, does the plan and takes them again.
-    fn enter(&mut self, usage: Use, waiting: &Waiting) -> Result<(), Failure> {
+    fn enter(&mut self, waiting: &Waiting) -> Result<(), Failure> {
         let (Some(root), Some(area)) = (&self.root, &self.area) else { return Ok(()) };
-        let lock = if usage == Use::Write { Lock::Write } else { Lock::Read };
+        let lock = if self.usage == Use::Write { Lock::Write } else { Lock::Read };
         let mut left_to_others = BTreeSet::new();
         loop {
             let locks = area.lock(lock, &self.stripes, waiting)?;
@@ -96,10 +87,7 @@ impl Local {
             let mut pending = area.sweep()?;
             pending.retain(|plan| concerns(&plan.stripes) || !(plan.held || left_to_others.contains(&plan.name)));
             if pending.is_empty() {
-                match lock {
-                    Lock::Write => self._writers = locks,
-                    _ => self.readers = locks,
-                }
+                self.locks = locks;
                 return Ok(());
             }
             drop(locks);
@@ -206,7 +194,9 @@ impl Backend for Local {
     }
 
     fn release_readers(&mut self) {
-        self.readers.clear();
+        if self.usage != Use::Write {
+            self.locks.clear();
+        }
     }
 
     fn publish(&mut self, steps: Vec<Step>, durability: Durability, waiting: &Waiting) -> Result<(), Failure> {

@@ -102,9 +102,8 @@ impl Drop for Held {
 pub(crate) struct Memory {
     directory: MemoryDirectory,
     stripes: Vec<u8>,
-    /// Held until this goes.
-    _writers: Vec<Held>,
-    readers: Vec<Held>,
+    stores: bool,
+    locks: Vec<Held>,
     staged: HashMap<u64, Arc<File>>,
 }
 
@@ -112,15 +111,14 @@ impl Memory {
     /// Opens `directory` for a call on the outputs of `stripes` and takes their locks.
     pub fn open(
         directory: &MemoryDirectory,
-        writing: bool,
+        stores: bool,
         stripes: &BTreeSet<u8>,
         waiting: &Waiting,
     ) -> Result<Self, Failure> {
         let stripes: Vec<u8> = stripes.iter().copied().collect();
-        let lock = if writing { Lock::Write } else { Lock::Read };
-        let held = directory.lock(lock, &stripes, waiting)?;
-        let (writers, readers) = if writing { (held, Vec::new()) } else { (Vec::new(), held) };
-        Ok(Self { directory: directory.clone(), stripes, _writers: writers, readers, staged: HashMap::new() })
+        let lock = if stores { Lock::Write } else { Lock::Read };
+        let locks = directory.lock(lock, &stripes, waiting)?;
+        Ok(Self { directory: directory.clone(), stripes, stores, locks, staged: HashMap::new() })
     }
 }
 
@@ -172,7 +170,9 @@ impl Backend for Memory {
     }
 
     fn release_readers(&mut self) {
-        self.readers.clear();
+        if !self.stores {
+            self.locks.clear();
+        }
     }
 
     fn publish(&mut self, steps: Vec<Step>, _durability: Durability, waiting: &Waiting) -> Result<(), Failure> {

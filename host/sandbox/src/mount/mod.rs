@@ -9,12 +9,14 @@
 //! [`backend`]. What is refused is recorded in [`record`]; what is used is taken from [`quota`].
 
 mod backend;
+mod changes;
 mod directory;
 mod error;
 mod file;
 mod local;
 mod lock;
 mod memory;
+mod operations;
 mod overlay;
 mod path;
 mod plan;
@@ -33,7 +35,7 @@ pub use memory::MemoryDirectory;
 
 pub(crate) use error::FileError;
 pub(crate) use record::Record;
-pub(crate) use system::{FileSystem, SaveTarget};
+pub(crate) use system::FileSystem;
 pub(crate) use wasi::{FileSystemView, HasFileSystem};
 
 use quota::Quota;

@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
-use crate::limits::{CHUNK, DIRECTORY_ENTRIES, Limit, LimitExceeded, PATH_DEPTH};
+use crate::limits::{DIRECTORY_ENTRIES, Limit, LimitExceeded, PATH_DEPTH};
 use crate::report::{Operation, Rule};
 
 use super::Call;
@@ -20,7 +19,6 @@ use super::backend::{Backend, Found, Kind};
 use super::error::{FileError, FileResult, code_of, is_ordinary};
 use super::file::{Identity, Staged};
 use super::path::{ancestors, below, depth, is_reserved, join, parent};
-use super::plan::Step;
 use super::quota::check_free_space;
 use super::scope::{CallScope, Place};
 
@@ -31,9 +29,9 @@ pub(crate) struct Mount {
     scope: CallScope,
     rights: Rights,
     pub backend: Box<dyn Backend>,
-    entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, Entry>,
     next_number: u64,
-    call: Arc<Call>,
+    pub(super) call: Arc<Call>,
 }
 
 /// What a call may do with a mount.
@@ -47,7 +45,8 @@ pub(crate) enum Rights {
     Read,
 }
 
-enum Entry {
+/// What a call has at a path.
+pub(super) enum Entry {
     File(Arc<Staged>),
     Directory,
     Absent,
@@ -165,7 +164,7 @@ impl Mount {
         }
     }
 
-    fn require_parent(&self, path: &str) -> FileResult<()> {
+    pub(super) fn require_parent(&self, path: &str) -> FileResult<()> {
         match self.lookup_file(parent(path).unwrap_or_default(), Operation::Write)? {
             Some(Node::Directory) => Ok(()),
             Some(_) => Err(ErrorCode::NotDirectory.into()),
@@ -199,7 +198,7 @@ impl Mount {
     }
 
     /// What of the back end is seen in the directory `path`, at most one more than `limit`.
-    fn stored_names(&self, path: &str, limit: usize) -> FileResult<Vec<(String, Kind)>> {
+    pub(super) fn stored_names(&self, path: &str, limit: usize) -> FileResult<Vec<(String, Kind)>> {
         if self.entries.contains_key(path) || self.is_hidden(path) {
             return Ok(Vec::new());
         }
@@ -217,7 +216,7 @@ impl Mount {
         inside.filter(|(name, _)| !name.contains('/'))
     }
 
-    fn is_empty(&self, path: &str) -> FileResult<bool> {
+    pub(super) fn is_empty(&self, path: &str) -> FileResult<bool> {
         let own = self.own_names(path).any(|(_, entry)| !matches!(entry, Entry::Absent));
         Ok(!own && self.stored_names(path, 0)?.is_empty())
     }
@@ -235,18 +234,24 @@ impl Mount {
         Ok((staged, file))
     }
 
-    fn stage(&mut self, path: &str, identity: Identity) -> FileResult<(Arc<Staged>, File)> {
+    pub(super) fn stage(&mut self, path: &str, identity: Identity) -> FileResult<(Arc<Staged>, File)> {
         self.call.quota.charge_file()?;
         let number = self.next_number;
         self.next_number += 1;
-        let file = self.backend.create_staged(number).map_err(|error| self.fail("stage", path, &error))?;
+        let file = self.backend.create_staged(number).map_err(|error| self.staging_failed(path, &error))?;
         check_free_space(&file, 0).map_err(|error| self.fail("write", path, &error))?;
         Ok((Arc::new(Staged::new(number, identity)), file))
     }
 
     /// Opens a staged file to read and write.
     pub fn open_staged(&self, path: &str, staged: &Staged) -> FileResult<File> {
-        self.backend.open_staged(staged.number).map_err(|error| self.fail("open", path, &error))
+        self.backend.open_staged(staged.number).map_err(|error| self.staging_failed(path, &error))
+    }
+
+    /// As [`Mount::fail`]: of what the call staged, nothing is missing as an ordinary answer.
+    fn staging_failed(&self, path: &str, error: &io::Error) -> FileError {
+        self.call.record.fail(self.backend.failure("stage", path, error));
+        if is_ordinary(error) { ErrorCode::Io.into() } else { code_of(error).into() }
     }
 
     /// Opens a file of the back end to read.
@@ -258,19 +263,7 @@ impl Mount {
         }
     }
 
-    /// Copies the file of the back end at `path` into the overlay.
-    pub fn copy_up(&mut self, path: &str) -> FileResult<Arc<Staged>> {
-        let source = self.open_stored(path, Operation::Write)?;
-        let size = source.metadata().map_err(|error| self.fail("read", path, &error))?.len();
-        self.call.quota.charge(size)?;
-        let (staged, target) = self.stage(path, self.identity(path))?;
-        let copied = check_free_space(&target, size).and_then(|()| copy(&source, &target, size));
-        staged.grow_to(copied.map_err(|error| self.fail("copy", path, &error))?);
-        self.set_file(path, Arc::clone(&staged));
-        Ok(staged)
-    }
-
-    fn set_file(&mut self, path: &str, staged: Arc<Staged>) {
+    pub(super) fn set_file(&mut self, path: &str, staged: Arc<Staged>) {
         let old = self.entries.insert(path.to_owned(), Entry::File(staged));
         self.discard(old);
         self.call.record.restored(&self.shown(path));
@@ -284,7 +277,7 @@ impl Mount {
     }
 
     /// Whether the back end has something at `path` that no entry above it hides.
-    fn is_stored(&self, path: &str) -> FileResult<bool> {
+    pub(super) fn is_stored(&self, path: &str) -> FileResult<bool> {
         if self.is_hidden(path) {
             return Ok(false);
         }
@@ -292,7 +285,7 @@ impl Mount {
     }
 
     /// Makes `path` absent, and gives what the call had there. `stored` is what [`Mount::is_stored`] says.
-    fn take(&mut self, path: &str, stored: bool) -> Option<Entry> {
+    pub(super) fn take(&mut self, path: &str, stored: bool) -> Option<Entry> {
         let old = self.entries.remove(path);
         if stored {
             self.entries.insert(path.to_owned(), Entry::Absent);
@@ -345,151 +338,15 @@ impl Mount {
     }
 
     /// Refuses to remove or move a directory that others may have things in.
-    fn require_own(&self, path: &str) -> FileResult<()> {
+    pub(super) fn require_own(&self, path: &str) -> FileResult<()> {
         if path.is_empty() {
             return Err(ErrorCode::Busy.into());
         }
         if self.scope.place(path) == Place::Inside { Ok(()) } else { Err(self.out_of_scope(Operation::Write, path)) }
     }
 
-    /// Moves what lies at `from` to `to`.
-    pub fn rename(&mut self, from: &str, to: &str) -> FileResult<()> {
-        let source = self.lookup_file(from, Operation::Write)?.ok_or(ErrorCode::NoEntry)?;
-        self.require_own(from)?;
-        self.require_own(to)?;
-        if from == to {
-            return Ok(());
-        }
-        if below(to, from).is_some() {
-            return Err(ErrorCode::Invalid.into());
-        }
-        self.require_parent(to)?;
-        let target = self.lookup_file(to, Operation::Write)?;
-        let is_directory = matches!(source, Node::Directory);
-        match target {
-            None => {}
-            Some(Node::Directory) if !is_directory => return Err(ErrorCode::IsDirectory.into()),
-            Some(Node::Directory) if !self.is_empty(to)? => return Err(ErrorCode::NotEmpty.into()),
-            Some(Node::Directory) => {}
-            Some(_) if is_directory => return Err(ErrorCode::NotDirectory.into()),
-            Some(_) => {}
-        }
-        if is_directory {
-            self.rename_directory(from, to)?
-        } else {
-            self.rename_file(from, to)?
-        }
-        self.call.record.renamed(&self.shown(from), &self.shown(to));
-        Ok(())
-    }
-
-    fn rename_file(&mut self, from: &str, to: &str) -> FileResult<()> {
-        let stored = self.is_stored(from)?;
-        let staged = match self.entries.get(from) {
-            Some(Entry::File(staged)) => Arc::clone(staged),
-            _ => self.copy_up(from)?,
-        };
-        self.take(from, stored);
-        self.set_file(to, staged);
-        Ok(())
-    }
-
-    fn rename_directory(&mut self, from: &str, to: &str) -> FileResult<()> {
-        let stored = self.is_stored(from)?;
-        self.copy_up_directory(from)?;
-        let moved = self.take_below(from);
-        self.take(from, stored);
-        self.take_below(to);
-        for (path, entry) in moved {
-            let Some(rest) = below(&path, from) else { continue };
-            if !matches!(entry, Entry::Absent) {
-                let path = join(to, rest);
-                if depth(&path) > PATH_DEPTH {
-                    return Err(LimitExceeded::new(Limit::PathDepth, PATH_DEPTH as u64).into());
-                }
-                self.entries.insert(path, entry);
-            }
-        }
-        self.entries.insert(to.to_owned(), Entry::Directory);
-        self.call.record.restored(&self.shown(to));
-        Ok(())
-    }
-
-    /// Copies what the back end has at and below the directory `path` into the overlay.
-    fn copy_up_directory(&mut self, path: &str) -> FileResult<()> {
-        if depth(path) > PATH_DEPTH {
-            return Err(LimitExceeded::new(Limit::PathDepth, PATH_DEPTH as u64).into());
-        }
-        let names = self.stored_names(path, DIRECTORY_ENTRIES)?;
-        if names.len() > DIRECTORY_ENTRIES {
-            return Err(LimitExceeded::new(Limit::DirectoryEntries, DIRECTORY_ENTRIES as u64).into());
-        }
-        for (name, kind) in names {
-            let path = join(path, &name);
-            match kind {
-                Kind::File => drop(self.copy_up(&path)?),
-                Kind::Directory => self.copy_up_directory(&path)?,
-                Kind::Other => return Err(self.refuse(Operation::Write, &path, Rule::NotAFile)),
-            }
-        }
-        if !self.entries.contains_key(path) {
-            self.call.quota.charge_file()?;
-            self.entries.insert(path.to_owned(), Entry::Directory);
-        }
-        Ok(())
-    }
-
     /// Takes the call's own entries below `path` out of the overlay.
-    fn take_below(&mut self, path: &str) -> Vec<(String, Entry)> {
+    pub(super) fn take_below(&mut self, path: &str) -> Vec<(String, Entry)> {
         self.entries.extract_if(join(path, "").., |entry, _| below(entry, path).is_some()).collect()
     }
-
-    /// What has to be done to the back end so that it holds what the call sees.
-    pub fn steps(&self) -> io::Result<Vec<Step>> {
-        let (mut clear, mut make, mut put, mut remove) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (path, entry) in &self.entries {
-            let found = self.backend.stat(path)?;
-            match (entry, found) {
-                (Entry::File(staged), found) => {
-                    if found == Some(Found::Directory) {
-                        clear.push(Step::ClearDirectory(path.clone()));
-                    }
-                    put.push(Step::Put { staged: staged.number, path: path.clone() });
-                }
-                (Entry::Directory, Some(Found::Directory)) => {
-                    for (name, _) in self.backend.list(path, &|_| true, usize::MAX)? {
-                        let path = join(path, &name);
-                        if !matches!(self.entries.get(&path), Some(Entry::File(_) | Entry::Directory)) {
-                            remove.push(Step::Remove(path));
-                        }
-                    }
-                }
-                (Entry::Directory, found) => {
-                    if found.is_some() {
-                        clear.push(Step::ClearFile(path.clone()));
-                    }
-                    make.push(Step::MakeDirectory(path.clone()));
-                }
-                (Entry::Absent, Some(_)) => remove.push(Step::Remove(path.clone())),
-                (Entry::Absent, None) => {}
-            }
-        }
-        Ok([clear, make, put, remove].concat())
-    }
-}
-
-/// Copies the first `size` bytes, and gives how many there were.
-fn copy(source: &File, target: &File, size: u64) -> io::Result<u64> {
-    let mut buffer = vec![0; usize::try_from(size).unwrap_or(CHUNK).min(CHUNK)];
-    let mut copied = 0;
-    while copied < size {
-        let wanted = usize::try_from(size - copied).unwrap_or(CHUNK).min(CHUNK);
-        let read = source.read_at(buffer.get_mut(..wanted).unwrap_or_default(), copied)?;
-        if read == 0 {
-            break;
-        }
-        target.write_all_at(buffer.get(..read).unwrap_or_default(), copied)?;
-        copied += read as u64;
-    }
-    Ok(copied)
 }

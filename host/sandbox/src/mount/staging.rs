@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use cap_std::fs::Dir;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::report::Failure;
 
@@ -65,8 +66,7 @@ impl Area {
         let mut held = Vec::new();
         for &stripe in stripes {
             let attempt = || match lock::try_lock(locks, lock, stripe) {
-                // Without a lock file, and none to be made: nothing is published here.
-                Err(_) if lock == Lock::Read => Ok(Some(None)),
+                Err(error) if lock == Lock::Read && cannot_be_made(&error) => Ok(Some(None)),
                 tried => Ok(tried.map_err(|error| self.failure("lock", LOCKS, &error))?.map(Some)),
             };
             held.extend(waiting.until(attempt, || format!("an output in {}", self.mount))?);
@@ -117,9 +117,8 @@ impl Area {
         let failure = |error: io::Error| self.failure("recover", name, &error);
         let held = || format!("the unfinished publish {RESERVED}/{name} in {}", self.mount);
         let attempt = || match self.hold(name).map_err(failure)? {
-            Hold::Gone => Ok(Some(None)),
             Hold::Held if wait => Ok(None),
-            Hold::Held => Ok(Some(None)),
+            Hold::Held | Hold::Gone => Ok(Some(None)),
             Hold::Taken(call) => Ok(Some(Some(call))),
         };
         let Some(call) = waiting.until(attempt, held)? else { return Ok(()) };
@@ -249,6 +248,12 @@ fn read_plan(call: &Dir) -> io::Result<Option<Plan>> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Plan::decode(&bytes).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
+}
+
+/// Whether a lock file neither is there nor can be made.
+fn cannot_be_made(error: &io::Error) -> bool {
+    let errors = [Errno::NOENT, Errno::ACCESS, Errno::PERM, Errno::ROFS];
+    Errno::from_io_error(error).is_some_and(|errno| errors.contains(&errno))
 }
 
 fn open_or_make(parent: &Dir, name: &str, create: bool) -> io::Result<Option<Dir>> {

@@ -118,7 +118,8 @@ fn a_failure_of_the_machine_is_remembered_with_its_cause() {
         }
         std::fs::remove_dir_all(path).unwrap();
     }
-    assert_eq!(code(call.open_at(&mount(), "b", READ)), ErrorCode::NoEntry);
+    assert_eq!(code(call.open_at(&mount(), "b", READ)), ErrorCode::Io);
+    assert!(call.record().failure().is_some());
     let failure = call.publish(Durability::None, &|| false).unwrap_err();
     assert!(failure.to_string().contains(&store.path().display().to_string()), "{failure}");
     drop(call);

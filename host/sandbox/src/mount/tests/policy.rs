@@ -78,7 +78,7 @@ fn a_call_touches_its_own_output_only() {
             ("sales/orders2.csv", Operation::Read),
             ("sales/orders", Operation::Read),
         ] {
-            let mut call = open(&[grant.clone()], Intent::Store);
+            let mut call = open(std::slice::from_ref(&grant), Intent::Store);
             assert_eq!(code(call.open_at(&mount(), path, READ)), ErrorCode::NotPermitted, "{path}");
             assert_eq!(denials(&call), denied(operation, &format!("/data/{path}"), out_of_scope()));
         }
@@ -97,7 +97,7 @@ fn a_call_touches_its_own_output_only() {
 fn directories_above_an_output_are_there_and_show_nothing_else() {
     for store in [Store::local(), Store::memory()] {
         let grant = store.grant(Access::Write, Scope::Output);
-        let mut call = open(&[grant.clone()], Intent::Store);
+        let mut call = open(std::slice::from_ref(&grant), Intent::Store);
         assert_eq!(tree(&mut call), ["sales/"]);
         assert_eq!(call.stat_at(&mount(), "sales").unwrap().kind, Kind::Directory);
         assert_eq!(code(call.create_directory_at(&mount(), "sales")), ErrorCode::Exist);

@@ -262,11 +262,8 @@ fn two_mounts_are_published_and_a_rename_between_them_is_across_devices() {
     assert_eq!((one.tree(), two.tree()), (vec!["a=1".to_owned()], vec!["b=2".to_owned()]));
 }
 
-/// Opens a call on another thread, which must wait; gives what it gives once `release` was dropped.
-fn after_waiting<T>(release: impl Drop, wait: impl FnOnce(&dyn Fn() -> bool) -> T + Send) -> T
-where
-    T: Send,
-{
+/// Does `wait` on another thread, which must wait for others, and then `release`.
+fn after_waiting<T: Send>(release: impl FnOnce(), wait: impl FnOnce(&dyn Fn() -> bool) -> T + Send) -> T {
     let (waits, waiting) = mpsc::channel();
     std::thread::scope(|scope| {
         let waiter = scope.spawn(move || {
@@ -276,18 +273,9 @@ where
             })
         });
         waiting.recv().expect("it did not wait");
-        drop(release);
+        release();
         waiter.join().unwrap()
     })
-}
-
-/// A call that is published and ends when it is dropped.
-struct PublishedLater(FileSystem);
-
-impl Drop for PublishedLater {
-    fn drop(&mut self) {
-        publish(&mut self.0);
-    }
 }
 
 #[test]
@@ -296,7 +284,11 @@ fn two_calls_that_store_one_output_wait_for_each_other() {
         let mut first = store.store();
         write(&mut first, "a", "first");
         let grants = [store.grant(Access::Write, Scope::Mount)];
-        let mut second = after_waiting(PublishedLater(first), |interrupted| {
+        let release = || {
+            publish(&mut first);
+            drop(first);
+        };
+        let mut second = after_waiting(release, |interrupted| {
             FileSystem::open(&grants, &[location()], Intent::Store, &Limits::default(), interrupted).unwrap()
         });
         assert_eq!(read(&mut second, "a").unwrap(), "first");
@@ -312,13 +304,11 @@ fn a_publish_waits_for_calls_that_read_the_output() {
         write(&mut writer, "a", "new");
         write(&mut writer, "b", "new");
         assert_eq!(read(&mut reader, "a").unwrap(), "old");
-        struct Reader(FileSystem);
-        impl Drop for Reader {
-            fn drop(&mut self) {
-                assert_eq!(read(&mut self.0, "b").unwrap(), "old");
-            }
-        }
-        let published = after_waiting(Reader(reader), |interrupted| writer.publish(Durability::None, interrupted));
+        let release = || {
+            assert_eq!(read(&mut reader, "b").unwrap(), "old");
+            drop(reader);
+        };
+        let published = after_waiting(release, |interrupted| writer.publish(Durability::None, interrupted));
         assert_eq!(published, Ok(()));
         assert_eq!(store.tree(), ["a=new", "b=new"]);
     }

@@ -196,7 +196,7 @@ fn the_hash_tells_objects_apart_and_follows_a_renamed_file() {
     let mut guest = Guest::new(store.store());
     let directory = guest.mount();
     let staged = guest.create("staged");
-    let mut hash = |guest: &mut Guest, path: &str| {
+    let hash = |guest: &mut Guest, path: &str| {
         let hash = now(guest.view().metadata_hash_at(again(&directory), PathFlags::empty(), path.into())).unwrap();
         (hash.lower, hash.upper)
     };
@@ -205,7 +205,7 @@ fn the_hash_tells_objects_apart_and_follows_a_renamed_file() {
     assert_eq!(hash(&mut guest, "stored"), hash(&mut guest, "stored"));
     assert_ne!(hash(&mut guest, "stored"), hash(&mut guest, "staged"));
     assert_ne!(hash(&mut guest, "."), hash(&mut guest, "staged"));
-    guest.files.rename_at(&super::mount(), "staged", &super::mount(), "moved").unwrap();
+    guest.files.rename_at(&mount(), "staged", &mount(), "moved").unwrap();
     assert_eq!(hash(&mut guest, "moved"), (open.lower, open.upper));
     guest.create("staged");
     assert_ne!(hash(&mut guest, "staged"), (open.lower, open.upper));
