@@ -56,9 +56,18 @@ fn with_trace(report: Report, backtrace: &[String], stderr: &str) -> Report {
 }
 
 /// A call of a component that failed, with `remedies` for what it was denied.
-pub fn call(name: &str, function: &str, failure: &Failure, remedies: Vec<String>) -> Report {
+pub fn call(name: &str, function: &str, failure: &Failure, receipt: &Receipt, remedies: Vec<String>) -> Report {
     let status = ExitStatus::Failed(class(failure).exit_code());
-    let report = Report::new(status, format!("{function} of {name}: {failure}"));
+    let report = match failure {
+        Failure::Denied { denial, error } => {
+            let mut report = Report::new(status, format!("{function} of {name} was denied: {denial}"));
+            for other in receipt.denials.list.iter().filter(|other| *other != denial) {
+                report = report.note(format!("denied as well: {other}"));
+            }
+            error.iter().fold(report, |report, error| report.note(format!("then {error}")))
+        }
+        failure => Report::new(status, format!("{function} of {name}: {failure}")),
+    };
     let report = match innermost(failure) {
         Failure::Trap { trap: Trap { backtrace, stderr, .. } } => with_trace(report, backtrace, stderr),
         _ => report,
@@ -68,6 +77,12 @@ pub fn call(name: &str, function: &str, failure: &Failure, remedies: Vec<String>
             Some(setting) => report.hint(format!("to allow more, give `--limit {setting}=…`")),
             None => report,
         },
+        Failure::Guest { error } if error.code == "not-found" => {
+            report.hint("nothing is stored there; `airlock call … handle-output` stores a value")
+        }
+        Failure::Guest { error } if error.code == "invalid-config" => {
+            report.hint(format!("`airlock inspect {name}` shows what `--config` may hold"))
+        }
         _ => report,
     };
     remedies.into_iter().fold(report, Report::hint)

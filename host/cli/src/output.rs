@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use clap::ValueEnum;
 use console::Term;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::error::Error;
 
@@ -67,6 +68,21 @@ pub fn tell(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// `{ "schema": 1, name: value }`
+struct Document<'a, T> {
+    name: &'a str,
+    value: &'a T,
+}
+
+impl<T: Serialize> Serialize for Document<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_map(Some(2))?;
+        document.serialize_entry("schema", &SCHEMA)?;
+        document.serialize_entry(self.name, self.value)?;
+        document.end()
+    }
+}
+
 /// Standard output. What is written shows after [`Output::finish`] at the latest.
 pub struct Output {
     writer: BufWriter<Stdout>,
@@ -96,10 +112,7 @@ impl Output {
 
     /// Writes the document `{ "schema": 1, name: value }`.
     pub fn json(&mut self, name: &str, value: &impl Serialize) -> Result<(), Error> {
-        let mut document = serde_json::Map::new();
-        document.insert("schema".to_owned(), SCHEMA.into());
-        let value = serde_json::to_value(value).map_err(|error| Error::output(&error.into()))?;
-        document.insert(name.to_owned(), value);
+        let document = Document { name, value };
         serde_json::to_writer_pretty(&mut self.writer, &document).map_err(|error| Error::output(&error.into()))?;
         self.write(b"\n")
     }

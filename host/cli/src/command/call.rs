@@ -231,10 +231,10 @@ impl Call {
     fn tell(&self, told: &Told<'_>, on_output: bool) -> Result<(), Error> {
         if self.format.format == Format::Human {
             failure::tell_log(told.log);
-            failure::tell_denials(told.receipt);
             if told.failure.is_some() {
                 return Ok(());
             }
+            failure::tell_denials(told.receipt);
             if !on_output {
                 tell(fields(told).render(crate::output::stderr_width()).trim_end());
                 return Ok(());
@@ -255,7 +255,7 @@ impl Call {
     fn judge<T>(&self, report: Report<T>, location: &Location) -> Result<T, Error> {
         report.outcome.map_err(|failed| {
             let remedies = self.lend.remedies(&report.receipt.denials, location);
-            failure::call(&self.component.to_string(), &word(&self.function), &failed, remedies).into()
+            failure::call(&self.component.to_string(), &word(&self.function), &failed, &report.receipt, remedies).into()
         })
     }
 }
