@@ -9,7 +9,7 @@ WASM = wasm32-wasip2
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 GUESTS_DIR := $(TARGET_DIR)/guests
 # The packages that become WebAssembly components; each ends as $(GUESTS_DIR)/<its name without `airlock-`>.wasm.
-GUESTS = airlock-files
+GUESTS = airlock-files airlock-hottest-days airlock-snoop
 PROGRAMS =
 
 # Where the build of the command looks for guests to embed, when that is not `target/guests`.

@@ -1,7 +1,7 @@
 //! The components that come with the command, and those that a command line names.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use airlock_pipeline::Builtins;
@@ -14,42 +14,46 @@ pub const BUILTINS: Builtins = &[("files", include_bytes!(concat!(env!("OUT_DIR"
 
 /// A component as it is named: a path, or `builtin:<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ComponentName(ComponentSource);
+pub struct ComponentName {
+    source: ComponentSource,
+    shown: String,
+}
 
 impl FromStr for ComponentName {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
+        let shown = name.to_owned();
         let Some(builtin) = name.strip_prefix("builtin:") else {
-            return Ok(Self(ComponentSource::File(PathBuf::from(name))));
+            return Ok(Self { source: ComponentSource::File(PathBuf::from(name)), shown });
         };
         if BUILTINS.iter().any(|(known, _)| *known == builtin) {
-            return Ok(Self(ComponentSource::Builtin(builtin.to_owned())));
+            return Ok(Self { source: ComponentSource::Builtin(builtin.to_owned()), shown });
         }
         let known: Vec<String> = BUILTINS.iter().map(|(known, _)| format!("builtin:{known}")).collect();
         Err(format!("the components that come with airlock are {}", known.join(", ")))
     }
 }
 
-impl From<&ComponentSource> for ComponentName {
-    fn from(source: &ComponentSource) -> Self {
-        Self(source.clone())
-    }
-}
-
 impl std::fmt::Display for ComponentName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0 {
-            ComponentSource::Builtin(name) => write!(f, "builtin:{name}"),
-            ComponentSource::File(path) => f.write_str(&crate::render::safe_name(&path.display().to_string())),
-        }
+        f.write_str(&crate::render::safe_name(&self.shown))
     }
 }
 
 impl ComponentName {
+    /// The component that definitions in `directory` name, shown as it is written there.
+    pub fn of(source: &ComponentSource, directory: &Path) -> Self {
+        let shown = match source {
+            ComponentSource::File(path) => path.strip_prefix(directory).unwrap_or(path).display().to_string(),
+            ComponentSource::Builtin(name) => format!("builtin:{name}"),
+        };
+        Self { source: source.clone(), shown }
+    }
+
     /// The bytes of the component.
     pub fn read(&self) -> Result<Cow<'static, [u8]>, Error> {
-        match &self.0 {
+        match &self.source {
             ComponentSource::Builtin(name) => {
                 let bytes = BUILTINS.iter().find(|(known, _)| known == name).map(|(_, bytes)| Cow::Borrowed(*bytes));
                 bytes.ok_or_else(|| Error::usage(format!("there is no component `builtin:{name}`")).into())

@@ -46,7 +46,7 @@ impl Color {
     }
 }
 
-/// Columns that prose on standard error may take: without bound where no terminal shows it, so that it can be searched.
+/// Columns that standard error has.
 pub fn stderr_width() -> usize {
     width(&Term::stderr())
 }
@@ -56,11 +56,16 @@ pub fn stdout_width() -> usize {
     width(&Term::stdout())
 }
 
+/// What `COLUMNS` says, otherwise what the terminal has. What goes elsewhere has lines of any length, so that it can be
+/// searched line by line.
 fn width(terminal: &Term) -> usize {
-    if !terminal.is_term() {
-        return usize::MAX;
+    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let columns = given.or_else(|| terminal.size_checked().map(|(_, columns)| usize::from(columns)));
+    match columns {
+        Some(columns) => columns.max(20),
+        None if terminal.is_term() => 80,
+        None => usize::MAX,
     }
-    terminal.size_checked().map_or(80, |(_, columns)| usize::from(columns).max(20))
 }
 
 /// Writes a line about what goes on to standard error, as far as that takes it.

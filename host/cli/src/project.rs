@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airlock_pipeline::event::{EventLogError, RunSummary};
+use airlock_pipeline::event::{EventLogError, RunSearch, RunSummary};
 use airlock_pipeline::{Definitions, EventReader, Home, Runner};
 
 use crate::arguments::ProjectArguments;
@@ -65,7 +65,7 @@ impl Project {
 /// Opens the record of runs of the definitions that `arguments` name; they are not read. Absent before the first run.
 pub fn events(file: Option<&Path>) -> Result<(Home, Option<EventReader>), Error> {
     let home = Home::locate(&find(file)?);
-    let reader = EventReader::open(&home.events()).map_err(event_log)?;
+    let reader = EventReader::open(&home).map_err(event_log)?;
     Ok((home, reader))
 }
 
@@ -74,9 +74,12 @@ pub fn find_run(reader: Option<&EventReader>, name: &str) -> Result<RunSummary, 
     let Some(reader) = reader else {
         return Err(Error::usage("nothing was run yet").hint("begin with `airlock run`").into());
     };
-    reader.run(name).map_err(event_log)?.ok_or_else(|| {
-        Error::usage(format!("there is no run `{name}`, or several begin so")).hint("`airlock runs` lists them").into()
-    })
+    let refused = match reader.run(name).map_err(event_log)? {
+        RunSearch::Found(run) => return Ok(run),
+        RunSearch::NotFound => format!("there is no run `{}`", render::safe_name(name)),
+        RunSearch::Ambiguous => format!("several runs begin with `{}`", render::safe_name(name)),
+    };
+    Err(Error::usage(refused).hint("`airlock runs` lists them").into())
 }
 
 /// An event log that cannot be used.

@@ -1,5 +1,7 @@
 //! `airlock check`: checks the definitions and shows what each component may touch.
 
+use std::path::Path;
+
 use airlock_pipeline::definitions::{Asset, ComponentUse, Definitions, IoManager, LimitSettings, MountPath, Op};
 use airlock_sandbox::component::{Inspection, inspect};
 use airlock_sandbox::grant::{Access, Scope};
@@ -59,7 +61,7 @@ impl Check {
         let mut checked = Vec::new();
         let mut failed = None;
         for (place, role, used) in components(definitions) {
-            match check(place, role, used) {
+            match check(place, role, used, definitions.directory()) {
                 Ok(component) => checked.push(component),
                 Err(Error::Told(report)) => {
                     report.show();
@@ -106,8 +108,8 @@ fn role(definitions: &Definitions, manager: &IoManager) -> Role {
     Role::IoManager { stores: assets.iter().any(uses), loads }
 }
 
-fn check(place: String, role: Role, used: &ComponentUse) -> Result<Checked<'_>, Error> {
-    let name = ComponentName::from(&used.component);
+fn check<'a>(place: String, role: Role, used: &'a ComponentUse, directory: &Path) -> Result<Checked<'a>, Error> {
+    let name = ComponentName::of(&used.component, directory);
     let called = format!("{place}: {name}");
     let inspection = inspect(&name.read()?).map_err(|error| Error::component(&called, &error))?;
     let lacks = match role {
@@ -158,7 +160,7 @@ fn print(output: &mut Output, definitions: &Definitions, checked: &[Checked<'_>]
         let mut fields = Fields::default();
         let used = component.used;
         fields.add("in", component.place.as_str());
-        fields.add("file", ComponentName::from(&used.component).to_string());
+        fields.add("file", ComponentName::of(&used.component, definitions.directory()).to_string());
         fields.add("digest", component.digest.as_str());
         fields.add("lent", lent(used).join("\n"));
         fields.add_all("limits", limits(&used.limits));

@@ -46,7 +46,7 @@ impl Ls {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
-        let reader = EventReader::open(&project.home.events()).map_err(event_log)?;
+        let reader = EventReader::open(&project.home).map_err(event_log)?;
         let latest = reader.map_or(Ok(Vec::new()), |reader| reader.latest_materializations()).map_err(event_log)?;
         let latest: HashMap<&str, &Materialization> =
             latest.iter().map(|made| (made.body.asset.as_str(), made)).collect();
@@ -62,7 +62,7 @@ impl Ls {
                 io: asset.io.as_deref(),
                 upstream: definitions.graph().upstream(&asset.name),
                 description: asset.description.as_deref(),
-                stored: latest.get(asset.name.as_str()).map(|made| instant(made.time)),
+                stored: latest.get(asset.name.as_str()).map(|made| made.time.to_string()),
                 run_id: latest.get(asset.name.as_str()).map(|made| made.run_id.as_str()),
             })
             .collect();
@@ -86,7 +86,7 @@ fn print(output: &mut Output, rows: &[Row<'_>]) -> Result<(), Error> {
                 or_none(row.group),
                 word(&row.value_type),
                 or_none(row.io),
-                or_none(row.stored.as_deref()),
+                row.stored.as_deref().map_or("-".to_owned(), instant),
             ]
         })
         .collect();

@@ -1,5 +1,7 @@
 //! `airlock show`: all about one asset.
 
+use std::path::Path;
+
 use airlock_pipeline::EventReader;
 use airlock_pipeline::definitions::{Asset, Op};
 use airlock_pipeline::event::Materialization;
@@ -48,7 +50,7 @@ impl Show {
         let project = Project::read(&self.project)?;
         let definitions = &project.definitions;
         let Some(asset) = definitions.asset(&self.asset) else { return Err(unknown(&project, &self.asset)) };
-        let reader = EventReader::open(&project.home.events()).map_err(event_log)?;
+        let reader = EventReader::open(&project.home).map_err(event_log)?;
         let materializations =
             reader.map_or(Ok(Vec::new()), |reader| reader.materializations(&asset.name, SHOWN)).map_err(event_log)?;
         let graph = definitions.graph();
@@ -60,7 +62,7 @@ impl Show {
         };
         let mut output = Output::new();
         match self.format.format {
-            Format::Human => print(&mut output, &shown)?,
+            Format::Human => print(&mut output, &shown, definitions.directory())?,
             Format::Json => output.json("asset", &shown)?,
             Format::Jsonl => output.json_line(&shown)?,
         }
@@ -76,7 +78,7 @@ fn unknown(project: &Project, name: &str) -> Error {
     Error::usage(message).hint("`airlock ls` lists the assets").into()
 }
 
-fn print(output: &mut Output, shown: &Shown<'_>) -> Result<(), Error> {
+fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(), Error> {
     let asset = shown.asset;
     let mut fields = Fields::default();
     fields.add("asset", safe_name(&asset.name));
@@ -89,7 +91,7 @@ fn print(output: &mut Output, shown: &Shown<'_>) -> Result<(), Error> {
             None => word(&asset.value_type),
         },
     );
-    fields.add("op", op(&asset.op));
+    fields.add("op", op(&asset.op, directory));
     fields.add_some("io", asset.io.clone());
     fields.add_all(
         "inputs",
@@ -128,12 +130,12 @@ fn print(output: &mut Output, shown: &Shown<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn op(op: &Op) -> String {
+fn op(op: &Op, directory: &Path) -> String {
     match op {
         Op::Command(words) => {
             let words: Vec<String> = words.iter().map(setting).collect();
             format!("the command {}", words.join(" "))
         }
-        Op::Component(used) => format!("the component {}", ComponentName::from(&used.component)),
+        Op::Component(used) => format!("the component {}", ComponentName::of(&used.component, directory)),
     }
 }
