@@ -169,6 +169,7 @@ fn a_store_of_one_file_killed_at_any_step_leaves_the_old_value_or_the_new() {
 
 #[test]
 fn a_store_of_several_files_killed_at_any_step_leaves_all_the_old_or_all_the_new() {
-    let (kills, old, new) = kill_everywhere("test-programs.wasm", &["--config", r#"{"program": "stores_many_files", "piece": 1}"#]);
+    let (kills, old, new) =
+        kill_everywhere("test-programs.wasm", &["--config", r#"{"program": "stores_many_files", "piece": 1}"#]);
     assert!(kills >= 12 && old > 0 && new > 0, "{kills} kills, {old} times old, {new} times new");
 }

@@ -112,7 +112,10 @@ fn check(document: &str) {
     assert!(!commands.is_empty(), "{document} shows no command");
     for (command, expected) in commands {
         if let Some(target) = command.strip_prefix("make ") {
-            assert!(makefile.contains(&format!("\n{target}:")), "{document} shows `{command}`, which make does not know");
+            assert!(
+                makefile.contains(&format!("\n{target}:")),
+                "{document} shows `{command}`, which make does not know"
+            );
             continue;
         }
         let printed = folder.run(&command);

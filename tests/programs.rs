@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use airlock_sandbox::grant::{Access, Scope};
-use airlock_sandbox::limits::{Limit, LOG_BYTES, LOG_LINE_BYTES};
+use airlock_sandbox::limits::{LOG_BYTES, LOG_LINE_BYTES, Limit};
 use airlock_sandbox::report::{Failure, Report};
 use rustix::fs::{CWD, FileType, Mode};
 use serde_json::json;

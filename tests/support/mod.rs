@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use airlock_sandbox::context::{InputContext, OpContext, OutputContext};
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
@@ -18,6 +18,9 @@ pub const ASSET: [&str; 2] = ["sales", "orders"];
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| Sandbox::new(&Settings::default()).unwrap());
 
+/// Components that were compiled, by name.
+static COMPONENTS: Mutex<BTreeMap<String, Component>> = Mutex::new(BTreeMap::new());
+
 /// The folder of the built guests.
 pub fn guests() -> PathBuf {
     std::env::var_os("AIRLOCK_GUESTS")
@@ -28,7 +31,8 @@ pub fn guests() -> PathBuf {
 pub fn component(name: &str) -> Component {
     let path = guests().join(name).with_extension("wasm");
     assert!(path.exists(), "{} is not built; run `make guests`", path.display());
-    SANDBOX.load(&path).unwrap()
+    let mut components = COMPONENTS.lock().unwrap();
+    components.entry(name.to_owned()).or_insert_with(|| SANDBOX.load(&path).unwrap()).clone()
 }
 
 /// A component in a folder of its own, and what it is lent of it.

@@ -191,25 +191,24 @@ impl wit_value::HostReader for State {
         if handle.spent {
             return Ok(Err(spent()));
         }
-        let copied = match self.files.create(&path) {
-            Err(error) => Err(Stop::File(error)),
-            Ok(target) => {
-                handle.content.digest_in_background();
-                let deadline = &self.deadline;
-                let copied = handle.reader.copy_to(&mut target.file(), |_, bytes| {
-                    deadline.check().map_err(Stop::Trap)?;
-                    target.charge(bytes).map_err(Stop::File)
-                });
-                copied.map_err(|stop| match stop {
-                    Stop::Io(error) => Stop::File(target.fail(&error)),
-                    other => other,
-                })
-            }
+        let target = match self.files.create(&path) {
+            Ok(target) => target,
+            Err(error) => return self.stopped("write", &path, Stop::File(error)),
         };
+        handle.content.digest_in_background();
+        let deadline = &self.deadline;
+        let copied = handle.reader.copy_to(&mut target.file(), |_, bytes| {
+            deadline.check().map_err(Stop::Trap)?;
+            target.charge(bytes).map_err(Stop::File)
+        });
         match copied {
             Ok(bytes) => Ok(Ok(bytes)),
             Err(stop) => {
                 handle.spent = true;
+                let stop = match stop {
+                    Stop::Io(error) => Stop::File(target.fail(&error)),
+                    other => other,
+                };
                 self.stopped("write", &path, stop)
             }
         }
