@@ -1,13 +1,20 @@
 //! Climbs out of its mounts by `..`, by absolute paths and by odd spellings, through the file functions of Rust and
-//! through the raw interface. Each must be denied.
+//! through the raw interface; where the configuration gives a path as `save`, only saves its value there. Each must be
+//! denied.
 
 use std::fs;
 
-use airlock_sdk::{Error, OutputContext, Source};
+use airlock_sdk::{Error, InputContext, OutputContext, Sink, Source};
+use serde::Deserialize;
 use wasip2::filesystem::preopens;
 use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
 
 pub struct Program;
+
+#[derive(Deserialize)]
+struct Config {
+    save: Option<String>,
+}
 
 const PATHS: [&str; 16] = [
     "..",
@@ -29,13 +36,15 @@ const PATHS: [&str; 16] = [
 ];
 
 impl crate::Program for Program {
-    fn store(_context: &OutputContext, value: &mut Source) -> Result<(), Error> {
+    fn store(context: &OutputContext, value: &mut Source) -> Result<(), Error> {
         let mut refusals = crate::Refusals::default();
-        let mut part = value.single()?;
+        if let Some(path) = context.config::<Config>()?.save {
+            refusals.expect(format!("save {path}"), value.single()?.save(&path));
+            return refusals.finish();
+        }
         for path in PATHS.map(|path| format!("/data/{path}")) {
             refusals.expect(format!("read {path}"), fs::read(&path));
             refusals.expect(format!("write {path}"), fs::write(&path, "forged"));
-            refusals.expect(format!("save {path}"), part.save(&path));
         }
         for (directory, guest_path) in preopens::get_directories() {
             for path in PATHS.iter().copied().chain(["..\0/secret", ""]) {
@@ -53,6 +62,14 @@ impl crate::Program for Program {
                     directory.stat_at(PathFlags::SYMLINK_FOLLOW, path).map_err(|code| code.name())
                 });
             }
+        }
+        refusals.finish()
+    }
+    fn load(_context: &InputContext, value: &mut Sink) -> Result<(), Error> {
+        let mut part = value.begin(None, "text/plain")?;
+        let mut refusals = crate::Refusals::default();
+        for path in PATHS.iter().map(|path| format!("/data/{path}")).chain(["..".to_owned(), String::new()]) {
+            refusals.expect(format!("load {path}"), part.load(&path));
         }
         refusals.finish()
     }

@@ -1,5 +1,5 @@
-//! Writes to its file without end, through the file functions of Rust, or by `save` where the configuration says
-//! `"save": true`. Must end at the limit `disk`.
+//! Writes to its file without end, through the file functions of Rust; or saves its value to ever more files where the
+//! configuration says `"save": true`. Must end at the limit `disk`.
 
 use std::fs::File;
 use std::io::Write;
