@@ -55,9 +55,10 @@ impl From<io::Error> for Error {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::AccessDenied(message),
             io::ErrorKind::AlreadyExists => Self::Conflict(message),
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Corrupt(message),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Self::LimitExceeded(message)
-            }
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::OutOfMemory => Self::LimitExceeded(message),
             _ => Self::other("io", message),
         }
     }

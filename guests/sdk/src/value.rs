@@ -189,7 +189,8 @@ impl Read for Reader {
     }
 
     fn read_to_end(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        buffer.reserve(usize::try_from(self.size()).unwrap_or(0));
+        let size = usize::try_from(self.size()).unwrap_or(usize::MAX);
+        buffer.try_reserve(size).map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))?;
         let before = buffer.len();
         self.copy_to(buffer)?;
         Ok(buffer.len() - before)
