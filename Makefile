@@ -9,7 +9,7 @@ WASM = wasm32-wasip2
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 GUESTS_DIR := $(TARGET_DIR)/guests
 # The packages that become WebAssembly components; each ends as $(GUESTS_DIR)/<its name without `airlock-`>.wasm.
-GUESTS = airlock-files airlock-hottest-days airlock-snoop
+GUESTS = airlock-files
 PROGRAMS = airlock-hottest-days airlock-snoop airlock-test-programs
 
 # Where the build of the command looks for guests to embed, when that is not `target/guests`.

@@ -1,8 +1,5 @@
-//! Uses its value and its context as they must not be used. Each misuse must give an error and change nothing: the value
-//! is stored and loaded in spite of it. A misuse that works is the error `misused`.
-
-use std::fs;
-use std::io::Read;
+//! Uses its value as it must not be used. Each misuse must give an error and change nothing: the value is stored and
+//! loaded in spite of it. A misuse that works is the error `misused`.
 
 use airlock_sdk::{DATA, Error, InputContext, OutputContext, Sink, Source};
 
@@ -16,18 +13,18 @@ impl crate::Program for Program {
     fn store(context: &OutputContext, value: &mut Source) -> Result<(), Error> {
         let own = context.file(None, "bin")?;
         let mut part = value.single()?;
-        let mut bytes = Vec::new();
-        part.read_to_end(&mut bytes)?;
         expect_error("a relative path", part.save("relative.bin"))?;
-        expect_error("a reader that a failed save has spent", part.save(&own))?;
+        expect_error("an empty path", part.save(""))?;
+        expect_error("a mount", part.save(DATA))?;
         expect_error("a path of another key", context.path(Some("no-such-key"), "bin"))?;
         for extension in ["", ".", "a/b", "..", "../x", "A", "a b", "x\0"] {
             expect_error("an extension", context.path(None, extension))?;
         }
         context.add_metadata("twice", 1)?;
         expect_error("a label twice", context.add_metadata("twice", 2))?;
-        expect_error("an absent source", value.single())?;
-        Ok(fs::write(own, bytes)?)
+        part.rewind()?;
+        part.save(own)?;
+        Ok(())
     }
 
     fn load(context: &InputContext, value: &mut Sink) -> Result<(), Error> {
