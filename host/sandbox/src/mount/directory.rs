@@ -213,3 +213,64 @@ fn check_component(name: &str) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::mkfifoat;
+
+    use super::*;
+
+    #[test]
+    fn a_link_a_fifo_and_a_directory_are_no_files_and_opening_them_does_not_wait() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("file", root.path().join("link")).unwrap();
+        let directory = open_root(root.path()).unwrap();
+        make(&directory, "directory", 0o700).unwrap();
+        mkfifoat(&directory, "fifo", Mode::RUSR | Mode::WUSR).unwrap();
+        let is_file = |name, flags| open_file(&directory, name, flags).unwrap().is_some();
+        assert!(is_file("file", OFlags::RDONLY));
+        for name in ["link", "fifo", "directory"] {
+            assert!(!is_file(name, OFlags::RDONLY), "{name}");
+        }
+        for name in ["link", "fifo"] {
+            assert!(!is_file(name, OFlags::WRONLY | OFlags::CREATE), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_walk_stops_at_a_link_wherever_it_leads() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("a/b")).unwrap();
+        std::os::unix::fs::symlink("a", root.path().join("link")).unwrap();
+        let directory = open_root(root.path()).unwrap();
+        assert!(matches!(walk(&directory, "a/b"), Ok(Walk::Directory(_))));
+        assert!(matches!(walk(&directory, "link"), Ok(Walk::Other)));
+        assert!(matches!(walk(&directory, "link/b"), Ok(Walk::Other)));
+        assert!(make_all(&directory, "link/new", &mut |_| ()).is_err());
+        assert!(!root.path().join("a/new").exists());
+    }
+
+    #[test]
+    fn a_tree_is_removed_but_not_what_its_links_lead_to() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("tree/below")).unwrap();
+        std::fs::create_dir(root.path().join("kept")).unwrap();
+        std::fs::write(root.path().join("kept/file"), "").unwrap();
+        std::os::unix::fs::symlink("../../kept", root.path().join("tree/below/link")).unwrap();
+        let directory = open_root(root.path()).unwrap();
+        remove_tree(&directory, "tree").unwrap();
+        remove_tree(&directory, "tree").unwrap();
+        assert!(!root.path().join("tree").exists() && root.path().join("kept/file").exists());
+    }
+
+    #[test]
+    fn a_name_with_a_slash_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = open_root(root.path()).unwrap();
+        for name in ["", ".", "..", "a/b", "/etc", "a\0b"] {
+            assert!(open(&directory, name).is_err() && remove_tree(&directory, name).is_err(), "{name:?}");
+            assert!(open_file(&directory, name, OFlags::RDONLY).is_err(), "{name:?}");
+        }
+    }
+}
