@@ -55,14 +55,15 @@ pub(crate) fn open_file(parent: &Dir, name: &str, flags: OFlags) -> io::Result<O
 
 /// Walks from `root` along `path`.
 pub(crate) fn walk(root: &Dir, path: &str) -> io::Result<Walk> {
-    let mut directory = root.try_clone()?;
+    let mut reached = None;
     for component in path.split('/').filter(|component| !component.is_empty()) {
-        directory = match open(&directory, component) {
-            Ok(next) => next,
+        let directory = reached.as_ref().unwrap_or(root);
+        reached = match open(directory, component) {
+            Ok(next) => Some(next),
             Err(error) => {
                 return match Errno::from_io_error(&error) {
                     Some(Errno::NOENT) => Ok(Walk::Missing),
-                    Some(Errno::NOTDIR | Errno::LOOP) => match find(&directory, component)? {
+                    Some(Errno::NOTDIR | Errno::LOOP) => match find(directory, component)? {
                         Some(Found::File { .. }) => Ok(Walk::File),
                         Some(Found::Other) => Ok(Walk::Other),
                         Some(Found::Directory) => Err(error),
@@ -73,12 +74,15 @@ pub(crate) fn walk(root: &Dir, path: &str) -> io::Result<Walk> {
             }
         };
     }
-    Ok(Walk::Directory(directory))
+    reached.map_or_else(|| root.try_clone(), Ok).map(Walk::Directory)
 }
 
 /// What `path` below `root` is. What lies below a file is nothing, what lies below a link is [`Found::Other`].
 pub(crate) fn stat(root: &Dir, path: &str) -> io::Result<Option<Found>> {
     let Some(directory) = parent(path) else { return Ok(Some(Found::Directory)) };
+    if directory.is_empty() {
+        return find(root, path);
+    }
     match walk(root, directory)? {
         Walk::Directory(directory) => find(&directory, name(path)),
         Walk::Missing | Walk::File => Ok(None),
@@ -136,18 +140,24 @@ pub(crate) fn make(parent: &Dir, name: &str, mode: u32) -> io::Result<bool> {
 /// Opens the directory at `path` below `root` and makes what is missing of it. `made` sees the path of each directory
 /// that gets a new entry.
 pub(crate) fn make_all(root: &Dir, path: &str, made: &mut dyn FnMut(&str)) -> io::Result<Dir> {
-    let mut directory = root.try_clone()?;
+    let mut reached = None;
     for prefix in ancestors(path).chain((!path.is_empty()).then_some(path)) {
-        let component = name(prefix);
-        if make(&directory, component, 0o777)? {
-            made(parent(prefix).unwrap_or_default());
-        }
-        directory = open(&directory, component).map_err(|error| {
-            let reason = format!("{prefix} is in the way and no directory ({error})");
-            io::Error::new(error.kind(), reason)
-        })?;
+        let (directory, component) = (reached.as_ref().unwrap_or(root), name(prefix));
+        let opened = match open(directory, component) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if make(directory, component, 0o777)? {
+                    made(parent(prefix).unwrap_or_default());
+                }
+                open(directory, component)
+            }
+            opened => opened,
+        };
+        let in_the_way = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{prefix} is in the way and no directory ({error})"))
+        };
+        reached = Some(opened.map_err(in_the_way)?);
     }
-    Ok(directory)
+    reached.map_or_else(|| root.try_clone(), Ok)
 }
 
 /// Removes `name` in `parent` and, where it is a directory, what it holds. Links are removed, not followed.

@@ -150,7 +150,10 @@ impl Local {
         if let (Durability::Full, Some(root)) = (durability, &self.root) {
             publish::sync_changed(root, changed)?;
         }
-        self.call.take().map_or(Ok(()), CallDirectory::finish)
+        if let Some(call) = self.call.take() {
+            call.finish();
+        }
+        Ok(())
     }
 }
 

@@ -1,12 +1,12 @@
 //! The file system that a guest sees.
 //!
-//! A [`FileSystem`] is made for one call. At each mount the guest sees a back end, which is never written in place,
-//! overlaid with what the call itself wrote, which waits in a staging area. [`FileSystem::publish`] makes it visible
+//! A `FileSystem` is made for one call. At each mount the guest sees a back end, which is never written in place,
+//! overlaid with what the call itself wrote, which waits in a staging area. `FileSystem::publish` makes it visible
 //! to others, all or nothing; a file system that is dropped without it leaves nothing behind.
 //!
-//! A path takes one way: [`path`] resolves it by its text, [`FileSystem`] finds the mount that covers it,
-//! [`overlay`] asks the [`scope`] and the grant whether the call may do what it tries, and only then looks at the
-//! [`backend`]. What is refused is recorded in [`record`]; what is used is taken from [`quota`].
+//! A path takes one way: `path` resolves it by its text, `FileSystem` finds the mount that covers it,
+//! `overlay` asks the `scope` and the grant whether the call may do what it tries, and only then looks at the
+//! `backend`. What is refused is recorded in `record`; what is used is taken from `quota`.
 
 mod backend;
 mod changes;

@@ -42,6 +42,7 @@ pub(crate) struct CallDirectory {
     /// Holds the lock as long as it is open.
     directory: Dir,
     planned: bool,
+    removed: bool,
 }
 
 /// A call's directory with a plan that waits to be done.
@@ -163,7 +164,13 @@ impl Area {
             }
             // Who sweeps may have seen it before it was held.
             if let Hold::Taken(directory) = self.hold(&name)? {
-                return Ok(CallDirectory { area: self.directory.try_clone()?, name, directory, planned: false });
+                return Ok(CallDirectory {
+                    area: self.directory.try_clone()?,
+                    name,
+                    directory,
+                    planned: false,
+                    removed: false,
+                });
             }
         }
     }
@@ -207,18 +214,22 @@ impl CallDirectory {
         Ok(())
     }
 
-    /// Ends the call whose plan is done.
-    pub fn finish(mut self) -> io::Result<()> {
-        remove_call(&self.area, &self.name, &self.directory)?;
-        self.planned = false;
-        Ok(())
+    /// Ends the call whose plan is done. What cannot be removed now is removed by the next call, which at most does
+    /// the plan again before it does anything else.
+    pub fn finish(mut self) {
+        self.removed = true;
+        let _ = if self.planned {
+            remove_call(&self.area, &self.name, &self.directory)
+        } else {
+            remove_without_plan(&self.area, &self.name)
+        };
     }
 }
 
 impl Drop for CallDirectory {
     fn drop(&mut self) {
-        if !self.planned {
-            // What cannot be removed now is removed by the next call.
+        if !self.planned && !self.removed {
+            // What cannot be removed now is removed by the next call. A plan may be there that is not durable.
             let _ = remove_call(&self.area, &self.name, &self.directory);
         }
     }
@@ -227,7 +238,12 @@ impl Drop for CallDirectory {
 /// Removes a call's directory. The plan goes first: it must not be done without the files that it puts in place.
 fn remove_call(area: &Dir, name: &str, call: &Dir) -> io::Result<()> {
     directory::remove_tree(call, PLAN)?;
-    directory::remove_tree(area, name)
+    remove_without_plan(area, name)
+}
+
+fn remove_without_plan(area: &Dir, name: &str) -> io::Result<()> {
+    // Most often all staged files were put in place.
+    area.remove_dir(name).or_else(|_| directory::remove_tree(area, name))
 }
 
 fn try_hold(call: &Dir) -> io::Result<bool> {

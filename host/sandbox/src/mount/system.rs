@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use crate::grant::{Access, MountGrant, MountSource};
 use crate::layout::Location;
 use crate::limits::Limits;
-use crate::report::{Failure, Operation};
+use crate::report::{Failure, Operation, StorageFailure};
 
 use super::backend::{Backend, Kind};
 use super::error::FileError;
@@ -121,6 +121,7 @@ impl FileSystem {
         let call = Arc::new(Call { record: Record::default(), quota: Quota::new(limits) });
         let mut order: Vec<usize> = (0..grants.len()).collect();
         order.sort_by_key(|index| grants.get(*index).map(lock_order));
+        refuse_double(grants, intent)?;
         let mut backends = BTreeMap::new();
         for index in order {
             let Some(grant) = grants.get(index) else { continue };
@@ -206,6 +207,22 @@ fn lock_order(grant: &MountGrant) -> (usize, String) {
         MountSource::Directory(path) => (0, path.as_path().display().to_string()),
         MountSource::Memory(directory) => (directory.order(), String::new()),
     }
+}
+
+/// Refuses a directory that is lent twice to be written: the call would wait for itself.
+fn refuse_double(grants: &[MountGrant], intent: Intent) -> Result<(), Failure> {
+    let written: Vec<&MountGrant> = grants.iter().filter(|grant| rights(grant, intent) == Rights::Write).collect();
+    for (index, grant) in written.iter().enumerate() {
+        if let Some(other) = written.iter().skip(index + 1).find(|other| lock_order(other) == lock_order(grant)) {
+            let failure = StorageFailure {
+                operation: "lend".to_owned(),
+                path: other.guest_path.to_string(),
+                reason: format!("it is the same directory as {}; lend it to be written once", grant.guest_path),
+            };
+            return Err(Failure::Storage { failure });
+        }
+    }
+    Ok(())
 }
 
 fn rights(grant: &MountGrant, intent: Intent) -> Rights {

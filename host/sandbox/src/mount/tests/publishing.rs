@@ -345,3 +345,16 @@ fn waiting_ends_when_it_is_interrupted_or_the_time_is_up() {
         assert!(failure.reason.contains("another call holds it"), "{failure}");
     }
 }
+
+#[test]
+fn a_directory_is_not_lent_twice_to_be_written() {
+    for store in [Store::local(), Store::memory()] {
+        let mut again = store.grant(Access::Write, Scope::Mount);
+        again.guest_path = GuestPath::new("/again").unwrap();
+        let mut grants = [store.grant(Access::Write, Scope::Mount), again];
+        let failure = storage(FileSystem::open(&grants, &[location()], Intent::Store, &Limits::default(), &|| false));
+        assert!(failure.reason.contains("the same directory as /data"), "{failure}");
+        grants[1].access = Access::Read;
+        publish(&mut open(&grants, Intent::Store));
+    }
+}
