@@ -358,3 +358,32 @@ fn a_directory_is_not_lent_twice_to_be_written() {
         publish(&mut open(&grants, Intent::Store));
     }
 }
+
+#[test]
+fn a_load_never_sees_half_of_an_output_of_two_files() {
+    for store in [Store::local(), Store::memory()] {
+        store.fill(&[("a", "0"), ("b", "0")]);
+        let grant = || store.grant(Access::Write, Scope::Mount);
+        let (write_grants, read_grants) = (([grant()], [grant()]), [grant()]);
+        std::thread::scope(|scope| {
+            for (writer, grants) in [&write_grants.0, &write_grants.1].into_iter().enumerate() {
+                scope.spawn(move || {
+                    for round in 0..20 {
+                        let mut call = open(grants, Intent::Store);
+                        for path in ["a", "b"] {
+                            write(&mut call, path, &format!("{writer} {round}"));
+                        }
+                        publish(&mut call);
+                    }
+                });
+            }
+            let grants = &read_grants;
+            scope.spawn(move || {
+                for _ in 0..40 {
+                    let mut call = open(grants, Intent::Load);
+                    assert_eq!(read(&mut call, "a").unwrap(), read(&mut call, "b").unwrap());
+                }
+            });
+        });
+    }
+}
