@@ -171,15 +171,18 @@ fn op(fields: &Fields<'_>, builtins: Builtins, problems: &Problems) -> Option<Op
     }
 }
 
-fn media_type(node: &Node, value_type: Option<ValueType>, problems: &Problems) -> Option<String> {
-    let (media_type, position) = text(node, "`media_type`", problems)?;
+/// Whether `text` is a media type without parameters.
+pub(crate) fn is_media_type(text: &str) -> bool {
     let token = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
     };
-    let parts = media_type.split_once('/');
-    if !parts.is_some_and(|(kind, subtype)| token(kind) && token(subtype))
-        || media_type.len() > limits::MEDIA_TYPE_BYTES
-    {
+    let is_pair = text.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype));
+    is_pair && text.len() <= limits::MEDIA_TYPE_BYTES
+}
+
+fn media_type(node: &Node, value_type: Option<ValueType>, problems: &Problems) -> Option<String> {
+    let (media_type, position) = text(node, "`media_type`", problems)?;
+    if !is_media_type(media_type) {
         problems.at(position, format!("{media_type:?} is not a media type such as \"text/csv\""));
         return None;
     }

@@ -72,7 +72,7 @@ pub(super) fn source(node: &Node, builtins: Builtins, problems: &Problems) -> Op
 }
 
 /// `path`, relative to the file that `position` lies in.
-pub(super) fn beside(position: &Position, path: &Path) -> PathBuf {
+pub(crate) fn beside(position: &Position, path: &Path) -> PathBuf {
     let joined = position.file().parent().unwrap_or(Path::new("")).join(path);
     std::path::absolute(&joined).unwrap_or(joined)
 }

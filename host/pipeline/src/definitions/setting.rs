@@ -67,6 +67,12 @@ pub struct UnresolvedSetting {
     pub reason: String,
 }
 
+impl From<UnresolvedSetting> for super::Diagnostic {
+    fn from(unresolved: UnresolvedSetting) -> Self {
+        Self { position: unresolved.position, message: unresolved.reason, help: None }
+    }
+}
+
 /// The environment that settings are looked up in. It is not shown by `Debug`.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);

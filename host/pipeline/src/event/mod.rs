@@ -135,7 +135,7 @@ pub struct AssetMaterialization {
     pub partition: Option<String>,
     /// In words.
     pub description: Option<String>,
-    /// The definition's, then the op's, then the manager's; of entries with one label the last.
+    /// The op's, then the manager's; of entries with one label the manager's.
     pub metadata: Vec<MetadataEntry>,
     /// The manager that stored it; absent where nothing was stored.
     pub manager: Option<ManagerUse>,

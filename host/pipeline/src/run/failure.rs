@@ -1,7 +1,12 @@
 //! Why a step failed, and what to do about it.
 
-use airlock_sandbox::report::Receipt;
+use airlock_sandbox::component::ComponentError;
+use airlock_sandbox::report::{Failure, Receipt};
+use airlock_sandbox::text;
 use serde::{Deserialize, Serialize};
+
+use super::help;
+use super::lend::Lent;
 
 /// Why a step failed. Its texts are safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,3 +85,81 @@ pub enum Stage {
     /// While the output was stored.
     Output,
 }
+
+/// Bytes of a text of a failure that are shown.
+const SHOWN_BYTES: usize = 8 << 10;
+
+impl StepFailure {
+    pub(super) fn new(class: FailureClass, stage: Stage, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            stage,
+            message: message.into(),
+            help: Vec::new(),
+            stderr: String::new(),
+            backtrace: Vec::new(),
+            receipt: None,
+        }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    /// With the end of what was written to standard error.
+    pub(super) fn stderr(mut self, stderr: &[u8]) -> Self {
+        let lines = String::from_utf8_lossy(stderr);
+        let lines: Vec<&str> = lines.trim_end().lines().collect();
+        let last = lines.get(lines.len().saturating_sub(STDERR_LINES)..).unwrap_or_default();
+        self.stderr = text::safe(&last.join("\n"), SHOWN_BYTES);
+        self
+    }
+
+    pub(super) fn interrupted(stage: Stage) -> Self {
+        Self::new(FailureClass::Interrupted, stage, "it was interrupted")
+    }
+
+    /// That the component of `lent` cannot be used.
+    pub(super) fn of_component(stage: Stage, lent: &Lent, error: &ComponentError) -> Self {
+        let message = format!("the component of {} cannot be used: {error}", lent.table);
+        Self::new(FailureClass::Component, stage, message)
+    }
+
+    /// That a call of the component of `lent` gave nothing; `doing` says what was tried.
+    pub(super) fn of_call(stage: Stage, doing: &str, lent: &Lent, failure: Failure, receipt: Receipt) -> Self {
+        let class = match &failure {
+            Failure::Guest { .. } => FailureClass::Error,
+            Failure::Denied { .. } => FailureClass::Denied,
+            Failure::Limit { .. } => FailureClass::Limit,
+            Failure::Trap { .. } => FailureClass::Trap,
+            Failure::Storage { .. } => FailureClass::Storage,
+            Failure::Incompatible { .. } => FailureClass::Component,
+            Failure::Interrupted => FailureClass::Interrupted,
+            Failure::Host { .. } => FailureClass::Host,
+        };
+        let mut failed = Self::new(class, stage, format!("{doing}: {failure}"));
+        match &failure {
+            Failure::Denied { denial, .. } => failed.help.push(help::allow(denial, lent)),
+            Failure::Limit { exceeded } => failed.help.extend(help::raise(exceeded, lent)),
+            _ => {}
+        }
+        let trap = match failure {
+            Failure::Trap { trap } => Some(trap),
+            Failure::Denied { error, .. } => error.and_then(|error| match *error {
+                Failure::Trap { trap } => Some(trap),
+                _ => None,
+            }),
+            _ => None,
+        };
+        if let Some(trap) = trap {
+            failed.backtrace = trap.backtrace;
+            failed.stderr = trap.stderr;
+        }
+        failed.receipt = Some(receipt);
+        failed
+    }
+}
+
+/// Lines that are kept of the end of a command's standard error.
+const STDERR_LINES: usize = 20;

@@ -1,24 +1,41 @@
 //! Does the steps of a plan.
 
+mod command;
+mod command_step;
+mod context;
 mod failure;
+mod help;
+mod lend;
+mod prepare;
+mod schedule;
+mod step;
+mod step_log;
+#[cfg(test)]
+mod tests;
+mod value;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use airlock_sandbox::context::MetadataEntry;
-use airlock_sandbox::report::Receipt;
-use airlock_sandbox::value::Value;
+use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry};
+use airlock_sandbox::layout::Location;
+use airlock_sandbox::report::{Log, Receipt};
+use airlock_sandbox::value::{Budget, Value};
 use airlock_sandbox::{Interrupt, Sandbox};
 use serde::Serialize;
 
 pub use failure::{FailureClass, Stage, StepFailure};
 
-use crate::definitions::{Builtins, Definitions, UnresolvedSetting};
-use crate::event::{Event, EventLogError, RunStatus};
+use self::context::RunContext;
+use self::lend::{Lender, MemoryDirectories};
+use crate::definitions::{Builtins, Definitions, Diagnostics, Environment};
+use crate::event::{Event, EventBody, EventLog, EventLogError, RunStatus};
 use crate::graph::likely;
 use crate::home::{Home, HomeError};
 use crate::plan::Plan;
+use crate::suggest;
 
 /// Memory that the values of a run may take together before they go to files.
 pub const VALUE_MEMORY: u64 = 32 << 20;
@@ -30,6 +47,8 @@ pub struct Runner {
     home: Home,
     sandbox: Sandbox,
     builtins: Builtins,
+    environment: Environment,
+    memory: MemoryDirectories,
 }
 
 /// How a run is done.
@@ -55,9 +74,17 @@ impl Default for RunOptions {
 }
 
 impl Runner {
-    /// A runner of `definitions` that records in `home`.
+    /// A runner of `definitions` that records in `home`, and looks up what they name in the environment of this process.
     pub fn new(definitions: Arc<Definitions>, home: Home, sandbox: Sandbox, builtins: Builtins) -> Self {
-        Self { definitions, home, sandbox, builtins }
+        let memory = Arc::new(Mutex::new(HashMap::new()));
+        Self { definitions, home, sandbox, builtins, environment: Environment::of_process(), memory }
+    }
+
+    /// With `environment` instead of that of this process, for what the definitions name.
+    #[must_use]
+    pub fn with_environment(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
     }
 
     /// Does the steps of `plan`. `on_event` sees each event as it happens, the last one of a step once it is durable;
@@ -71,8 +98,29 @@ impl Runner {
         options: &RunOptions,
         on_event: &(dyn Fn(&Event) + Sync),
     ) -> Result<RunResult, RunError> {
-        let _ = (plan, options, on_event, &self.definitions, &self.home, &self.sandbox, &self.builtins);
-        todo!()
+        let start = Instant::now();
+        let steps = prepare::prepare(&self.definitions, plan, self.lender()).map_err(RunError::Definitions)?;
+        self.home.create()?;
+        let run_id = context::new_run_id();
+        let scratch = self.home.hold_scratch(&run_id)?;
+        command_step::write_python(scratch.path())
+            .map_err(|source| HomeError { path: scratch.path().join("python"), source })?;
+        let log = EventLog::open(&self.home.events())?;
+        let run = RunContext { log: Some(&log), on_event, ..self.context(run_id, scratch.path().to_owned(), options) };
+        run.emit(
+            None,
+            EventBody::RunStart {
+                selection: options.selection.clone(),
+                steps: plan.steps.iter().map(|step| step.key.clone()).collect(),
+                profile: self.definitions.profile().map(str::to_owned),
+            },
+        );
+        let performed = schedule::perform(&run, &steps, options.jobs.max(1));
+        let (status, end) = ended(&performed.steps);
+        let written = run.emit_durable(None, end);
+        let event_log_error = performed.event_log_error.or(written.err()).map(|error| error.to_string());
+        let status = if event_log_error.is_some() { RunStatus::Failed } else { status };
+        Ok(RunResult { run_id: run.run_id, status, time: start.elapsed(), steps: performed.steps, event_log_error })
     }
 
     /// Loads the value of `asset` outside a run, through the manager that the definitions name.
@@ -80,8 +128,71 @@ impl Runner {
     /// # Errors
     /// [`LoadError`]
     pub fn load_asset(&self, asset: &str, options: &RunOptions) -> Result<LoadedAsset, LoadError> {
-        let _ = (asset, options);
-        todo!()
+        let Some(asset) = self.definitions.asset(asset) else {
+            let suggestion = suggest::closest(asset, self.definitions.assets().iter().map(|asset| asset.name.as_str()));
+            return Err(LoadError::UnknownAsset { name: asset.to_owned(), suggestion });
+        };
+        if asset.io.is_none() {
+            return Err(LoadError::NoValue { name: asset.name.clone() });
+        }
+        let manager = prepare::prepare_load(&self.definitions, asset, self.lender()).map_err(RunError::Definitions)?;
+        self.home.create().map_err(RunError::Home)?;
+        let id = context::new_run_id();
+        let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
+        let run = self.context(id, scratch.path().to_owned(), options);
+        let stage = Stage::Input { name: asset.name.clone(), asset: asset.name.clone() };
+        let component = run.component(&manager, &stage).map_err(LoadError::Failed)?;
+        let context = InputContext {
+            run_id: None,
+            step_key: None,
+            input_name: None,
+            asset_key: Some(asset.key.clone()),
+            location: Location::asset(&asset.key),
+            upstream: Some(run.upstream(asset, &stage).map_err(LoadError::Failed)?),
+            requested_type: None,
+            columns: Vec::new(),
+            allow_missing: false,
+            config: manager.config.clone(),
+            input_config: serde_json::Value::Null,
+            definition_metadata: Vec::new(),
+        };
+        let report = self.sandbox.load_input(&run.call(&manager, component), context);
+        run.loaded(&manager, asset, stage, report).map_err(LoadError::Failed)
+    }
+
+    fn lender(&self) -> Lender<'_> {
+        Lender { home: &self.home, environment: &self.environment, memory: &self.memory, problems: Vec::new() }
+    }
+
+    fn context(&self, run_id: String, scratch: PathBuf, options: &RunOptions) -> RunContext<'_> {
+        RunContext {
+            run_id,
+            definitions: &self.definitions,
+            home: &self.home,
+            sandbox: &self.sandbox,
+            builtins: self.builtins,
+            environment: &self.environment,
+            budget: Budget::new(options.value_memory, &scratch),
+            scratch,
+            interrupt: options.interrupt.clone(),
+            strict: options.strict,
+            log: None,
+            reader: Mutex::default(),
+            on_event: &|_| {},
+        }
+    }
+}
+
+/// What became of a run of `steps`, and the event that says so.
+fn ended(steps: &[StepResult]) -> (RunStatus, EventBody) {
+    let is_failed = |step: &&StepResult| step.status == StepStatus::Failed;
+    let failed: Vec<String> = steps.iter().filter(is_failed).map(|step| step.key.clone()).collect();
+    if steps.iter().any(|step| step.status == StepStatus::Canceled) {
+        (RunStatus::Canceled, EventBody::RunCanceled {})
+    } else if failed.is_empty() {
+        (RunStatus::Succeeded, EventBody::RunSuccess {})
+    } else {
+        (RunStatus::Failed, EventBody::RunFailure { failed })
     }
 }
 
@@ -94,6 +205,10 @@ pub struct LoadedAsset {
     pub metadata: Vec<MetadataEntry>,
     /// What the call read and was denied.
     pub receipt: Receipt,
+    /// What the component said.
+    pub log: Log,
+    /// Observations that the manager logged.
+    pub events: Vec<AssetEvent>,
 }
 
 /// What became of a run.
@@ -171,9 +286,9 @@ pub enum RunError {
     /// The event log cannot be used.
     #[error(transparent)]
     EventLog(#[from] EventLogError),
-    /// The environment lacks something that the definitions name.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Environment(Vec<UnresolvedSetting>),
+    /// The environment lacks something that the definitions name, or names what cannot be lent.
+    #[error(transparent)]
+    Definitions(Diagnostics),
 }
 
 impl RunError {
@@ -181,7 +296,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Home(_) | Self::EventLog(_) => FailureClass::Storage.exit_code(),
-            Self::Environment(_) => FailureClass::Definitions.exit_code(),
+            Self::Definitions(_) => FailureClass::Definitions.exit_code(),
         }
     }
 }

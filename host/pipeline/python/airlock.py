@@ -1,0 +1,79 @@
+"""What a command of a pipeline finds its inputs with, and gives its output.
+
+It needs nothing but Python's standard library, and Airlock puts it where `import airlock` finds it.
+
+    import airlock
+
+    days = airlock.load_json("days")
+    airlock.add_metadata(count=len(days))
+    airlock.store_json({"count": len(days)})
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+
+def _variable(name, missing):
+    value = os.environ.get(name)
+    if value is None:
+        raise LookupError(missing)
+    return value
+
+
+def _input_variable(name):
+    return "AIRLOCK_INPUT_" + re.sub("[^A-Za-z0-9]", "_", name).upper()
+
+
+def input_path(name):
+    """The path of the file that has the input `name`."""
+    return Path(_variable(_input_variable(name), f"this step has no input {name!r}: name it in `inputs`"))
+
+
+def input_media_type(name):
+    """The media type of the input `name`, such as "text/csv"."""
+    return _variable(_input_variable(name) + "_MEDIA_TYPE", f"this step has no input {name!r}: name it in `inputs`")
+
+
+def load_bytes(name):
+    """The bytes of the input `name`."""
+    return input_path(name).read_bytes()
+
+
+def load_text(name):
+    """The input `name` as text."""
+    return input_path(name).read_bytes().decode("utf-8")
+
+
+def load_json(name):
+    """The input `name`, a JSON document."""
+    return json.loads(load_bytes(name))
+
+
+def output_path():
+    """The path of the file to write the output to."""
+    return Path(_variable("AIRLOCK_OUTPUT", 'this step has no output: it is defined with `type = "none"`'))
+
+
+def store_bytes(data):
+    """Gives `data` as the output."""
+    output_path().write_bytes(data)
+
+
+def store_text(text):
+    """Gives `text` as the output."""
+    store_bytes(text.encode("utf-8"))
+
+
+def store_json(value):
+    """Gives `value` as the output, a JSON document."""
+    store_text(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def add_metadata(**entries):
+    """Records facts about the output, beside those added before."""
+    path = Path(_variable("AIRLOCK_METADATA", "this program was not started by Airlock"))
+    recorded = json.loads(path.read_bytes()) if path.exists() else {}
+    recorded.update(entries)
+    path.write_bytes(json.dumps(recorded, ensure_ascii=False, allow_nan=False).encode("utf-8"))

@@ -1,0 +1,181 @@
+//! What all steps of a run share.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use airlock_sandbox::context::{AssetEvent, AssetEventKind, StoredOutput};
+use airlock_sandbox::report::{Failure, Loaded, Report};
+use airlock_sandbox::value::Budget;
+use airlock_sandbox::{Call, Component, Interrupt, Sandbox, text};
+use jiff::{Timestamp, Unit};
+
+use super::failure::{FailureClass, Stage, StepFailure};
+use super::lend::Lent;
+use super::step::{OUTPUT, Outcome};
+use super::{LoadedAsset, value};
+use crate::definitions::{Asset, Builtins, Definitions, Environment, Setting};
+use crate::event::{AssetMaterialization, Event, EventBody, EventLog, EventLogError, EventReader, Materialization};
+use crate::home::Home;
+
+/// Bytes of the name of an asset that a manager logs, at most.
+const ASSET_BYTES: usize = 512;
+
+/// What all steps of a run share; also a load outside a run, which records nothing.
+pub(super) struct RunContext<'a> {
+    pub run_id: String,
+    pub definitions: &'a Definitions,
+    pub home: &'a Home,
+    pub sandbox: &'a Sandbox,
+    pub builtins: Builtins,
+    pub environment: &'a Environment,
+    pub budget: Budget,
+    pub scratch: PathBuf,
+    pub interrupt: Interrupt,
+    pub strict: bool,
+    pub log: Option<&'a EventLog>,
+    /// Opened when it is first needed.
+    pub reader: Mutex<Option<EventReader>>,
+    pub on_event: &'a (dyn Fn(&Event) + Sync),
+}
+
+/// An id of 16 hexadecimal digits; ids sort by the time they were made.
+pub(super) fn new_run_id() -> String {
+    let milliseconds = Timestamp::now().as_millisecond();
+    // The keys of a hasher are random, and differ from hasher to hasher.
+    let random = RandomState::new().build_hasher().finish() & 0xf_ffff;
+    format!("{milliseconds:011x}{random:05x}")
+}
+
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    now.round(Unit::Millisecond).unwrap_or(now)
+}
+
+/// The configuration as it is written in the definitions; null where there is none.
+pub(super) fn written(config: Option<&Setting>) -> serde_json::Value {
+    config.and_then(|config| serde_json::to_value(config).ok()).unwrap_or_default()
+}
+
+impl RunContext<'_> {
+    /// Records that `body` happened, of the step `step_key` where one is given.
+    pub fn emit(&self, step_key: Option<&str>, body: EventBody) {
+        let event = self.event(step_key, body);
+        (self.on_event)(&event);
+        if let Some(log) = self.log {
+            log.append(event);
+        }
+    }
+
+    /// As [`emit`](Self::emit), and tells it only once it, and all that this thread recorded before, is durable.
+    pub fn emit_durable(&self, step_key: Option<&str>, body: EventBody) -> Result<(), EventLogError> {
+        let event = self.event(step_key, body);
+        if let Some(log) = self.log {
+            log.append(event.clone());
+            log.flush()?;
+        }
+        (self.on_event)(&event);
+        Ok(())
+    }
+
+    /// Records what a manager logged in the step `step_key`.
+    pub fn emit_logged(&self, step_key: &str, event: AssetEvent) {
+        let AssetEvent { kind, asset_key, partition, description, metadata } = event;
+        let asset = text::safe_line(&asset_key.join("/"), ASSET_BYTES);
+        let metadata = value::keepable(metadata);
+        let body = match kind {
+            AssetEventKind::Observation => EventBody::AssetObservation { asset, partition, description, metadata },
+            AssetEventKind::Materialization => EventBody::AssetMaterialization(AssetMaterialization {
+                asset,
+                partition,
+                description,
+                metadata,
+                manager: None,
+                output_config: serde_json::Value::Null,
+                data_version: None,
+                logged: true,
+            }),
+        };
+        self.emit(Some(step_key), body);
+    }
+
+    fn event(&self, step_key: Option<&str>, body: EventBody) -> Event {
+        Event { run_id: self.run_id.clone(), time: now(), step_key: step_key.map(str::to_owned), body }
+    }
+
+    /// The latest materialization of `asset`, of this run or an earlier one.
+    fn latest(&self, asset: &str) -> Result<Option<Materialization>, EventLogError> {
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        if reader.is_none() {
+            *reader = EventReader::open(self.home)?;
+        }
+        let Some(reader) = reader.as_ref() else { return Ok(None) };
+        Ok(reader.materializations(asset, 1)?.pop())
+    }
+
+    /// The component of `lent`, compiled when it is first asked for.
+    pub fn component<'a>(&self, lent: &'a Lent, stage: &Stage) -> Outcome<&'a Component> {
+        let component = lent.component(self.sandbox, self.builtins);
+        component.map_err(|error| StepFailure::of_component(stage.clone(), lent, error).into())
+    }
+
+    pub fn call<'a>(&'a self, lent: &'a Lent, component: &'a Component) -> Call<'a> {
+        let Self { budget, interrupt, strict, .. } = self;
+        Call { component, grant: &lent.grant, budget, interrupt, strict: *strict }
+    }
+
+    /// What is recorded of the stored output of `asset`.
+    pub fn upstream(&self, asset: &Asset, stage: &Stage) -> Outcome<StoredOutput> {
+        let failed = |class, message: String| StepFailure::new(class, stage.clone(), message);
+        let recorded = self.latest(&asset.name).map_err(|error| failed(FailureClass::Storage, error.to_string()))?;
+        let config = match &recorded {
+            Some(recorded) => recorded.body.output_config.clone(),
+            None => written(asset.config.as_ref()),
+        };
+        // What was recorded names the environment, and does not show it.
+        let output_config = match config {
+            serde_json::Value::Null => config,
+            config => Setting::from_written(&config).resolve(self.environment).map_err(|unresolved| {
+                failed(FailureClass::Definitions, format!("cannot tell how `{}` was stored: {unresolved}", asset.name))
+            })?,
+        };
+        let definition_metadata = asset.metadata.clone();
+        let unknown = StoredOutput {
+            output_name: OUTPUT.to_owned(),
+            output_config,
+            definition_metadata,
+            ..StoredOutput::default()
+        };
+        Ok(match recorded {
+            Some(recorded) => StoredOutput {
+                run_id: Some(recorded.run_id),
+                step_key: recorded.step_key,
+                stored_metadata: recorded.body.metadata,
+                data_version: recorded.body.data_version,
+                ..unknown
+            },
+            None => unknown,
+        })
+    }
+
+    /// What a load gave: one part, of no partition.
+    pub fn loaded(&self, manager: &Lent, asset: &Asset, stage: Stage, report: Report<Loaded>) -> Outcome<LoadedAsset> {
+        let Report { outcome, receipt, log } = report;
+        let doing = format!("cannot load `{}` with the I/O manager `{}`", asset.name, manager.name);
+        let run_first = format!("if it was not stored yet, run it first: airlock run {}", asset.name);
+        let loaded = outcome.map_err(|failure| {
+            let is_missing = matches!(&failure, Failure::Guest { error } if error.code == "not-found");
+            let failed = StepFailure::of_call(stage.clone(), &doing, manager, failure, receipt.clone());
+            if is_missing { failed.help(run_first.clone()) } else { failed }
+        })?;
+        let wrong = |what: &str| StepFailure::new(FailureClass::Error, stage.clone(), format!("{doing}: {what}"));
+        match loaded.value.parts.as_slice() {
+            [] => return Err(wrong("it has no stored value").help(run_first).into()),
+            [part] if part.key.is_none() => {}
+            _ => return Err(wrong("it came in parts with keys, and the asset has no partitions").into()),
+        }
+        let metadata = value::keepable(loaded.metadata);
+        Ok(LoadedAsset { value: loaded.value, metadata, receipt, log, events: loaded.events })
+    }
+}

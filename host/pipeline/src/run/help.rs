@@ -1,0 +1,108 @@
+//! What to do about a failure: the lines that would allow what was denied, and the limit to raise.
+
+use airlock_sandbox::grant::{Access, Scope};
+use airlock_sandbox::limits::{Limit, LimitExceeded};
+use airlock_sandbox::report::{Denial, Operation, Rule};
+
+use super::lend::Lent;
+use crate::definitions::{Mount, MountPath, Setting};
+
+/// What would allow `denial`: a sentence, and the lines to add to the definitions where there are some.
+pub(super) fn allow(denial: &Denial, lent: &Lent) -> String {
+    let mount_of =
+        |guest_path: &str| lent.definition.mounts.iter().find(|mount| mount.guest_path.as_str() == guest_path);
+    let lines = |mount: String| format!("{}\n{mount}", lent.table);
+    match &denial.rule {
+        Rule::NotMounted => {
+            let access = if denial.operation == Operation::Read { Access::Read } else { Access::Write };
+            let line = mount_line(&directory_of(&denial.subject), "\"…\"", access, None);
+            format!("to lend it a directory there, name the directory:\n{}", lines(line))
+        }
+        Rule::ReadOnly { loading: true, .. } => {
+            "an I/O manager does not write while it loads; nothing allows it".to_owned()
+        }
+        Rule::ReadOnly { mount, loading: false } => match mount_of(mount) {
+            Some(mount) => format!(
+                "to let it write there:\n{}",
+                lines(changed(mount, Access::Write, if lent.is_op { Scope::Output } else { mount.scope }))
+            ),
+            None => format!("to let it write there, lend {mount} with access = \"write\" in {}", lent.table),
+        },
+        Rule::OutOfScope { mount, .. } => match mount_of(mount) {
+            Some(mount) => format!(
+                "to lend it the whole directory instead of the paths of one output:\n{}",
+                lines(changed(mount, mount.access, Scope::Mount))
+            ),
+            None => format!("to lend it the whole directory, lend {mount} with scope = \"mount\" in {}", lent.table),
+        },
+        Rule::Escape { mount } => {
+            format!(
+                "nothing leads out of {mount}: lend the directory that the path leads to as a mount of its own in {}",
+                lent.table
+            )
+        }
+        Rule::Reserved => "nothing allows it: these are Airlock's own files".to_owned(),
+        Rule::NotAFile => "nothing allows it: links, FIFOs, devices and sockets are never lent".to_owned(),
+        Rule::NoNetwork => "nothing allows it: the network is not lent".to_owned(),
+    }
+}
+
+/// The lines that raise the limit, where a definition sets it.
+pub(super) fn raise(exceeded: &LimitExceeded, lent: &Lent) -> Option<String> {
+    let setting = exceeded.limit.setting()?;
+    let doubled = exceeded.allowed.saturating_mul(2);
+    let value = match exceeded.limit {
+        Limit::Memory | Limit::Disk => format!("\"{}\"", size(doubled)),
+        Limit::Time | Limit::CpuTime => format!("\"{}s\"", doubled.div_ceil(1000)),
+        _ => doubled.to_string(),
+    };
+    Some(format!("to allow more:\n{}\nlimits.{setting} = {value}", lent.table))
+}
+
+fn size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = units.iter().find(|(shift, _)| bytes.is_multiple_of(1 << shift) && bytes >> shift > 0);
+    whole.map_or_else(|| format!("{bytes}B"), |(shift, unit)| format!("{}{unit}", bytes >> shift))
+}
+
+/// The directory to lend so that `subject` can be reached: the one that holds it, or itself below `/`.
+fn directory_of(subject: &str) -> String {
+    match subject.rsplit_once('/') {
+        Some((directory, _)) if !directory.is_empty() => directory.to_owned(),
+        _ => subject.to_owned(),
+    }
+}
+
+fn changed(mount: &Mount, access: Access, scope: Scope) -> String {
+    let scope = (scope != Scope::Output).then_some(scope);
+    match &mount.source {
+        MountPath::Directory(path) => mount_line(mount.guest_path.as_str(), &toml_setting(path), access, scope),
+        MountPath::Memory => mount_line(mount.guest_path.as_str(), "", access, scope),
+    }
+}
+
+/// `mounts."/data" = { path = "data", access = "read" }`; in memory where `path` is empty.
+fn mount_line(guest_path: &str, path: &str, access: Access, scope: Option<Scope>) -> String {
+    let source = if path.is_empty() { "memory = true".to_owned() } else { format!("path = {path}") };
+    let access = if access == Access::Read { "read" } else { "write" };
+    let scope = if scope == Some(Scope::Mount) { ", scope = \"mount\"" } else { "" };
+    format!("mounts.{} = {{ {source}, access = \"{access}\"{scope} }}", quoted(guest_path))
+}
+
+fn toml_setting(setting: &Setting) -> String {
+    match setting {
+        Setting::Environment(reference) => format!("{{ \"$env\" = {} }}", quoted(&reference.name)),
+        other => quoted(&other.shown()),
+    }
+}
+
+/// `text` as a TOML string; a JSON string is one.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// `name` as a TOML key: bare where it can be.
+pub(super) fn toml_key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { quoted(name) }
+}

@@ -1,0 +1,133 @@
+//! What the definitions lend a component, with what the environment has: resolved when a run starts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use airlock_sandbox::component::ComponentError;
+use airlock_sandbox::grant::{DirectoryPath, Grant, GrantError, MountGrant, MountSource};
+use airlock_sandbox::mount::MemoryDirectory;
+use airlock_sandbox::{Component, Sandbox};
+use serde_json::Value;
+
+use super::help::toml_key;
+use crate::definitions::{
+    Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, Setting, UnresolvedSetting,
+    beside,
+};
+use crate::event::ManagerUse;
+use crate::home::Home;
+
+/// The directories in memory, which live as long as the process: by whom they are lent to, and the guest path.
+pub(super) type MemoryDirectories = Arc<Mutex<HashMap<(String, String), MemoryDirectory>>>;
+
+/// A component, ready to be called but for its code, which is compiled when it is first needed.
+#[derive(Debug)]
+pub(super) struct Lent {
+    /// Its name in the definitions.
+    pub name: String,
+    /// Whether it is an op; otherwise it is an I/O manager.
+    pub is_op: bool,
+    /// The table of the definitions that says what it is lent: `[io.lake]`.
+    pub table: String,
+    /// What the definitions say of it.
+    pub definition: ComponentUse,
+    /// What it is lent.
+    pub grant: Grant,
+    /// Its configuration.
+    pub config: Value,
+    component: OnceLock<Result<Component, ComponentError>>,
+}
+
+/// What is needed to lend.
+pub(super) struct Lender<'a> {
+    pub home: &'a Home,
+    pub environment: &'a Environment,
+    pub memory: &'a MemoryDirectories,
+    /// What is wrong.
+    pub problems: Vec<Diagnostic>,
+}
+
+impl Lender<'_> {
+    /// What the component of `definition` is lent. Whatever is wrong with it becomes a problem.
+    pub fn lend(&mut self, name: &str, is_op: bool, definition: &ComponentUse) -> Option<Lent> {
+        let key = toml_key(name);
+        let table = if is_op { format!("[assets.{key}.component]") } else { format!("[io.{key}]") };
+        let mounts: Vec<Option<MountGrant>> = definition.mounts.iter().map(|mount| self.mount(&table, mount)).collect();
+        let mut environment = BTreeMap::new();
+        for (name, value) in &definition.environment {
+            if let Some(value) = self.resolve(value.resolve_text(self.environment)) {
+                environment.insert(name.clone(), value);
+            }
+        }
+        let config = self.resolve(definition.config.resolve(self.environment));
+        let limits = self.resolve(definition.limits.resolve(self.environment));
+        let mounts = mounts.into_iter().collect::<Option<Vec<_>>>()?;
+        let grant = Grant::new(mounts, environment, limits?)
+            .map_err(|error| self.problems.push(Diagnostic::new(format!("{table}: {error}"))))
+            .ok()?;
+        let (name, definition) = (name.to_owned(), definition.clone());
+        Some(Lent { name, is_op, table, definition, grant, config: config?, component: OnceLock::new() })
+    }
+
+    /// The value, where nothing is wrong with it.
+    pub fn resolve<T>(&mut self, resolved: Result<T, UnresolvedSetting>) -> Option<T> {
+        resolved.map_err(|unresolved| self.problems.push(unresolved.into())).ok()
+    }
+
+    fn mount(&mut self, table: &str, mount: &Mount) -> Option<MountGrant> {
+        let source = match &mount.source {
+            MountPath::Directory(setting) => MountSource::Directory(self.directory(mount, setting)?),
+            MountPath::Memory => {
+                let key = (table.to_owned(), mount.guest_path.to_string());
+                let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+                MountSource::Memory(memory.entry(key).or_default().clone())
+            }
+        };
+        let Mount { guest_path, access, scope, .. } = mount;
+        Some(MountGrant { guest_path: guest_path.clone(), source, access: *access, scope: *scope })
+    }
+
+    fn directory(&mut self, mount: &Mount, setting: &Setting) -> Option<DirectoryPath> {
+        let text = self.resolve(setting.resolve_text(self.environment))?;
+        let refuse = |message: String| Diagnostic::at(&mount.position, message);
+        let problem =
+            match DirectoryPath::new(&beside(&mount.position, Path::new(&text)), &[self.home.directory().to_owned()]) {
+                Ok(directory) => return Some(directory),
+                Err(error) => match (setting, error) {
+                    // What the environment has is not shown.
+                    (Setting::Environment(reference), GrantError::DangerousRoot { reason, .. }) => {
+                        refuse(format!("what {} names cannot be lent: {reason}", reference.name))
+                    }
+                    (Setting::Environment(reference), _) => {
+                        refuse(format!("what {} names is not a directory that can be lent", reference.name))
+                    }
+                    (_, error) => refuse(error.to_string()),
+                },
+            };
+        self.problems.push(problem);
+        None
+    }
+}
+
+impl Lent {
+    /// The component, compiled when it is first asked for.
+    pub fn component(&self, sandbox: &Sandbox, builtins: Builtins) -> Result<&Component, &ComponentError> {
+        let load = || match &self.definition.component {
+            ComponentSource::File(path) => sandbox.load(path),
+            ComponentSource::Builtin(name) => match builtins.iter().find(|(builtin, _)| builtin == name) {
+                Some((_, bytes)) => sandbox.load_bytes(&format!("builtin:{name}"), bytes),
+                None => Err(ComponentError::Read {
+                    path: PathBuf::from(format!("builtin:{name}")),
+                    reason: "this program has no such component".to_owned(),
+                }),
+            },
+        };
+        self.component.get_or_init(load).as_ref()
+    }
+
+    /// What is recorded of it.
+    pub fn manager_use(&self, component: &Component) -> ManagerUse {
+        ManagerUse { name: self.name.clone(), digest: component.digest().to_owned() }
+    }
+}
