@@ -1,15 +1,21 @@
 //! What people are told when something that the libraries did has failed.
 
 use airlock_pipeline::run::{FailureClass, LoadError, RunError, StepFailure};
-use airlock_sandbox::report::{Denial, Failure, Log, LogLine, Receipt, Trap};
+use airlock_sandbox::report::{Denial, Failure, Log, LogLine, Receipt};
+use airlock_sandbox::text::safe_line;
 use console::style;
 
 use crate::error::{Error, ExitStatus, Report};
 use crate::output::tell;
-use crate::render::{quoted, safe_name};
+use crate::render::{quoted, safe_name, size, word};
 
 /// Bytes of a component's or a command's standard error that are shown.
 const STDERR_SHOWN: usize = 4 << 10;
+/// Denials that an error names beside the first.
+const DENIALS_SHOWN: usize = 4;
+/// Lines of a component's log that are shown, and bytes of each.
+const LOG_LINES_SHOWN: usize = 100;
+const LOG_LINE_SHOWN: usize = 1 << 10;
 /// Frames of a backtrace that are shown.
 const FRAMES_SHOWN: usize = 12;
 
@@ -43,12 +49,16 @@ fn of_step(message: String, failure: &StepFailure) -> Report {
 }
 
 fn with_trace(report: Report, backtrace: &[String], stderr: &str) -> Report {
-    let mut frames: Vec<String> =
-        backtrace.iter().take(FRAMES_SHOWN).map(|frame| format!("  at {}", safe_name(frame))).collect();
-    if backtrace.len() > FRAMES_SHOWN {
-        frames.push(format!("  and {} more", backtrace.len() - FRAMES_SHOWN));
+    // The numbers of functions whose names were stripped tell nothing.
+    let is_named = |frame: &String| !frame.starts_with("function ");
+    let mut frames: Vec<String> = backtrace.iter().map(|frame| format!("\n  at {}", safe_name(frame))).collect();
+    let hidden = frames.len().saturating_sub(FRAMES_SHOWN);
+    frames.truncate(FRAMES_SHOWN);
+    if hidden > 0 {
+        frames.push(format!("\n  and {hidden} more"));
     }
-    let report = if frames.is_empty() { report } else { report.note(format!("it was here:\n{}", frames.join("\n"))) };
+    let report =
+        if backtrace.iter().any(is_named) { report.note(format!("it was here:{}", frames.concat())) } else { report };
     if stderr.trim().is_empty() {
         return report;
     }
@@ -61,15 +71,20 @@ pub fn call(name: &str, function: &str, failure: &Failure, receipt: &Receipt, re
     let report = match failure {
         Failure::Denied { denial, error } => {
             let mut report = Report::new(status, format!("{function} of {name} was denied: {denial}"));
-            for other in receipt.denials.list.iter().filter(|other| *other != denial) {
+            let others: Vec<&Denial> = receipt.denials.list.iter().filter(|other| *other != denial).collect();
+            for other in others.iter().take(DENIALS_SHOWN) {
                 report = report.note(format!("denied as well: {other}"));
+            }
+            if others.len() > DENIALS_SHOWN {
+                report = report.note(format!("and {} more", others.len() - DENIALS_SHOWN));
             }
             error.iter().fold(report, |report, error| report.note(format!("then {error}")))
         }
         failure => Report::new(status, format!("{function} of {name}: {failure}")),
     };
     let report = match innermost(failure) {
-        Failure::Trap { trap: Trap { backtrace, stderr, .. } } => with_trace(report, backtrace, stderr),
+        // What it wrote to its standard error was told with its log.
+        Failure::Trap { trap } => with_trace(report, &trap.backtrace, ""),
         _ => report,
     };
     let report = match failure {
@@ -124,13 +139,17 @@ fn tell_denial(denial: &Denial) {
     tell(format!("{} {denial}", style("denied:").for_stderr().yellow()));
 }
 
-/// Tells what a component said.
+/// Tells the end of what a component said.
 pub fn tell_log(log: &Log) {
-    for LogLine { level, text } in &log.lines {
-        let level = crate::render::word(level);
-        tell(format!("{} {text}", style(format!("{level}:")).for_stderr().dim()));
+    let hidden = log.lines.len().saturating_sub(LOG_LINES_SHOWN);
+    if hidden > 0 {
+        tell(style(format!("({hidden} lines of log before)")).for_stderr().dim());
+    }
+    for LogLine { level, text } in log.lines.iter().skip(hidden) {
+        let level = style(format!("{}:", word(level))).for_stderr().dim();
+        tell(format!("{level} {}", safe_line(text, LOG_LINE_SHOWN)));
     }
     if log.dropped > 0 {
-        tell(format!("({} bytes of log more)", log.dropped));
+        tell(style(format!("({} of log more, which were dropped)", size(log.dropped))).for_stderr().dim());
     }
 }

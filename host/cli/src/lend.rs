@@ -15,6 +15,9 @@ use crate::error::Error;
 use crate::places;
 use crate::render::word;
 
+/// Mounts that an error proposes.
+const MOUNTS_SHOWN: usize = 4;
+
 /// What a component is lent. Nothing where nothing is given.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What the component is lent")]
@@ -88,44 +91,67 @@ impl LendArguments {
         Ok(Grant::new(mounts, environment, limits)?)
     }
 
-    /// The options that would allow what was denied, each once; `location` is where the value lies.
+    /// The options that would allow what was denied; `location` is where the value lies.
     pub fn remedies(&self, denials: &Denials, location: &Location) -> Vec<String> {
-        let mut remedies: Vec<String> = Vec::new();
+        let mut mounts: Vec<MountOption> = Vec::new();
+        let mut storing_only = false;
         for denial in &denials.list {
-            if let Some(remedy) = self.remedy(denial, location)
-                && !remedies.contains(&remedy)
-            {
-                remedies.push(remedy);
+            storing_only |= matches!(denial.rule, Rule::ReadOnly { loading: true, .. });
+            let Some(mount) = self.remedy(denial, location) else { continue };
+            match mounts.iter_mut().find(|other| other.guest == mount.guest) {
+                Some(other) => other.widen(&mount),
+                None => mounts.push(mount),
             }
+        }
+        let mut remedies = Vec::new();
+        if storing_only {
+            remedies.push("a component that loads may not write, whatever it is lent".to_owned());
+        }
+        if !mounts.is_empty() {
+            let lines: Vec<String> =
+                mounts.iter().take(MOUNTS_SHOWN).map(|mount| format!("\n--mount {mount}")).collect();
+            remedies.push(format!("to allow it, lend it so:{}", lines.concat()));
+        } else if !denials.list.is_empty() && !storing_only {
+            remedies.push("no option allows this".to_owned());
         }
         remedies
     }
 
-    fn remedy(&self, denial: &Denial, location: &Location) -> Option<String> {
-        let current = |guest: &str| self.mounts.iter().find(|mount| mount.guest.as_str() == guest);
-        let change = |mount: MountOption| format!("to allow it, lend it so:\n--mount {mount}");
+    /// The mount that would allow what was denied, where one would.
+    fn remedy(&self, denial: &Denial, location: &Location) -> Option<MountOption> {
+        let current = |guest: &str| self.mounts.iter().find(|mount| mount.guest.as_str() == guest).cloned();
         match &denial.rule {
             Rule::NotMounted => {
                 let access = if denial.operation == Operation::Read { Access::Read } else { Access::Write };
                 let (guest, below) = split_first(&denial.subject)?;
                 let own = below.strip_prefix(location.as_str()).is_some_and(|rest| rest.starts_with(['.', '/']));
                 let scope = if own { Scope::Output } else { Scope::Mount };
-                let host = PathBuf::from("DIRECTORY");
-                let mount = MountOption { host, guest: GuestPath::new(guest).ok()?, access, scope };
-                Some(format!("to allow it, lend a directory there:\n--mount {mount}"))
+                Some(MountOption {
+                    host: PathBuf::from("DIRECTORY"),
+                    guest: GuestPath::new(guest).ok()?,
+                    access,
+                    scope,
+                })
             }
-            Rule::ReadOnly { mount, loading: false } => {
-                Some(change(MountOption { access: Access::Write, ..current(mount)?.clone() }))
-            }
-            Rule::OutOfScope { mount, .. } => {
-                Some(change(MountOption { scope: Scope::Mount, ..current(mount)?.clone() }))
-            }
-            Rule::ReadOnly { loading: true, .. } => {
-                Some("a component that loads cannot write; store with it".to_owned())
-            }
-            Rule::Escape { .. } | Rule::Reserved | Rule::NotAFile | Rule::NoNetwork => {
-                Some("no option allows this".to_owned())
-            }
+            Rule::ReadOnly { mount, loading: false } => Some(MountOption { access: Access::Write, ..current(mount)? }),
+            Rule::OutOfScope { mount, .. } => Some(MountOption { scope: Scope::Mount, ..current(mount)? }),
+            Rule::ReadOnly { loading: true, .. }
+            | Rule::Escape { .. }
+            | Rule::Reserved
+            | Rule::NotAFile
+            | Rule::NoNetwork => None,
+        }
+    }
+}
+
+impl MountOption {
+    /// Lends also what `other` lends.
+    fn widen(&mut self, other: &Self) {
+        if other.access == Access::Write {
+            self.access = Access::Write;
+        }
+        if other.scope == Scope::Mount {
+            self.scope = Scope::Mount;
         }
     }
 }
@@ -263,5 +289,15 @@ mod tests {
         let rule = Rule::OutOfScope { mount: "/data".to_owned(), scope: "a/b".to_owned() };
         let shown = remedy(&read, Operation::Read, "/data/c", rule);
         assert!(shown.ends_with("--mount ./data::/data:read:mount"), "{shown}");
+        assert_eq!(remedy(&read, Operation::Network, "a TCP socket", Rule::NoNetwork), "no option allows this");
+    }
+
+    #[test]
+    fn denials_of_one_directory_are_answered_by_one_mount() {
+        let denied =
+            |operation, subject: &str| Denial { operation, subject: subject.to_owned(), rule: Rule::NotMounted };
+        let list = vec![denied(Operation::Write, "/data/a/b.bin"), denied(Operation::Read, "/data/c.bin")];
+        let remedies = lend(&[]).remedies(&Denials { list, unlisted: 0 }, &Location::asset(&["a", "b"]));
+        assert_eq!(remedies, ["to allow it, lend it so:\n--mount DIRECTORY::/data:write:mount"]);
     }
 }

@@ -209,7 +209,8 @@ pub fn metadata(entries: &[MetadataEntry]) -> Vec<String> {
 
 /// Text that somebody else wrote, in lines, each begun with `margin`.
 pub fn quoted(text: &str, limit: usize, margin: &str) -> String {
-    let shown: Vec<String> = safe(text.trim_end(), limit).lines().map(|line| format!("{margin}{line}")).collect();
+    let shown: Vec<String> =
+        safe(text.trim_matches('\n').trim_end(), limit).lines().map(|line| format!("{margin}{line}")).collect();
     shown.join("\n")
 }
 
