@@ -1,5 +1,6 @@
 //! Ctrl-C: the first ends what goes on cleanly, the second at once.
 
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use airlock_sandbox::Interrupt;
@@ -19,7 +20,9 @@ pub fn on_signal() -> Result<Interrupt, Error> {
             std::process::exit(INTERRUPTED);
         }
         triggered.interrupt();
-        tell("interrupted: ending cleanly; once more ends at once");
+        // Takes the place of a line of progress and of the terminal's own `^C`.
+        let clear = if std::io::stderr().is_terminal() { "\r\u{1b}[K" } else { "" };
+        tell(format!("{clear}interrupted: ending cleanly; once more ends at once"));
     })
     .map_err(|error| Report::new(ExitStatus::Internal, format!("cannot listen for Ctrl-C: {error}")))?;
     Ok(interrupt)

@@ -68,9 +68,8 @@ impl Events {
 
 fn line(recorded: &RecordedEvent) -> String {
     let event = &recorded.event;
-    let time = event.time.to_string();
-    let time = time.split_once('T').map_or(time.as_str(), |(_, time)| time);
-    let time = time.get(..12).unwrap_or(time).trim_end_matches('Z');
+    let time = format!("{:.3}", event.time);
+    let time = time.split_once('T').map_or(time.as_str(), |(_, time)| time).trim_end_matches('Z');
     let kind = format!("{:<21}", event.body.kind());
     let kind = match event.body {
         EventBody::RunFailure { .. } | EventBody::StepFailure(_) => style(kind).red(),
@@ -80,9 +79,7 @@ fn line(recorded: &RecordedEvent) -> String {
     let step = event.step_key.as_deref().map(safe_name).unwrap_or_default();
     let detail = detail(&event.body);
     let separator = if step.is_empty() || detail.is_empty() { "" } else { ": " };
-    format!("{} {kind} {step}{separator}{}", style(format!("{time:<12}")).dim(), safe_line(&detail, DETAIL))
-        .trim_end()
-        .to_owned()
+    format!("{} {kind} {step}{separator}{}", style(time).dim(), safe_line(&detail, DETAIL)).trim_end().to_owned()
 }
 
 fn detail(body: &EventBody) -> String {

@@ -84,7 +84,16 @@ impl Run {
         }
         for step in &result.steps {
             if let Some(failed) = &step.failure {
-                failure::step(&step.key, failed).note(log_of(&result, step)).show();
+                let report = failure::step(&step.key, failed);
+                let report = match &step.log {
+                    Some(_) => report.hint(format!(
+                        "`airlock logs {} {}` shows what it printed",
+                        result.run_id,
+                        safe_name(&step.key)
+                    )),
+                    None => report,
+                };
+                report.show();
             }
         }
         if let Some(error) = &result.event_log_error {
@@ -165,13 +174,6 @@ fn denials(step: &str, receipt: &Receipt) -> Vec<String> {
     denied.collect()
 }
 
-fn log_of(result: &RunResult, step: &StepResult) -> String {
-    match &step.log {
-        Some(_) => format!("what it printed: `airlock logs {} {}`", result.run_id, safe_name(&step.key)),
-        None => String::new(),
-    }
-}
-
 fn show(result: &RunResult, denials: &[String]) -> Result<(), Error> {
     let mut output = Output::new();
     for line in lines(&result.steps) {
@@ -213,8 +215,11 @@ fn summary(result: &RunResult) -> String {
         (number(|status| *status == StepStatus::Canceled), "interrupted"),
     ];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let steps = count(result.steps.len(), "step");
-    format!("run {}: {steps}, {}, in {}", result.run_id, parts.join(", "), time(result.time))
+    let steps = match parts.as_slice() {
+        [_] if result.exit_code() == 0 => format!("{} done", count(result.steps.len(), "step")),
+        parts => parts.join(", "),
+    };
+    format!("run {}: {steps} in {}", result.run_id, time(result.time))
 }
 
 #[cfg(test)]
