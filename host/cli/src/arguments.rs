@@ -42,7 +42,7 @@ Examples:
 /// nothing else.
 #[derive(Debug, Parser)]
 #[command(name = "airlock", version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
-#[command(disable_help_subcommand = true, max_term_width = 80)]
+#[command(max_term_width = 80)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn every_verb_shows_examples() {
-        for verb in Arguments::command().get_subcommands() {
+        let command = Arguments::command();
+        for verb in command.get_subcommands() {
             let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains(&format!("airlock {}", verb.get_name())), "{} has no example", verb.get_name());
         }

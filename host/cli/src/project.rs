@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use airlock_pipeline::event::{EventLogError, RunSearch, RunSummary};
-use airlock_pipeline::{Definitions, EventReader, Home, Runner};
+use airlock_pipeline::{Definitions, Diagnostic, Diagnostics, EventReader, Home, Runner};
+use airlock_sandbox::text::safe;
 
 use crate::arguments::ProjectArguments;
 use crate::builtin::BUILTINS;
@@ -43,16 +44,16 @@ pub struct Project {
 }
 
 impl Project {
-    /// Reads the definitions.
+    /// Reads the definitions, and tells every mistake in them.
     pub fn read(arguments: &ProjectArguments) -> Result<Self, Error> {
         let path = find(arguments.file.as_deref())?;
-        let home = Home::locate(&path);
-        let definitions =
-            Definitions::read(&path, arguments.profile.as_deref(), &home, BUILTINS).map_err(|mistakes| {
-                tell(mistakes.render());
-                let count = render::count(mistakes.list.len(), "mistake");
-                Error::usage(format!("{count} in the definitions: {}", path.display()))
-            })?;
+        Self::read_file(&path, arguments.profile.as_deref()).map_err(|mistakes| tell_mistakes(&path, &mistakes))
+    }
+
+    /// Reads the definitions in the file at `path`.
+    pub fn read_file(path: &Path, profile: Option<&str>) -> Result<Self, Diagnostics> {
+        let home = Home::locate(path);
+        let definitions = Definitions::read(path, profile, &home, BUILTINS)?;
         Ok(Self { definitions: Arc::new(definitions), home })
     }
 
@@ -60,6 +61,17 @@ impl Project {
     pub fn runner(&self) -> Result<Runner, Error> {
         Ok(Runner::new(Arc::clone(&self.definitions), self.home.clone(), places::sandbox()?, BUILTINS))
     }
+}
+
+/// Tells the mistakes in the definitions at `path`, and gives how the command ends for them.
+pub fn tell_mistakes(path: &Path, mistakes: &Diagnostics) -> Error {
+    if let [Diagnostic { position: None, message, help }] = mistakes.list.as_slice() {
+        let report = Error::usage(safe(message, usize::MAX));
+        return help.iter().fold(report, Report::hint).into();
+    }
+    tell(safe(&mistakes.render(), usize::MAX));
+    let count = render::count(mistakes.list.len(), "mistake");
+    Error::usage(format!("{count} in the definitions: {}", path.display())).into()
 }
 
 /// Opens the record of runs of the definitions that `arguments` name; they are not read. Absent before the first run.

@@ -12,7 +12,7 @@ use crate::arguments::{FormatArgument, ProjectArguments};
 use crate::builtin::ComponentName;
 use crate::error::{Error, ExitStatus, Report};
 use crate::output::{Format, Output, tell};
-use crate::project::Project;
+use crate::project::{self, Project};
 use crate::render::{Fields, count, safe_name, setting, word};
 
 const HELP: &str = "\
@@ -56,7 +56,19 @@ enum Role {
 impl Check {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
-        let project = Project::read(&self.project)?;
+        let path = project::find(self.project.file.as_deref())?;
+        let project = match Project::read_file(&path, self.project.profile.as_deref()) {
+            Ok(project) => project,
+            Err(mistakes) if self.format.format == Format::Human => {
+                return Err(project::tell_mistakes(&path, &mistakes));
+            }
+            Err(mistakes) => {
+                let mut output = Output::new();
+                output.json_items(self.format.format, "mistakes", &mistakes.list)?;
+                output.finish()?;
+                return Ok(ExitStatus::Usage);
+            }
+        };
         let definitions = &project.definitions;
         let mut checked = Vec::new();
         let mut failed = None;

@@ -21,8 +21,8 @@ Examples:
 #[command(after_help = HELP)]
 pub struct Runs {
     /// How many at most
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// The definitions; otherwise the nearest airlock.toml, from the current directory upwards
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -34,7 +34,7 @@ impl Runs {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let (_, reader) = project::events(self.file.as_deref())?;
-        let filter = RunFilter { limit: self.limit, ..RunFilter::default() };
+        let filter = RunFilter { limit: usize::try_from(self.limit).unwrap_or(usize::MAX), ..RunFilter::default() };
         let runs = reader.map_or(Ok(Vec::new()), |reader| reader.runs(&filter)).map_err(event_log)?;
         let mut output = Output::new();
         if self.format.format != Format::Human {
