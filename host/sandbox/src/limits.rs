@@ -26,7 +26,7 @@ pub const MEMORIES: usize = 16;
 pub const TABLES: usize = 256;
 /// Elements of all tables of a component together.
 pub const TABLE_ELEMENTS: usize = 200_000;
-/// Core instances of a component.
+/// Instances of a component: core instances as it runs, and before that all those that its bytes stand for.
 pub const INSTANCES: usize = 1024;
 /// Bytes of one request for random numbers.
 pub const RANDOM_BYTES: u64 = MIB;
@@ -48,6 +48,8 @@ pub const METADATA_LABEL_BYTES: usize = 256;
 pub const METADATA_VALUE_BYTES: usize = 64 << 10;
 /// Bytes of all metadata and events of a call together.
 pub const METADATA_BYTES: usize = 1 << 20;
+/// Parts of an asset key that a guest may name.
+pub const ASSET_KEY_PARTS: usize = 64;
 /// Materializations and observations that a call may log.
 pub const EVENTS: usize = 256;
 /// Bytes that are kept of an error's text.
@@ -77,6 +79,8 @@ pub const FUNCTION_BYTES: usize = 2 << 20;
 pub const FUNCTIONS: u64 = 200_000;
 /// Core modules of a component.
 pub const MODULES: usize = 64;
+/// Components and modules within one another.
+pub const NESTING: usize = 16;
 /// Bytes of a component's manifest section.
 pub const MANIFEST_BYTES: usize = 256 << 10;
 

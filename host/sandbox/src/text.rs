@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
-/// `text`, cut after `limit` bytes, with control and direction characters written out and lines that a CI system
-/// would obey made harmless. Line breaks and tabs stay.
+/// `text`, cut after `limit` bytes, with control, direction and invisible characters written out and what a CI system
+/// would obey made harmless: `::` at the start of a line, `##[` and its like anywhere. Line breaks and tabs stay.
 ///
 /// ```
 /// use airlock_sandbox::text::safe;
@@ -24,7 +24,8 @@ pub fn safe(text: &str, limit: usize) -> String {
     let mut line_start = true;
     let mut rest = kept;
     while let Some(character) = rest.chars().next() {
-        if line_start && (rest.starts_with("::") || rest.starts_with("##[") || rest.starts_with("##vso[")) {
+        let anywhere = ["##[", "##vso[", "##teamcity["].iter().any(|command| rest.starts_with(command));
+        if anywhere || (line_start && rest.starts_with("::")) {
             shown.push('\\');
         }
         line_start = character == '\n' || (line_start && character.is_whitespace());
@@ -56,7 +57,11 @@ fn push_safe(shown: &mut String, character: char) {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
     );
     let control = character.is_control() && character != '\n' && character != '\t';
-    if directional || control || matches!(character, '\u{feff}' | '\u{200b}'..='\u{200d}') {
+    let invisible = matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    );
+    if directional || control || invisible {
         shown.extend(character.escape_unicode());
     } else {
         shown.push(character);
@@ -75,8 +80,8 @@ mod tests {
 
     #[test]
     fn commands_of_ci_systems_are_harmless_on_every_line() {
-        let hostile = "ok\n::add-mask::x\n  ::stop-commands::y\n##[command]z\na::b";
-        let harmless = "ok\n\\::add-mask::x\n  \\::stop-commands::y\n\\##[command]z\na::b";
+        let hostile = "ok\n::add-mask::x\n  ::stop-commands::y\nz ##[command]z\na ##vso[task]b\na::b";
+        let harmless = "ok\n\\::add-mask::x\n  \\::stop-commands::y\nz \\##[command]z\na \\##vso[task]b\na::b";
         assert_eq!(safe(hostile, 1000), harmless);
     }
 

@@ -10,7 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,8 @@ use crate::text::sha256_text;
 
 /// From this size on a digest is worth a thread of its own.
 const BACKGROUND_DIGEST: u64 = 1 << 20;
+/// How often one who waits for a digest looks whether to go on.
+const DIGEST_CHECK: Duration = Duration::from_millis(50);
 
 /// The memory that the values of a run may take together, and where they go beyond it.
 #[derive(Clone, Debug)]
@@ -89,7 +92,7 @@ impl Value {
 
     /// Bytes of all parts.
     pub fn size(&self) -> u64 {
-        self.parts.iter().map(|part| part.content.size()).sum()
+        self.parts.iter().fold(0, |size, part| size.saturating_add(part.content.size()))
     }
 }
 
@@ -98,8 +101,45 @@ impl Value {
 pub struct Content {
     segments: Vec<Segment>,
     size: u64,
-    /// Held while it is computed, so that it is computed once.
-    digest: Arc<Mutex<Option<String>>>,
+    digest: Arc<SharedDigest>,
+}
+
+/// A digest that is computed once, by whoever comes first.
+#[derive(Debug, Default)]
+struct SharedDigest {
+    state: Mutex<DigestState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+enum DigestState {
+    #[default]
+    Unknown,
+    /// Somebody computes it.
+    Underway,
+    Known(String),
+}
+
+impl SharedDigest {
+    fn state(&self) -> MutexGuard<'_, DigestState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the caller is to compute it.
+    fn begin(&self) -> bool {
+        let mut state = self.state();
+        let unknown = matches!(*state, DigestState::Unknown);
+        if unknown {
+            *state = DigestState::Underway;
+        }
+        unknown
+    }
+
+    /// Ends what [`SharedDigest::begin`] began.
+    fn end(&self, state: DigestState) {
+        *self.state() = state;
+        self.changed.notify_all();
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -180,31 +220,50 @@ impl Content {
         Ok(bytes)
     }
 
-    /// `sha256:` and the digest of all bytes; computed once. `before` sees the length of each chunk before it is hashed
-    /// and may stop.
+    /// `sha256:` and the digest of all bytes; computed once. `check` is asked now and then whether to go on.
     ///
     /// # Errors
-    /// Those of reading and of `before`.
-    pub fn digest<E: From<io::Error>>(&self, mut before: impl FnMut(u64) -> Result<(), E>) -> Result<String, E> {
-        let mut digest = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(digest) = &*digest {
-            return Ok(digest.clone());
+    /// Those of reading and of `check`.
+    pub fn digest<E: From<io::Error>>(&self, mut check: impl FnMut() -> Result<(), E>) -> Result<String, E> {
+        loop {
+            if self.digest.begin() {
+                let computed = self.compute_digest(&mut check);
+                let known = computed.as_ref().map(|text| DigestState::Known(text.clone()));
+                self.digest.end(known.unwrap_or_default());
+                return computed;
+            }
+            let state = self.digest.state();
+            if let DigestState::Known(text) = &*state {
+                return Ok(text.clone());
+            }
+            drop(self.digest.changed.wait_timeout(state, DIGEST_CHECK));
+            check()?;
         }
-        let mut hash = HashWriter(Sha256::new());
-        self.reader().copy_to(&mut hash, |_, bytes| before(bytes))?;
-        let text = sha256_text(&hash.0.finalize());
-        *digest = Some(text.clone());
-        Ok(text)
     }
 
-    /// Begins to compute the digest on another thread, where there is much to do. Who asks for it waits for the rest.
+    fn compute_digest<E: From<io::Error>>(&self, mut check: impl FnMut() -> Result<(), E>) -> Result<String, E> {
+        let mut hash = HashWriter(Sha256::new());
+        self.reader().copy_to(&mut hash, |_, _| check())?;
+        Ok(sha256_text(&hash.0.finalize()))
+    }
+
+    /// Begins to compute the digest on another thread, where there is much to do and nobody does it yet. Who asks for it
+    /// waits for the rest; the thread ends once nobody can ask.
     pub(crate) fn digest_in_background(&self) {
-        if self.size >= BACKGROUND_DIGEST {
-            let content = self.clone();
-            // Where no thread can be had, or the content cannot be read, the one who asks computes it or sees why not.
-            let _ = std::thread::Builder::new().name("digest".to_owned()).spawn(move || {
-                let _ = content.digest(|_| Ok::<(), io::Error>(()));
-            });
+        if self.size < BACKGROUND_DIGEST || !self.digest.begin() {
+            return;
+        }
+        let content = self.clone();
+        let work = move || {
+            let wanted = || match Arc::strong_count(&content.digest) {
+                1 => Err(io::Error::other("nobody waits for the digest")),
+                _ => Ok(()),
+            };
+            let known = content.compute_digest(wanted).map(DigestState::Known);
+            content.digest.end(known.unwrap_or_default());
+        };
+        if std::thread::Builder::new().name("digest".to_owned()).spawn(work).is_err() {
+            self.digest.end(DigestState::Unknown);
         }
     }
 }
@@ -260,8 +319,8 @@ impl ContentReader {
 
     /// Bytes that are left to read.
     pub fn left(&self) -> u64 {
-        let rest = self.content.segments.iter().skip(self.segment);
-        rest.map(Segment::length).sum::<u64>() - self.position
+        let rest = self.content.segments.iter().skip(self.segment).map(Segment::length);
+        rest.fold(0, u64::saturating_add) - self.position
     }
 
     /// Writes what is left to `target` and gives how many bytes that were. `before` sees the target and the length of
@@ -374,7 +433,7 @@ impl ContentWriter {
             self.close_chunk();
             self.append_to_spill(bytes)?;
         }
-        self.size += length;
+        self.size = self.size.saturating_add(length);
         Ok(())
     }
 
@@ -382,7 +441,7 @@ impl ContentWriter {
     pub fn append_file(&mut self, file: File, length: u64) {
         self.close_chunk();
         self.segments.push(Segment::File { file: Arc::new(file), offset: 0, length });
-        self.size += length;
+        self.size = self.size.saturating_add(length);
     }
 
     /// The content.
@@ -462,8 +521,20 @@ mod tests {
     #[test]
     fn the_digest_is_that_of_all_bytes() {
         let content = Content::from_bytes(b"abc", &budget(2)).unwrap();
-        let digest = content.digest(|_| Ok::<(), io::Error>(())).unwrap();
+        let digest = content.digest(|| Ok::<(), io::Error>(())).unwrap();
         assert_eq!(digest, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn who_asks_for_a_digest_that_is_underway_waits_for_it_or_gives_up() {
+        let content = Content::from_bytes(&vec![7; 3 * CHUNK], &budget(u64::MAX)).unwrap();
+        assert!(content.digest.begin());
+        let given_up = content.digest(|| Err(io::Error::other("no time left"))).unwrap_err();
+        assert_eq!(given_up.to_string(), "no time left");
+        content.digest.end(DigestState::Unknown);
+        content.digest_in_background();
+        let waited = content.digest(|| Ok::<(), io::Error>(())).unwrap();
+        assert_eq!(waited, content.compute_digest(|| Ok::<(), io::Error>(())).unwrap());
     }
 
     #[test]

@@ -5,9 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Store, UpdateDeadline};
 
-use super::engine::TICK;
 use super::outcome::Ended;
 use super::{Call, Interrupt, State};
 use crate::contract::wit_types;
@@ -91,15 +91,20 @@ thread_local! {
         tokio::runtime::Builder::new_current_thread().enable_time().build();
 }
 
-/// Counts the ticks during which the guest computes, and lets the timer run at each.
+/// Looks at each tick how long the guest, and the host for it, has computed, and lets the timer run.
 fn limit_computing(store: &mut Store<State>, allowed: Duration) {
-    let mut left = allowed.as_nanos() / TICK.as_nanos();
+    let started = thread_cpu_time();
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| match left.checked_sub(1) {
-        Some(rest) => {
-            left = rest;
-            Ok(UpdateDeadline::Yield(1))
+    store.epoch_deadline_callback(move |_| {
+        if thread_cpu_time().saturating_sub(started) > allowed {
+            return Err(LimitExceeded::new(Limit::CpuTime, millis(allowed)).into());
         }
-        None => Err(LimitExceeded::new(Limit::CpuTime, millis(allowed)).into()),
+        Ok(UpdateDeadline::Yield(1))
     });
+}
+
+/// How long this thread has computed.
+pub(super) fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

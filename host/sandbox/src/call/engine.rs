@@ -9,7 +9,7 @@ use wasmtime::{Config, Engine};
 use crate::limits::{NATIVE_STACK, WASM_STACK};
 
 /// How often a guest that computes gives the host a chance to end it.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(10);
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19);
 
 /// An engine with as few of WebAssembly's features as guests need; what is off cannot be attacked.

@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use wasmtime::Engine;
 use wasmtime::component::Component as Compiled;
 
@@ -79,7 +80,7 @@ impl Cache {
     /// The code at `path` if it is what this key wrote for `identity`. It is read whole before it is checked: a file
     /// that is mapped could change after the check.
     fn read(&self, path: &Path, identity: &blake3::Hash) -> Option<Vec<u8>> {
-        let file = OpenOptions::new().read(true).custom_flags(nonblocking()).open(path).ok()?;
+        let file = OpenOptions::new().read(true).custom_flags(open_flags(Links::Refuse)).open(path).ok()?;
         if !file.metadata().ok()?.is_file() {
             return None;
         }
@@ -132,9 +133,20 @@ fn identity(engine: &Engine, digest: &str) -> blake3::Hash {
     collect.0.finalize()
 }
 
-fn nonblocking() -> i32 {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+/// Flags that open no FIFO to wait for, and no link where `links` says so.
+pub(super) fn open_flags(links: Links) -> i32 {
+    let flags = match links {
+        Links::Follow => OFlags::NONBLOCK,
+        Links::Refuse => OFlags::NONBLOCK | OFlags::NOFOLLOW,
+    };
     i32::try_from(flags.bits()).unwrap_or(0)
+}
+
+/// What becomes of a path whose last part is a link.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Links {
+    Follow,
+    Refuse,
 }
 
 /// Makes `directory` for its owner alone, or checks that it is.
@@ -153,7 +165,7 @@ fn check_owner(path: &Path, metadata: &std::fs::Metadata) -> io::Result<()> {
 }
 
 fn read_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
-    let mut file = OpenOptions::new().read(true).custom_flags(nonblocking()).open(path)?;
+    let mut file = OpenOptions::new().read(true).custom_flags(open_flags(Links::Refuse)).open(path)?;
     let metadata = file.metadata()?;
     check_owner(path, &metadata)?;
     if !metadata.is_file() || metadata.len() != KEY_BYTES as u64 || metadata.mode() & 0o044 != 0 {

@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Encoding,
+    Parser, Payload,
+};
 
 use super::ComponentError;
 use crate::limits::{
-    COMPONENT_BYTES, FUNCTION_BYTES, FUNCTIONS, MANIFEST_BYTES, MEMORIES, MODULES, TABLE_ELEMENTS, TABLES,
+    COMPONENT_BYTES, FUNCTION_BYTES, FUNCTIONS, INSTANCES, MANIFEST_BYTES, MEMORIES, MODULES, NESTING, TABLE_ELEMENTS,
+    TABLES,
 };
 use crate::text::{safe_line, sha256_text};
 
@@ -224,57 +228,136 @@ struct Outline<'a> {
     manifest: Option<&'a [u8]>,
     functions: u64,
     modules: u64,
+    /// The components and modules that the walk is in, outermost first.
+    scopes: Vec<Scope>,
+}
+
+/// A component that the walk is in.
+#[derive(Default)]
+struct Scope {
+    /// What each component that can be instantiated here costs, by its index.
+    components: Vec<u64>,
+    /// Instances that one instance of this component makes, its own and those of components in it. A few bytes that
+    /// instantiate one another can stand for any number.
+    instances: u64,
 }
 
 impl<'a> Outline<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, ComponentError> {
         let mut outline = Self::default();
-        // Nested modules and components begin with a version and end with an end.
-        let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(|error| ComponentError::malformed(&error))? {
-                Payload::Version { encoding, .. } => {
-                    depth += 1;
-                    if encoding == Encoding::Module {
-                        outline.modules += 1;
-                        at_most("core modules", outline.modules, MODULES as u64)?;
-                    }
-                }
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::CodeSectionStart { count, .. } => {
-                    outline.functions += u64::from(count);
-                    at_most("functions", outline.functions, FUNCTIONS)?;
-                }
-                Payload::CodeSectionEntry(body) => {
-                    at_most("bytes in one function", body.range().len() as u64, FUNCTION_BYTES as u64)?;
-                }
-                Payload::ComponentImportSection(section) if depth == 1 => {
-                    for import in section {
-                        let import = import.map_err(|error| ComponentError::malformed(&error))?;
-                        outline.imports.push(import.name.name.to_owned());
-                    }
-                }
-                Payload::ComponentExportSection(section) if depth == 1 => {
-                    for export in section {
-                        let export = export.map_err(|error| ComponentError::malformed(&error))?;
-                        if export.kind == ComponentExternalKind::Instance {
-                            outline.exports.push(export.name.name.to_owned());
-                        }
-                    }
-                }
-                // The linkers of most languages leave a section of the core module where it was.
-                Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
-                    let data = section.data();
-                    at_most("bytes of manifest", data.len() as u64, MANIFEST_BYTES as u64)?;
-                    if outline.manifest.is_some_and(|other| other != data) {
-                        return Err(ComponentError::Manifest("there are two that differ".to_owned()));
-                    }
-                    outline.manifest = Some(data);
-                }
-                _ => {}
-            }
+            outline.take(payload.map_err(|error| ComponentError::malformed(&error))?)?;
         }
         Ok(outline)
+    }
+
+    fn take(&mut self, payload: Payload<'a>) -> Result<(), ComponentError> {
+        match payload {
+            Payload::Version { encoding, .. } => {
+                self.scopes.push(Scope { components: Vec::new(), instances: 1 });
+                at_most("nested components", self.scopes.len() as u64, NESTING as u64)?;
+                if encoding == Encoding::Module {
+                    self.modules += 1;
+                    at_most("core modules", self.modules, MODULES as u64)?;
+                }
+            }
+            Payload::End(_) => self.leave_scope()?,
+            Payload::CodeSectionStart { count, .. } => {
+                self.functions += u64::from(count);
+                at_most("functions", self.functions, FUNCTIONS)?;
+            }
+            Payload::CodeSectionEntry(body) => {
+                at_most("bytes in one function", body.range().len() as u64, FUNCTION_BYTES as u64)?;
+            }
+            Payload::InstanceSection(section) => self.count_instances(u64::from(section.count()))?,
+            Payload::ComponentInstanceSection(section) => {
+                for instance in section {
+                    match instance.map_err(|error| ComponentError::malformed(&error))? {
+                        ComponentInstance::Instantiate { component_index, .. } => {
+                            let cost = self.component_cost(0, component_index)?;
+                            self.count_instances(cost)?;
+                        }
+                        ComponentInstance::FromExports(_) => self.count_instances(1)?,
+                    }
+                }
+            }
+            Payload::ComponentAliasSection(section) => {
+                for alias in section {
+                    match alias.map_err(|error| ComponentError::malformed(&error))? {
+                        ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
+                            let cost = self.component_cost(count, index)?;
+                            self.add_component(cost);
+                        }
+                        ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
+                            return Err(ComponentError::Malformed(
+                                "a component is taken out of an instance".to_owned(),
+                            ));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    let import = import.map_err(|error| ComponentError::malformed(&error))?;
+                    if matches!(import.ty, ComponentTypeRef::Component(_)) {
+                        self.add_component(1);
+                    }
+                    if self.scopes.len() == 1 {
+                        self.imports.push(import.name.name.to_owned());
+                    }
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section {
+                    let export = export.map_err(|error| ComponentError::malformed(&error))?;
+                    if export.kind == ComponentExternalKind::Component {
+                        let cost = self.component_cost(0, export.index)?;
+                        self.add_component(cost);
+                    }
+                    if export.kind == ComponentExternalKind::Instance && self.scopes.len() == 1 {
+                        self.exports.push(export.name.name.to_owned());
+                    }
+                }
+            }
+            // The linkers of most languages leave a section of the core module where it was.
+            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
+                let data = section.data();
+                at_most("bytes of manifest", data.len() as u64, MANIFEST_BYTES as u64)?;
+                if self.manifest.is_some_and(|other| other != data) {
+                    return Err(ComponentError::Manifest("there are two that differ".to_owned()));
+                }
+                self.manifest = Some(data);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The component that ends can be instantiated where it is defined.
+    fn leave_scope(&mut self) -> Result<(), ComponentError> {
+        let ended = self.scopes.pop().ok_or_else(|| ComponentError::Malformed("an end without a begin".to_owned()))?;
+        self.add_component(ended.instances);
+        Ok(())
+    }
+
+    fn add_component(&mut self, cost: u64) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.components.push(cost);
+        }
+    }
+
+    /// What the component `index`, as it is known `outwards` scopes out, costs to instantiate.
+    fn component_cost(&self, outwards: u32, index: u32) -> Result<u64, ComponentError> {
+        let scope = self.scopes.iter().rev().nth(outwards as usize);
+        let cost = scope.and_then(|scope| scope.components.get(index as usize));
+        cost.copied().ok_or_else(|| ComponentError::Malformed("a component that is not there is named".to_owned()))
+    }
+
+    fn count_instances(&mut self, more: u64) -> Result<(), ComponentError> {
+        let Some(scope) = self.scopes.last_mut() else { return Ok(()) };
+        scope.instances = scope.instances.saturating_add(more);
+        at_most("instances", scope.instances, INSTANCES as u64)
     }
 }
 

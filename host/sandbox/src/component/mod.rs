@@ -4,8 +4,9 @@ mod cache;
 mod error;
 mod inspect;
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -89,11 +90,15 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<wasmtime::component::Compone
 pub fn read(path: &Path) -> Result<Vec<u8>, ComponentError> {
     let failed = |error: std::io::Error| ComponentError::Read { path: PathBuf::from(path), reason: error.to_string() };
     let not_a_file = || failed(std::io::Error::other("it is not a regular file"));
-    // A FIFO would block before it is seen to be one.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+    // A FIFO would block until somebody writes to it.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(cache::open_flags(cache::Links::Follow))
+        .open(path)
+        .map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
         return Err(not_a_file());
     }
-    let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     file.take(COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > COMPONENT_BYTES {

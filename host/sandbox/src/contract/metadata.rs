@@ -4,9 +4,13 @@ use super::{limit, wit_context, wit_types};
 use crate::context::{AssetEvent, AssetEventKind, MetadataEntry, MetadataValue};
 use crate::limits::Limit;
 use crate::limits::{
-    EVENTS, LimitExceeded, METADATA_BYTES, METADATA_ENTRIES, METADATA_LABEL_BYTES, METADATA_VALUE_BYTES,
+    ASSET_KEY_PARTS, EVENTS, LimitExceeded, METADATA_BYTES, METADATA_ENTRIES, METADATA_LABEL_BYTES,
+    METADATA_VALUE_BYTES,
 };
 use crate::text::safe_line;
+
+/// Bytes that the host keeps of an entry or a part beside its text.
+const OVERHEAD: usize = 64;
 
 /// What a guest recorded during a call.
 #[derive(Debug, Default)]
@@ -52,7 +56,10 @@ impl Recorded {
     /// Adds an event that the guest logs.
     pub(crate) fn log(&mut self, kind: AssetEventKind, event: wit_context::AssetEvent) -> super::Answer<()> {
         self.charge(&event.metadata)?;
-        self.charge_bytes(event.asset_key.iter().map(String::len).sum())?;
+        if event.asset_key.len() > ASSET_KEY_PARTS {
+            return limit(LimitExceeded::new(Limit::Metadata, ASSET_KEY_PARTS as u64));
+        }
+        self.charge_bytes(event.asset_key.iter().map(|part| part.len() + OVERHEAD).sum())?;
         self.charge_bytes(event.description.as_ref().map_or(0, String::len))?;
         self.charge_bytes(event.partition.as_ref().map_or(0, String::len))?;
         if self.events.len() >= EVENTS {
@@ -87,7 +94,7 @@ impl Recorded {
             if value > METADATA_VALUE_BYTES {
                 return limit(LimitExceeded::new(Limit::Metadata, METADATA_VALUE_BYTES as u64));
             }
-            self.charge_bytes(entry.label.len() + value)?;
+            self.charge_bytes(entry.label.len() + value + OVERHEAD)?;
         }
         Ok(())
     }

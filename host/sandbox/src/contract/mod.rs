@@ -16,7 +16,7 @@ use crate::component::Exports;
 use crate::layout::BadExtension;
 use crate::limits::{ERROR_BYTES, LimitExceeded};
 use crate::mount::HasFileSystem;
-use crate::report::{GuestError, StorageFailure};
+use crate::report::GuestError;
 use crate::text::{safe, safe_line};
 
 pub(crate) use input::InputCall;
@@ -132,13 +132,6 @@ pub(crate) fn limit<T>(exceeded: LimitExceeded) -> wasmtime::Result<T> {
 impl From<BadExtension> for wit_types::Error {
     fn from(error: BadExtension) -> Self {
         host_error("bad-extension", error.to_string())
-    }
-}
-
-impl From<&StorageFailure> for wit_types::Error {
-    /// Without the path, which may be the machine's.
-    fn from(failure: &StorageFailure) -> Self {
-        host_error("storage", format!("cannot {}: {}", failure.operation, failure.reason))
     }
 }
 

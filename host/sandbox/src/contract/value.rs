@@ -157,7 +157,7 @@ impl wit_value::HostReader for State {
     fn digest(&mut self, reader: Resource<ReaderHandle>) -> Answer<String> {
         let content = self.table.get(&reader)?.content.clone();
         let deadline = self.deadline.clone();
-        match content.digest(|_| deadline.check().map_err(Stop::Trap)) {
+        match content.digest(|| deadline.check().map_err(Stop::Trap)) {
             Ok(digest) => Ok(Ok(digest)),
             Err(stop) => self.stopped("read", "the value", stop),
         }
@@ -325,9 +325,9 @@ impl State {
             Stop::Io(error) => {
                 let (operation, path) = (operation.to_owned(), safe_line(path, PATH_BYTES));
                 let failure = StorageFailure { operation, path, reason: error.to_string() };
-                let answer = wit_types::Error::from(&failure);
                 self.files.record().fail(failure);
-                Ok(Err(answer))
+                // Without more of the reason, which may name a path of the machine.
+                Ok(Err(host_error("storage", error.kind().to_string())))
             }
         }
     }

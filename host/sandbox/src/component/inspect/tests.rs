@@ -109,6 +109,33 @@ fn too_many_modules_and_functions_are_refused_before_compiling() {
 }
 
 #[test]
+fn components_that_instantiate_one_another_are_counted_as_what_they_stand_for() {
+    let twice = |index: usize| {
+        let inner = index - 1;
+        format!(
+            "(component $c{index} (alias outer 1 $c{inner} (component $i)) (instance (instantiate $i)) (instance (instantiate $i)))"
+        )
+    };
+    let chain = |length: usize| {
+        let components: String = (1..length).map(twice).collect();
+        let last = length - 1;
+        OUTPUT.replace(
+            "(instance $i)\n",
+            &format!("(component $c0) {components} (instance (instantiate $c{last})) (instance $i)\n"),
+        )
+    };
+    assert!(inspected(&chain(8)).is_ok());
+    assert!(message(&chain(30)).ends_with(" instances; 1024 are allowed"));
+}
+
+#[test]
+fn components_are_not_nested_without_end() {
+    let nested = format!("{}{}", "(component ".repeat(20), ")".repeat(20));
+    let component = OUTPUT.replace("(instance $i)\n", &format!("{nested} (instance $i)\n"));
+    assert_eq!(message(&component), "the component has 17 nested components; 16 are allowed");
+}
+
+#[test]
 fn a_function_that_is_too_large_is_refused() {
     let body = "(drop (i32.const 1))".repeat(700_001);
     let component = OUTPUT.replace("(instance $i)\n", &format!("(core module (func {body})) (instance $i)\n"));
