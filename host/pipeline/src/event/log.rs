@@ -26,7 +26,7 @@ pub(crate) struct EventLog {
 }
 
 enum Request {
-    Append(Event),
+    Append(Box<Event>),
     /// Answer once all that was appended before is durable.
     Flush(SyncSender<Result<(), EventLogError>>),
 }
@@ -53,7 +53,7 @@ impl EventLog {
     pub fn append(&self, event: Event) {
         if let Some(sender) = &self.sender {
             // It fails when the writer is gone, which the next flush reports.
-            let _ = sender.send(Request::Append(event));
+            let _ = sender.send(Request::Append(Box::new(event)));
         }
     }
 
@@ -108,7 +108,7 @@ impl Writer {
 
     fn take(&mut self, request: Request) {
         match request {
-            Request::Append(event) => self.events.push(event),
+            Request::Append(event) => self.events.push(*event),
             Request::Flush(sender) => self.waiting.push(sender),
         }
     }

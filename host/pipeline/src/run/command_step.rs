@@ -12,7 +12,7 @@ use airlock_sandbox::value::{Content, Value};
 use super::command;
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::prepare::ReadyCommand;
-use super::step::{LoadedInput, Output, Step};
+use super::step::{LoadedInput, Output, Step, wrong_output};
 use super::value;
 use crate::definitions::{ValueType, environment_name};
 
@@ -66,7 +66,7 @@ pub(super) fn run(step: &Step<'_>, ready: &ReadyCommand, inputs: Vec<LoadedInput
     let recorded = read_metadata(&files.metadata).map_err(|error| failed("read the metadata", &error))?;
     let metadata = match recorded {
         Some(bytes) => value::metadata(&bytes)
-            .map_err(|wrong| step.wrong_output(format!("what `{}` wrote to AIRLOCK_METADATA {wrong}", ready.shown)))?,
+            .map_err(|wrong| wrong_output(format!("what `{}` wrote to AIRLOCK_METADATA {wrong}", ready.shown)))?,
         None => Vec::new(),
     };
     if !has_value {

@@ -158,24 +158,24 @@ impl RunContext<'_> {
             None => unknown,
         })
     }
+}
 
-    /// What a load gave: one part, of no partition.
-    pub fn loaded(&self, manager: &Lent, asset: &Asset, stage: Stage, report: Report<Loaded>) -> Outcome<LoadedAsset> {
-        let Report { outcome, receipt, log } = report;
-        let doing = format!("cannot load `{}` with the I/O manager `{}`", asset.name, manager.name);
-        let run_first = format!("if it was not stored yet, run it first: airlock run {}", asset.name);
-        let loaded = outcome.map_err(|failure| {
-            let is_missing = matches!(&failure, Failure::Guest { error } if error.code == "not-found");
-            let failed = StepFailure::of_call(stage.clone(), &doing, manager, failure, receipt.clone());
-            if is_missing { failed.help(run_first.clone()) } else { failed }
-        })?;
-        let wrong = |what: &str| StepFailure::new(FailureClass::Error, stage.clone(), format!("{doing}: {what}"));
-        match loaded.value.parts.as_slice() {
-            [] => return Err(wrong("it has no stored value").help(run_first).into()),
-            [part] if part.key.is_none() => {}
-            _ => return Err(wrong("it came in parts with keys, and the asset has no partitions").into()),
-        }
-        let metadata = value::keepable(loaded.metadata);
-        Ok(LoadedAsset { value: loaded.value, metadata, receipt, log, events: loaded.events })
+/// What a load gave: one part, of no partition.
+pub(super) fn loaded(manager: &Lent, asset: &Asset, stage: &Stage, report: Report<Loaded>) -> Outcome<LoadedAsset> {
+    let Report { outcome, receipt, log } = report;
+    let doing = format!("cannot load `{}` with the I/O manager `{}`", asset.name, manager.name);
+    let run_first = format!("if it was not stored yet, run it first: airlock run {}", asset.name);
+    let loaded = outcome.map_err(|failure| {
+        let is_missing = matches!(&failure, Failure::Guest { error } if error.code == "not-found");
+        let failed = StepFailure::of_call(stage.clone(), &doing, manager, failure, receipt.clone());
+        if is_missing { failed.help(run_first.clone()) } else { failed }
+    })?;
+    let wrong = |what: &str| StepFailure::new(FailureClass::Error, stage.clone(), format!("{doing}: {what}"));
+    match loaded.value.parts.as_slice() {
+        [] => return Err(wrong("it has no stored value").help(run_first).into()),
+        [part] if part.key.is_none() => {}
+        _ => return Err(wrong("it came in parts with keys, and the asset has no partitions").into()),
     }
+    let metadata = value::keepable(loaded.metadata);
+    Ok(LoadedAsset { value: loaded.value, metadata, receipt, log, events: loaded.events })
 }

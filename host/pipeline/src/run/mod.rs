@@ -157,7 +157,7 @@ impl Runner {
             definition_metadata: Vec::new(),
         };
         let report = self.sandbox.load_input(&run.call(&manager, component), context);
-        run.loaded(&manager, asset, stage, report).map_err(LoadError::Failed)
+        context::loaded(&manager, asset, &stage, report).map_err(LoadError::Failed)
     }
 
     fn lender(&self) -> Lender<'_> {

@@ -10,7 +10,7 @@ use airlock_sandbox::report::{Report, Stored};
 use airlock_sandbox::value::Value;
 use airlock_sandbox::{Call, Component};
 
-use super::context::{RunContext, written};
+use super::context::{RunContext, loaded, written};
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
 use super::prepare::{ReadyInput, ReadyOp, ReadyOutput, ReadyStep};
@@ -146,7 +146,7 @@ impl Step<'_> {
         };
         let report = self.run.sandbox.load_input(&self.call(&ready.manager, component), context);
         self.log.write_component(&ready.manager.name, &report.log);
-        let loaded = self.run.loaded(&ready.manager, ready.asset, stage, report)?;
+        let loaded = loaded(&ready.manager, ready.asset, &stage, report)?;
         let value = loaded.value;
         self.emit(EventBody::LoadedInput {
             input: ready.input.name.clone(),
@@ -189,7 +189,7 @@ impl Step<'_> {
         };
         if output.value.is_absent() {
             let message = format!("the component ended well, and gave no value of `{}`", self.ready.asset.name);
-            return Err(self.wrong_output(message));
+            return Err(wrong_output(message));
         }
         Ok(Output { value: Some(self.checked(output.value)?), metadata: value::keepable(output.metadata) })
     }
@@ -197,17 +197,12 @@ impl Step<'_> {
     /// The value with its media type, found to be what the asset is defined as.
     pub fn checked(&self, value: Value) -> Outcome<Value> {
         let asset = self.ready.asset;
-        let what = |wrong: String| self.wrong_output(format!("the value of `{}` {wrong}", asset.name));
+        let what = |wrong: String| wrong_output(format!("the value of `{}` {wrong}", asset.name));
         let value = value::label(asset, value).map_err(what)?;
         for part in &value.parts {
             value::check(asset.value_type, &part.content).map_err(what)?;
         }
         Ok(value)
-    }
-
-    /// A failure of the op to give a value as it is defined.
-    pub fn wrong_output(&self, message: String) -> Box<StepFailure> {
-        StepFailure::new(FailureClass::Error, Stage::Op, message).into()
     }
 
     /// Stores the value through its manager.
@@ -267,22 +262,20 @@ impl Step<'_> {
 
     fn materialize(&self, output: Output, stored: Option<(AssetMaterialization, Stored)>) -> Done {
         let size = output.value.as_ref().map(Value::size);
-        let (materialization, events) = match stored {
-            Some((materialization, stored)) => (materialization, stored.events),
-            None => {
-                let materialization = AssetMaterialization {
-                    asset: self.ready.asset.name.clone(),
-                    partition: None,
-                    description: None,
-                    metadata: output.metadata,
-                    manager: None,
-                    output_config: serde_json::Value::Null,
-                    data_version: None,
-                    logged: false,
-                };
-                (materialization, Vec::new())
-            }
+        let nothing_stored = || AssetMaterialization {
+            asset: self.ready.asset.name.clone(),
+            partition: None,
+            description: None,
+            metadata: output.metadata,
+            manager: None,
+            output_config: serde_json::Value::Null,
+            data_version: None,
+            logged: false,
         };
+        let (materialization, events) = stored.map_or_else(
+            || (nothing_stored(), Vec::new()),
+            |(materialization, stored)| (materialization, stored.events),
+        );
         for event in events {
             self.run.emit_logged(&self.ready.planned.key, event);
         }
@@ -298,4 +291,9 @@ impl Step<'_> {
     fn call<'a>(&'a self, lent: &'a Lent, component: &'a Component) -> Call<'a> {
         self.run.call(lent, component)
     }
+}
+
+/// That the op did not give its value as it is defined.
+pub(super) fn wrong_output(message: String) -> Box<StepFailure> {
+    StepFailure::new(FailureClass::Error, Stage::Op, message).into()
 }

@@ -1,5 +1,6 @@
 //! The log of a step: what its command printed, and what its components said.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -63,6 +64,7 @@ impl StepLog {
 
     /// Appends what the component `name` said.
     pub fn write_component(&self, name: &str, log: &Log) {
+        // Writing to a string does not fail.
         let mut text = String::new();
         for line in &log.lines {
             let level = match line.level {
@@ -72,10 +74,10 @@ impl StepLog {
                 Level::Error => " error",
                 Level::Stdout | Level::Stderr => "",
             };
-            text.push_str(&format!("[{name}{level}] {}\n", line.text));
+            let _ = writeln!(text, "[{name}{level}] {}", line.text);
         }
         if log.dropped > 0 {
-            text.push_str(&format!("[{name}] ({} bytes more were dropped)\n", log.dropped));
+            let _ = writeln!(text, "[{name}] ({} bytes more were dropped)", log.dropped);
         }
         self.write(text.as_bytes());
     }
