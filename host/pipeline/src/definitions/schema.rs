@@ -63,4 +63,102 @@ mod tests {
         let schema = parsed();
         visit(&schema, &schema);
     }
+
+    /// Whether `value` is what `schema` says, for the words of JSON Schema that the schema uses.
+    fn is_valid(value: &Value, schema: &Value, root: &Value) -> bool {
+        let Some(words) = schema.as_object() else { return schema == &Value::Bool(true) };
+        words.iter().all(|(word, argument)| match word.as_str() {
+            "$ref" => is_valid(value, root.pointer(argument.as_str().unwrap().trim_start_matches('#')).unwrap(), root),
+            "type" => {
+                let has = |name: &Value| match name.as_str().unwrap() {
+                    "object" => value.is_object(),
+                    "array" => value.is_array(),
+                    "string" => value.is_string(),
+                    "integer" => value.is_i64(),
+                    "number" => value.is_number(),
+                    "boolean" => value.is_boolean(),
+                    other => panic!("unknown type {other}"),
+                };
+                argument.as_array().map_or_else(|| has(argument), |names| names.iter().any(has))
+            }
+            "properties" => {
+                let properties = argument.as_object().unwrap();
+                let fields = value.as_object().into_iter().flatten();
+                fields.filter_map(|(key, field)| Some((field, properties.get(key)?))).all(|(f, s)| is_valid(f, s, root))
+            }
+            "additionalProperties" => {
+                let known = schema.get("properties").and_then(Value::as_object);
+                let is_known = |key: &str| known.is_some_and(|known| known.contains_key(key));
+                let mut fields = value.as_object().into_iter().flatten();
+                fields.all(|(key, field)| is_known(key) || is_valid(field, argument, root))
+            }
+            "required" => {
+                let mut keys = argument.as_array().unwrap().iter();
+                keys.all(|key| value.as_object().is_none_or(|fields| fields.contains_key(key.as_str().unwrap())))
+            }
+            "items" => value.as_array().into_iter().flatten().all(|item| is_valid(item, argument, root)),
+            "anyOf" => argument.as_array().unwrap().iter().any(|schema| is_valid(value, schema, root)),
+            "oneOf" => argument.as_array().unwrap().iter().filter(|schema| is_valid(value, schema, root)).count() == 1,
+            "enum" => argument.as_array().unwrap().contains(value),
+            "const" => value == argument,
+            "minimum" => value.as_i64().is_none_or(|value| value >= argument.as_i64().unwrap()),
+            "maximum" => value.as_i64().is_none_or(|value| value <= argument.as_i64().unwrap()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= argument.as_u64().unwrap()),
+            // Patterns are for editors; the reader checks what they mean.
+            "pattern" | "propertyNames" | "description" | "title" | "default" | "$schema" | "$defs" => true,
+            other => panic!("unknown word {other}"),
+        })
+    }
+
+    /// What the schema says of the TOML text.
+    fn says_valid(text: &str) -> bool {
+        let root = parsed();
+        let source = crate::definitions::SourceFile { path: "airlock.toml".into(), text: text.to_owned() };
+        let node = super::super::tree::parse(&source.into()).unwrap();
+        let value = super::super::fields::setting(&node, &super::super::fields::Problems::default());
+        is_valid(&serde_json::to_value(value).unwrap(), &root, &root)
+    }
+
+    #[test]
+    fn the_examples_are_what_the_schema_says() {
+        let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let mut found = 0;
+        for example in std::fs::read_dir(examples).unwrap() {
+            for file in std::fs::read_dir(example.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "toml") {
+                    found += 1;
+                    assert!(says_valid(&std::fs::read_to_string(&path).unwrap()), "{}", path.display());
+                }
+            }
+        }
+        assert!(found > 0);
+    }
+
+    #[test]
+    fn the_schema_and_the_reader_agree() {
+        let head = "defaults.io = \"lake\"\nio.lake.component = \"builtin:files\"\n";
+        for (body, expected) in [
+            ("command = [\"x\"]\ntype = \"json\"", true),
+            ("command = [\"x\", { \"$env\" = \"X\" }]\ntype = \"json\"\nconfig = { a = [1, { b = true }] }", true),
+            (
+                "component = { path = \"builtin:files\", limits = { memory = \"1MiB\", files = 3 } }\ntype = \"text\"",
+                true,
+            ),
+            ("component = { path = \"builtin:files\", mounts.\"/a\" = { memory = true } }\ntype = \"text\"", true),
+            ("component = { path = \"builtin:files\", mounts.\"/a\" = { scope = \"mount\" } }\ntype = \"text\"", false),
+            ("component = { path = \"builtin:files\", mounts.\"/a\" = { memory = false } }\ntype = \"text\"", false),
+            ("command = []\ntype = \"json\"", false),
+            ("command = [\"x\"]", false),
+            ("command = [\"x\"]\ncomponent = \"builtin:files\"\ntype = \"json\"", false),
+            ("command = [\"x\"]\ntype = \"table\"", false),
+            ("command = [\"x\"]\ntype = \"json\"\npartitions = \"days\"", false),
+            ("command = [\"x\"]\ntype = \"json\"\ninputs.x = 3", false),
+        ] {
+            let text = format!("{head}[assets.a]\n{body}\n");
+            let project = crate::definitions::tests::Project::new(&[("airlock.toml", &text)]);
+            assert_eq!(project.read(None).is_ok(), expected, "the reader of {body}");
+            assert_eq!(says_valid(&text), expected, "the schema of {body}");
+        }
+    }
 }

@@ -69,6 +69,21 @@ impl FailureClass {
     }
 }
 
+impl From<&Failure> for FailureClass {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Guest { .. } => Self::Error,
+            Failure::Denied { .. } => Self::Denied,
+            Failure::Limit { .. } => Self::Limit,
+            Failure::Trap { .. } => Self::Trap,
+            Failure::Storage { .. } => Self::Storage,
+            Failure::Incompatible { .. } => Self::Component,
+            Failure::Interrupted => Self::Interrupted,
+            Failure::Host { .. } => Self::Host,
+        }
+    }
+}
+
 /// Where in a step something failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "kebab-case")]
@@ -86,6 +101,8 @@ pub enum Stage {
     Output,
 }
 
+/// Denials of one call for which it is said what would allow them.
+const DENIALS_HELPED: usize = 4;
 /// Bytes of a text of a failure that are shown.
 const SHOWN_BYTES: usize = 8 << 10;
 
@@ -128,19 +145,16 @@ impl StepFailure {
 
     /// That a call of the component of `lent` gave nothing; `doing` says what was tried.
     pub(super) fn of_call(stage: Stage, doing: &str, lent: &Lent, failure: Failure, receipt: Receipt) -> Self {
-        let class = match &failure {
-            Failure::Guest { .. } => FailureClass::Error,
-            Failure::Denied { .. } => FailureClass::Denied,
-            Failure::Limit { .. } => FailureClass::Limit,
-            Failure::Trap { .. } => FailureClass::Trap,
-            Failure::Storage { .. } => FailureClass::Storage,
-            Failure::Incompatible { .. } => FailureClass::Component,
-            Failure::Interrupted => FailureClass::Interrupted,
-            Failure::Host { .. } => FailureClass::Host,
-        };
-        let mut failed = Self::new(class, stage, format!("{doing}: {failure}"));
+        let mut failed = Self::new(FailureClass::from(&failure), stage, format!("{doing}: {failure}"));
         match &failure {
-            Failure::Denied { denial, .. } => failed.help.push(help::allow(denial, lent)),
+            Failure::Denied { denial, .. } => {
+                for denial in std::iter::once(denial).chain(&receipt.denials.list) {
+                    let help = help::allow(denial, lent);
+                    if failed.help.len() < DENIALS_HELPED && !failed.help.contains(&help) {
+                        failed.help.push(help);
+                    }
+                }
+            }
             Failure::Limit { exceeded } => failed.help.extend(help::raise(exceeded, lent)),
             _ => {}
         }

@@ -106,3 +106,101 @@ pub(super) fn toml_key(name: &str) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { quoted(name) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::definitions::Environment;
+    use crate::definitions::tests::definitions;
+    use crate::home::Home;
+    use crate::run::lend::Lender;
+
+    fn lent() -> Lent {
+        let definitions = definitions(
+            r#"
+            [io."my lake"]
+            component = "builtin:files"
+            mounts."/data" = { path = "data", access = "read" }
+            mounts."/tmp" = { memory = true, access = "write" }
+            mounts."/env" = { path = { "$env" = "LAKE" } }
+            "#,
+        );
+        let mut lender = Lender {
+            home: &Home::at("/nowhere/.airlock"),
+            environment: &Environment::from_iter([("LAKE", "/nowhere/lake")]),
+            memory: &Arc::new(Mutex::new(HashMap::new())),
+            problems: Vec::new(),
+        };
+        let manager = definitions.io_manager("my lake").unwrap();
+        lender.lend("my lake", false, &manager.component).unwrap()
+    }
+
+    fn denied(operation: Operation, subject: &str, rule: Rule) -> String {
+        allow(&Denial { operation, subject: subject.to_owned(), rule }, &lent())
+    }
+
+    #[test]
+    fn a_denial_ends_with_the_lines_that_would_allow_it() {
+        let read_only = |mount: &str| Rule::ReadOnly { mount: mount.to_owned(), loading: false };
+        let out_of_scope = |mount: &str| Rule::OutOfScope { mount: mount.to_owned(), scope: "a".to_owned() };
+        for (operation, subject, rule, line) in [
+            (Operation::Read, "/etc/passwd", Rule::NotMounted, r#"mounts."/etc" = { path = "…", access = "read" }"#),
+            (Operation::Write, "/x", Rule::NotMounted, r#"mounts."/x" = { path = "…", access = "write" }"#),
+            (
+                Operation::Write,
+                "/data/a",
+                read_only("/data"),
+                r#"mounts."/data" = { path = "data", access = "write" }"#,
+            ),
+            (
+                Operation::Write,
+                "/env/a",
+                read_only("/env"),
+                r#"mounts."/env" = { path = { "$env" = "LAKE" }, access = "write" }"#,
+            ),
+            (
+                Operation::Read,
+                "/tmp/b",
+                out_of_scope("/tmp"),
+                r#"mounts."/tmp" = { memory = true, access = "write", scope = "mount" }"#,
+            ),
+        ] {
+            let help = denied(operation, subject, rule);
+            assert!(help.ends_with(&format!(":\n[io.\"my lake\"]\n{line}")), "{help}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_allows_says_so() {
+        let loading = Rule::ReadOnly { mount: "/data".to_owned(), loading: true };
+        for rule in [loading, Rule::Reserved, Rule::NotAFile, Rule::NoNetwork] {
+            let help = denied(Operation::Write, "/data/a", rule);
+            assert!(help.contains("nothing allows it"), "{help}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_was_reached_ends_with_the_line_that_raises_it() {
+        let lent = lent();
+        for (limit, allowed, line) in [
+            (Limit::Memory, 64 << 20, "limits.memory = \"128MiB\""),
+            (Limit::Disk, 1000, "limits.disk = \"2000B\""),
+            (Limit::Time, 1500, "limits.time = \"3s\""),
+            (Limit::CpuTime, 60_000, "limits.cpu_time = \"120s\""),
+            (Limit::Files, 10, "limits.files = 20"),
+        ] {
+            let help = raise(&LimitExceeded::new(limit, allowed), &lent).unwrap();
+            assert_eq!(help, format!("to allow more:\n[io.\"my lake\"]\n{line}"));
+        }
+        assert_eq!(raise(&LimitExceeded::new(Limit::Handles, 1), &lent), None);
+    }
+
+    #[test]
+    fn a_text_that_a_guest_chose_stays_one_toml_string() {
+        let help = denied(Operation::Read, "/a\"b\\c/d", Rule::NotMounted);
+        assert!(help.ends_with(r#"mounts."/a\"b\\c" = { path = "…", access = "read" }"#), "{help}");
+    }
+}

@@ -82,3 +82,36 @@ impl StepLog {
         self.write(text.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use airlock_sandbox::report::LogLine;
+
+    use super::*;
+
+    #[test]
+    fn a_log_is_cut_and_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = StepLog::new(directory.path().join("run/step.log"));
+        assert_eq!(log.path(), None);
+        let chunk = vec![b'x'; 10 << 20];
+        for _ in 0..8 {
+            log.write(&chunk);
+        }
+        let text = fs::read_to_string(log.path().unwrap()).unwrap();
+        let note = "\n(the log of a step is cut after 64 MiB)\n";
+        assert_eq!(text.len(), (64 << 20) + note.len());
+        assert!(text.ends_with(note));
+    }
+
+    #[test]
+    fn what_a_component_said_names_it_and_how() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = StepLog::new(directory.path().join("step.log"));
+        let line = |level, text: &str| LogLine { level, text: text.to_owned() };
+        let lines = vec![line(Level::Warn, "slow"), line(Level::Stderr, "panicked")];
+        log.write_component("lake", &Log { lines, dropped: 3 });
+        let expected = "[lake warn] slow\n[lake] panicked\n[lake] (3 bytes more were dropped)\n";
+        assert_eq!(fs::read_to_string(log.path().unwrap()).unwrap(), expected);
+    }
+}

@@ -147,3 +147,123 @@ pub(super) fn merge(first: &[MetadataEntry], second: &[MetadataEntry]) -> Vec<Me
     let is_kept = |entry: &&MetadataEntry| second.iter().all(|other| other.label != entry.label);
     first.iter().filter(is_kept).chain(second).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use airlock_sandbox::value::{Budget, Part};
+
+    use super::*;
+    use crate::definitions::tests::definitions;
+
+    fn content(bytes: &[u8]) -> Content {
+        Content::from_bytes(bytes, &Budget::new(u64::MAX, std::env::temp_dir())).unwrap()
+    }
+
+    #[test]
+    fn json_parses_whole() {
+        assert_eq!(check(ValueType::Json, &content(b" {\"a\": [1, 2]} ")), Ok(()));
+        let messages =
+            [&b"{\"a\": 1"[..], b"", b"1 2", b"NaN"].map(|bytes| check(ValueType::Json, &content(bytes)).unwrap_err());
+        let expected = [
+            "is not JSON: EOF while parsing an object at line 1 column 7",
+            "is not JSON: EOF while parsing a value at line 1 column 0",
+            "is not JSON: trailing characters at line 1 column 3",
+            "is not JSON: expected value at line 1 column 1",
+        ];
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn text_is_utf_8_also_where_a_character_crosses_a_chunk() {
+        let mut text = vec![b'x'; CHUNK - 1];
+        text.extend("üü".bytes());
+        assert_eq!(check(ValueType::Text, &content(&text)), Ok(()));
+        text.pop();
+        let expected = format!("is not UTF-8 text from byte {} on", CHUNK + 1);
+        assert_eq!(check(ValueType::Text, &content(&text)), Err(expected));
+        assert_eq!(check(ValueType::Text, &content(b"a\xffb")), Err("is not UTF-8 text from byte 1 on".to_owned()));
+        assert_eq!(check(ValueType::Bytes, &content(b"a\xffb")), Ok(()));
+    }
+
+    #[test]
+    fn a_value_has_the_media_type_of_its_asset() {
+        let definitions = definitions(
+            r#"
+            defaults.io = "lake"
+            io.lake.component = "builtin:files"
+            assets.json = { command = ["x"], type = "json" }
+            assets.text = { command = ["x"], type = "text" }
+            assets.bytes = { command = ["x"], type = "bytes" }
+            assets.csv = { command = ["x"], type = "text", media_type = "text/csv" }
+            "#,
+        );
+        let given = |asset: &str, media_type: &str| {
+            let value = label(definitions.asset(asset).unwrap(), Value::single(media_type, content(b"")));
+            value.map(|value| value.parts[0].media_type.clone())
+        };
+        for (asset, media_type, expected) in [
+            ("json", "application/geo+json", Ok("application/geo+json")),
+            ("json", "application/octet-stream", Ok("application/json")),
+            ("json", "text/plain", Err("is text/plain, and the asset is defined as application/json")),
+            ("text", "text/markdown", Ok("text/markdown")),
+            ("text", "text/plain; charset=utf-8", Ok("text/plain; charset=utf-8")),
+            ("bytes", "image/png", Ok("image/png")),
+            ("csv", "text/csv", Ok("text/csv")),
+            ("csv", "application/octet-stream", Ok("text/csv")),
+            ("csv", "text/plain", Err("is text/plain, and the asset is defined as text/csv")),
+            ("bytes", "a\u{1b}[2J/b", Err("has a media type that is none")),
+            ("bytes", "", Err("has a media type that is none")),
+        ] {
+            let expected = expected.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(given(asset, media_type), expected, "{asset} {media_type:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_parts_is_not_that_of_an_asset_without_partitions() {
+        let definitions = definitions(r#"assets.a = { command = ["x"], type = "none" }"#);
+        let part = |key: Option<&str>| Part {
+            key: key.map(str::to_owned),
+            media_type: "text/plain".to_owned(),
+            content: content(b""),
+        };
+        for parts in [vec![part(Some("x"))], vec![part(Some("x")), part(Some("y"))]] {
+            assert!(label(definitions.asset("a").unwrap(), Value { parts }).is_err());
+        }
+    }
+
+    #[test]
+    fn metadata_of_a_command_is_a_json_object_within_limits() {
+        let entries =
+            metadata(br#"{"a": null, "b": true, "c": 9007199254740993, "d": 1.5, "e": "x", "f": [1]}"#).unwrap();
+        let values: Vec<MetadataValue> = entries.into_iter().map(|entry| entry.value).collect();
+        let expected = [
+            MetadataValue::Null,
+            MetadataValue::Boolean(true),
+            MetadataValue::Int(9_007_199_254_740_993),
+            MetadataValue::Float(1.5),
+            MetadataValue::Text("x".to_owned()),
+            MetadataValue::Json(serde_json::json!([1])),
+        ];
+        assert_eq!(values, expected);
+        let many: serde_json::Map<String, serde_json::Value> =
+            (0..=METADATA_ENTRIES).map(|i| (i.to_string(), serde_json::Value::Null)).collect();
+        assert!(metadata(&serde_json::to_vec(&many).unwrap()).is_err());
+        assert!(metadata(b"{\"\": 1}").is_err());
+        assert!(metadata(&vec![b' '; METADATA_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn what_the_manager_recorded_wins_over_what_the_op_did() {
+        let entry = |label: &str, value| MetadataEntry { label: label.to_owned(), value: MetadataValue::Int(value) };
+        let merged = merge(&[entry("a", 1), entry("b", 1)], &[entry("b", 2), entry("c", 2)]);
+        assert_eq!(merged, [entry("a", 1), entry("b", 2), entry("c", 2)]);
+    }
+
+    #[test]
+    fn a_number_that_json_has_not_is_kept_as_text() {
+        let entry = MetadataEntry { label: "a".to_owned(), value: MetadataValue::Float(f64::NAN) };
+        let kept = keepable(vec![entry]);
+        assert_eq!(kept[0].value, MetadataValue::Tagged("float".to_owned(), "NaN".to_owned()));
+    }
+}
