@@ -36,6 +36,10 @@ struct Files {
 /// Runs the command of `step`.
 pub(super) fn run(step: &Step<'_>, ready: &ReadyCommand, inputs: Vec<LoadedInput>) -> Result<Output, Box<StepFailure>> {
     let failed = |doing: &str, error: &io::Error| {
+        if error.kind() == io::ErrorKind::InvalidInput {
+            let message = format!("cannot {doing} of the command `{}`: {error}", ready.shown);
+            return StepFailure::new(FailureClass::Error, Stage::Op, message);
+        }
         let message = format!("cannot {doing} of `{}` in {}: {error}", step.ready.planned.key, step.scratch.display());
         StepFailure::new(FailureClass::Storage, Stage::Op, message)
     };
@@ -149,7 +153,7 @@ fn open_regular(path: &Path) -> io::Result<Option<File>> {
         Ok(metadata) if metadata.is_file() => {
             OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(path).map(Some)
         }
-        Ok(_) => Err(io::Error::other("it is not a regular file")),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -15,7 +15,7 @@ use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
 use super::step::{OUTPUT, Outcome};
 use super::{LoadedAsset, value};
-use crate::definitions::{Asset, Builtins, Definitions, Environment, Setting};
+use crate::definitions::{Asset, Builtins, Definitions, Environment, Mount, MountPath, Setting};
 use crate::event::{AssetMaterialization, Event, EventBody, EventLog, EventLogError, EventReader, Materialization};
 use crate::home::Home;
 
@@ -164,18 +164,36 @@ impl RunContext<'_> {
 pub(super) fn loaded(manager: &Lent, asset: &Asset, stage: &Stage, report: Report<Loaded>) -> Outcome<LoadedAsset> {
     let Report { outcome, receipt, log } = report;
     let doing = format!("cannot load `{}` with the I/O manager `{}`", asset.name, manager.name);
-    let run_first = format!("if it was not stored yet, run it first: airlock run {}", asset.name);
-    let loaded = outcome.map_err(|failure| {
-        let is_missing = matches!(&failure, Failure::Guest { error } if error.code == "not-found");
-        let failed = StepFailure::of_call(stage.clone(), &doing, manager, failure, receipt.clone());
-        if is_missing { failed.help(run_first.clone()) } else { failed }
-    })?;
+    let loaded = match outcome {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            let is_missing = matches!(&failure, Failure::Guest { error } if error.code == "not-found");
+            let mut failed = StepFailure::of_call(stage.clone(), &doing, manager, failure, receipt);
+            if is_missing {
+                failed.help.push(store_first(asset, manager));
+            }
+            return Err(failed.into());
+        }
+    };
     let wrong = |what: &str| StepFailure::new(FailureClass::Error, stage.clone(), format!("{doing}: {what}"));
     match loaded.value.parts.as_slice() {
-        [] => return Err(wrong("it has no stored value").help(run_first).into()),
+        [] => return Err(wrong("it has no stored value").help(store_first(asset, manager)).into()),
         [part] if part.key.is_none() => {}
         _ => return Err(wrong("it came in parts with keys, and the asset has no partitions").into()),
     }
     let metadata = value::keepable(loaded.metadata);
     Ok(LoadedAsset { value: loaded.value, metadata, receipt, log, events: loaded.events })
+}
+
+/// How there will be a value of `asset` to load.
+fn store_first(asset: &Asset, manager: &Lent) -> String {
+    let is_memory = |mount: &Mount| matches!(mount.source, MountPath::Memory);
+    if manager.definition.mounts.iter().any(is_memory) {
+        format!(
+            "`{}` keeps values in memory, which end with the program: run `{}` together with what loads it",
+            manager.name, asset.name
+        )
+    } else {
+        format!("run it first: airlock run {}", asset.name)
+    }
 }

@@ -145,7 +145,13 @@ impl StepFailure {
 
     /// That a call of the component of `lent` gave nothing; `doing` says what was tried.
     pub(super) fn of_call(stage: Stage, doing: &str, lent: &Lent, failure: Failure, receipt: Receipt) -> Self {
-        let mut failed = Self::new(FailureClass::from(&failure), stage, format!("{doing}: {failure}"));
+        let message = match &failure {
+            Failure::Guest { error } if error.code == "not-found" && error.message.is_empty() => {
+                format!("{doing}: it has no stored value")
+            }
+            failure => format!("{doing}: {failure}"),
+        };
+        let mut failed = Self::new(FailureClass::from(&failure), stage, message);
         match &failure {
             Failure::Denied { denial, .. } => {
                 for denial in std::iter::once(denial).chain(&receipt.denials.list) {

@@ -242,6 +242,14 @@ fn metadata_that_is_no_json_object_fails_the_step() {
 }
 
 #[test]
+fn metadata_that_is_no_file_fails_the_step_and_does_not_block_it() {
+    let commands = Commands::new(r#"assets.a = { command = ["sh", "-c", "mkfifo $AIRLOCK_METADATA"], type = "none" }"#);
+    let failure = commands.run().steps[0].failure.clone().unwrap();
+    let expected = "cannot read the metadata of the command `sh -c mkfifo $AIRLOCK_METADATA`: it is not a regular file";
+    assert_eq!((failure.class, failure.message.as_str()), (FailureClass::Error, expected));
+}
+
+#[test]
 fn a_program_that_is_not_there_says_where_it_was_looked_for() {
     let commands = Commands::new(r#"assets.a = { command = ["no-such-program-here", "x"], type = "none" }"#);
     let failure = commands.run().steps[0].failure.clone().unwrap();
