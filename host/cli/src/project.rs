@@ -52,7 +52,7 @@ impl Project {
 
     /// Reads the definitions in the file at `path`.
     pub fn read_file(path: &Path, profile: Option<&str>) -> Result<Self, Diagnostics> {
-        let home = Home::locate(path);
+        let home = Home::locate(path).with_state(places::own_state());
         let definitions = Definitions::read(path, profile, &home, BUILTINS)?;
         Ok(Self { definitions: Arc::new(definitions), home })
     }

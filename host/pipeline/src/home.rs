@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     directory: PathBuf,
+    /// What no component is lent: the directory, and what else the program keeps.
+    own_state: Vec<PathBuf>,
 }
 
 impl Home {
@@ -23,7 +25,21 @@ impl Home {
     /// The home in `directory`.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
-        Self { directory: std::path::absolute(&directory).unwrap_or(directory) }
+        let directory = std::path::absolute(&directory).unwrap_or(directory);
+        Self { own_state: vec![directory.clone()], directory }
+    }
+
+    /// The home of a program that keeps state of its own in `directories` too, such as the cache of compiled code:
+    /// no component is lent them.
+    #[must_use]
+    pub fn with_state(mut self, directories: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.own_state.extend(directories);
+        self
+    }
+
+    /// The directories that no component is lent.
+    pub(crate) fn own_state(&self) -> &[PathBuf] {
+        &self.own_state
     }
 
     /// The directory, absolute.

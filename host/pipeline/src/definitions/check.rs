@@ -84,7 +84,7 @@ fn check_roots(component: &ComponentUse, home: &Home, problems: &Problems) {
     for mount in &component.mounts {
         if let MountPath::Directory(Setting::Text(path)) = &mount.source {
             let path = component::beside(&mount.position, Path::new(path));
-            if let Err(error) = DirectoryPath::new(&path, &[home.directory().to_owned()]) {
+            if let Err(error) = DirectoryPath::new(&path, home.own_state()) {
                 problems.at(&mount.position, error.to_string());
             }
         }

@@ -455,6 +455,17 @@ fn the_state_of_airlock_cannot_be_lent() {
 }
 
 #[test]
+fn what_else_the_program_keeps_cannot_be_lent() {
+    let text = format!("{HEAD}mounts.\"/data\" = {{ path = \"compiled/x\" }}\n");
+    let project = Project::new(&[("airlock.toml", &text)]);
+    let path = project.directory.path().join("airlock.toml");
+    assert!(Definitions::read(&path, None, &project.home(), BUILTINS).is_ok());
+    let home = project.home().with_state([project.directory.path().join("compiled")]);
+    let mistakes = Definitions::read(&path, None, &home, BUILTINS).unwrap_err().render();
+    assert!(mistakes.contains("it is, holds or lies in Airlock's own state"), "{mistakes}");
+}
+
+#[test]
 fn diagnostics_have_their_place_in_json() {
     let project = Project::new(&[("airlock.toml", "asets = {}\n")]);
     let diagnostics = project.read(None).unwrap_err();

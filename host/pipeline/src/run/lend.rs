@@ -91,20 +91,19 @@ impl Lender<'_> {
     fn directory(&mut self, mount: &Mount, setting: &Setting) -> Option<DirectoryPath> {
         let text = self.resolve(setting.resolve_text(self.environment))?;
         let refuse = |message: String| Diagnostic::at(&mount.position, message);
-        let problem =
-            match DirectoryPath::new(&beside(&mount.position, Path::new(&text)), &[self.home.directory().to_owned()]) {
-                Ok(directory) => return Some(directory),
-                Err(error) => match (setting, error) {
-                    // What the environment has is not shown.
-                    (Setting::Environment(reference), GrantError::DangerousRoot { reason, .. }) => {
-                        refuse(format!("what {} names cannot be lent: {reason}", reference.name))
-                    }
-                    (Setting::Environment(reference), _) => {
-                        refuse(format!("what {} names is not a directory that can be lent", reference.name))
-                    }
-                    (_, error) => refuse(error.to_string()),
-                },
-            };
+        let problem = match DirectoryPath::new(&beside(&mount.position, Path::new(&text)), self.home.own_state()) {
+            Ok(directory) => return Some(directory),
+            Err(error) => match (setting, error) {
+                // What the environment has is not shown.
+                (Setting::Environment(reference), GrantError::DangerousRoot { reason, .. }) => {
+                    refuse(format!("what {} names cannot be lent: {reason}", reference.name))
+                }
+                (Setting::Environment(reference), _) => {
+                    refuse(format!("what {} names is not a directory that can be lent", reference.name))
+                }
+                (_, error) => refuse(error.to_string()),
+            },
+        };
         self.problems.push(problem);
         None
     }
