@@ -2,12 +2,12 @@
 
 use airlock_pipeline::run::{FailureClass, LoadError, RunError, StepFailure};
 use airlock_sandbox::report::{Denial, Failure, Log, LogLine, Receipt};
-use airlock_sandbox::text::safe_line;
+use airlock_sandbox::text::{safe, safe_line};
 use console::style;
 
 use crate::error::{Error, ExitStatus, Report};
 use crate::output::tell;
-use crate::render::{quoted, safe_name, size, word};
+use crate::render::{count, quoted, safe_name, size, word};
 
 /// Bytes of a component's or a command's standard error that are shown.
 const STDERR_SHOWN: usize = 4 << 10;
@@ -20,15 +20,23 @@ const LOG_LINE_SHOWN: usize = 1 << 10;
 const FRAMES_SHOWN: usize = 12;
 
 /// A run that was not begun.
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 pub fn run(error: RunError) -> Error {
-    Report::new(ExitStatus::Failed(error.exit_code()), error.to_string()).into()
+    let status = ExitStatus::Failed(error.exit_code());
+    match error {
+        RunError::Definitions(mistakes) => {
+            tell(safe(&mistakes.render(), usize::MAX));
+            let count = count(mistakes.list.len(), "mistake");
+            Report::new(status, format!("nothing was begun: {count} in the definitions or the environment")).into()
+        }
+        error => Report::new(status, error.to_string()).into(),
+    }
 }
 
 /// A value that was not loaded.
 pub fn load(error: LoadError) -> Error {
     let status = ExitStatus::Failed(error.exit_code());
     match error {
+        LoadError::Run(error) => run(error),
         LoadError::Failed(failure) => of_step(failure.message.clone(), &failure).into(),
         LoadError::UnknownAsset { .. } => {
             Report::new(status, error.to_string()).hint("`airlock ls` lists the assets").into()
