@@ -8,9 +8,9 @@ WASM = wasm32-wasip2
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 GUESTS_DIR := $(TARGET_DIR)/guests
 # The packages that become WebAssembly components, each $(GUESTS_DIR)/<its name without `airlock-`>.wasm: those that the
-# command embeds and the examples use, and those that misbehave for the tests.
+# command embeds and the examples use, and those that tests and measurements need.
 GUESTS = airlock-files airlock-hottest-days airlock-snoop
-PROGRAMS = airlock-test-programs
+PROGRAMS = airlock-test-programs airlock-bench-copy
 
 # Where the build of the command looks for guests to embed, when that is not `target/guests`.
 ifdef CARGO_TARGET_DIR
@@ -33,7 +33,8 @@ test: guests
 	$(CARGO) test --workspace --quiet
 
 bench: guests
-	$(CARGO) run --quiet --release -p airlock-bench
+	@$(CARGO) build --quiet --release -p airlock-bench -p airlock-cli
+	@"$(TARGET_DIR)/release/airlock-bench"
 
 lint: guests
 	$(CARGO) fmt --all --check

@@ -56,12 +56,17 @@ fn fast_folder() -> Result<tempfile::TempDir> {
     folder.context("no folder to measure in")
 }
 
-/// The built component `name`.
-fn component(name: &str) -> Result<Vec<u8>> {
+/// The path of the built component `name`.
+fn guest(name: &str) -> Result<PathBuf> {
     let root = std::env::var_os("AIRLOCK_GUESTS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"), PathBuf::from);
     let path = root.join(name);
-    std::fs::read(&path).with_context(|| format!("{} is not there; run `make guests`", path.display()))
+    path.canonicalize().with_context(|| format!("{} is not there; run `make guests`", path.display()))
+}
+
+/// The bytes of the built component `name`.
+fn component(name: &str) -> Result<Vec<u8>> {
+    Ok(std::fs::read(guest(name)?)?)
 }
 
 /// The median times of `a` and `b`, which take turns; the first round is not counted.
@@ -95,7 +100,7 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
 /// What Dagster's script measured, where `DAGSTER` names a Python that has it.
 fn dagster(folder: &Path) -> Result<Option<serde_json::Value>> {
     let Some(python) = std::env::var_os("DAGSTER").filter(|python| !python.is_empty()) else { return Ok(None) };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("dagster.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("measure_dagster.py");
     let output = Command::new(python).arg(script).arg(folder).output().context("cannot run Dagster's Python")?;
     anyhow::ensure!(output.status.success(), "Dagster failed: {}", String::from_utf8_lossy(&output.stderr));
     Ok(Some(serde_json::from_slice(&output.stdout)?))

@@ -2,7 +2,7 @@
 
 Run by the Python of a virtual environment that has Dagster; `make bench DAGSTER=path/to/python` does.
 
-    python dagster.py FOLDER      # FOLDER: where values go, best in memory
+    python measure_dagster.py FOLDER      # FOLDER: where values go, best in memory
 """
 
 import json
@@ -40,7 +40,7 @@ def median(function, times):
 
 
 def per_call(folder, size, times):
-    manager = dagster.FilesystemIOManager(base_dir=folder)
+    manager = dagster.FilesystemIOManager(base_dir=folder).create_io_manager(dagster.build_init_resource_context())
     value = os.urandom(size)
     stored, loaded = [], []
     for _ in range(times + 1):
