@@ -16,6 +16,8 @@ const GIB: u64 = 1 << 30;
 pub const CHUNK: usize = 1 << 20;
 /// Bytes that one host call may lift from a guest.
 pub const HOST_CALL_BYTES: usize = 8 << 20;
+/// Calls of a sandbox that run at once; more wait.
+pub const CALLS: usize = 64;
 /// Live resource handles of a call, and entries of each of the host's tables.
 pub const HANDLES: usize = 1024;
 /// Open files and directories of a call.

@@ -29,6 +29,7 @@ use crate::layout::Location;
 use crate::mount::{Durability, FileSystem, Intent};
 use crate::report::{Computed, ComputedOutput, Failure, Loaded, Log, Receipt, Report, Stored};
 use crate::value::{Budget, Value};
+use engine::Turns;
 use outcome::Ended;
 use state::Subject;
 
@@ -50,6 +51,7 @@ struct Shared {
     linker: Linker<State>,
     cache: Option<Cache>,
     durability: Durability,
+    turns: Turns,
 }
 
 /// Why there is no sandbox.
@@ -97,7 +99,8 @@ impl Sandbox {
         let mut linker = Linker::new(&engine);
         crate::contract::add_to_linker(&mut linker).map_err(failed)?;
         engine::start_ticking(&engine).map_err(|error| SandboxError::Engine(error.to_string()))?;
-        Ok(Self(Arc::new(Shared { engine, linker, cache: cache.transpose()?, durability: settings.durability })))
+        let (cache, durability, turns) = (cache.transpose()?, settings.durability, Turns::default());
+        Ok(Self(Arc::new(Shared { engine, linker, cache, durability, turns })))
     }
 
     /// Loads the component at `path`.
@@ -215,6 +218,8 @@ impl Sandbox {
             Ok(files) => files,
             Err(failure) => return failed(failure),
         };
+        // The files are open, and so the output is locked, before the turn is taken: who waits for a lock holds none.
+        let Some(_turn) = self.0.turns.take(call.interrupt) else { return failed(Failure::Interrupted) };
         let mut store = state::store(&self.0.engine, call, files, subject, sinks);
         let ended = std::panic::catch_unwind(AssertUnwindSafe(|| deadline::run(&mut store, call, enter)))
             .unwrap_or(Ended::Panicked);
