@@ -17,7 +17,7 @@ const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19);
 const MEMORY_ADDRESSES: usize = 4 << 30;
 /// Bytes of a memory, of a table and of a stack that are cleared by writing when an instance ends, which costs less than
 /// giving them back to the kernel and taking them again.
-const KEPT_MEMORY: usize = 1 << 20;
+const KEPT_MEMORY: usize = 2 << 20;
 const KEPT_TABLE: usize = 1 << 16;
 const KEPT_STACK: usize = 1 << 16;
 /// Places that stay warm while no instance uses them.
