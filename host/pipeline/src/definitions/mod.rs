@@ -210,7 +210,7 @@ pub struct ComponentUse {
 }
 
 /// Where a component comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ComponentSource {
     /// It comes with the program: `builtin:files`.

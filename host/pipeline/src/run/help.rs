@@ -109,14 +109,11 @@ pub(super) fn toml_key(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-    use std::sync::{Arc, Mutex};
-
     use super::*;
     use crate::definitions::Environment;
     use crate::definitions::tests::definitions;
     use crate::home::Home;
-    use crate::run::lend::Lender;
+    use crate::run::lend::{Components, Lender, MemoryDirectories};
 
     fn lent() -> Lent {
         let definitions = definitions(
@@ -131,7 +128,8 @@ mod tests {
         let mut lender = Lender {
             home: &Home::at("/nowhere/.airlock"),
             environment: &Environment::from_iter([("LAKE", "/nowhere/lake")]),
-            memory: &Arc::new(Mutex::new(HashMap::new())),
+            memory: &MemoryDirectories::default(),
+            components: &Components::default(),
             problems: Vec::new(),
         };
         let manager = definitions.io_manager("my lake").unwrap();

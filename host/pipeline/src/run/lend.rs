@@ -21,6 +21,25 @@ use crate::home::Home;
 /// The directories in memory, which live as long as the process: by whom they are lent to, and the guest path.
 pub(super) type MemoryDirectories = Arc<Mutex<HashMap<(String, String), MemoryDirectory>>>;
 
+/// A component, or why there is none; found out when it is first needed.
+type Code = Arc<OnceLock<Result<Component, ComponentError>>>;
+
+/// The components that were loaded, each once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Components(Arc<Mutex<HashMap<ComponentSource, Code>>>);
+
+impl Components {
+    /// The code from `source`; one that could not be loaded before is tried again.
+    fn get(&self, source: &ComponentSource) -> Code {
+        let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let code = components.entry(source.clone()).or_default();
+        if code.get().is_some_and(Result::is_err) {
+            *code = Code::default();
+        }
+        Arc::clone(code)
+    }
+}
+
 /// A component, ready to be called but for its code, which is compiled when it is first needed.
 #[derive(Debug)]
 pub(super) struct Lent {
@@ -36,7 +55,7 @@ pub(super) struct Lent {
     pub grant: Grant,
     /// Its configuration.
     pub config: Value,
-    component: OnceLock<Result<Component, ComponentError>>,
+    code: Code,
 }
 
 /// What is needed to lend.
@@ -44,6 +63,7 @@ pub(super) struct Lender<'a> {
     pub home: &'a Home,
     pub environment: &'a Environment,
     pub memory: &'a MemoryDirectories,
+    pub components: &'a Components,
     /// What is wrong.
     pub problems: Vec<Diagnostic>,
 }
@@ -66,8 +86,9 @@ impl Lender<'_> {
         let grant = Grant::new(mounts, environment, limits?)
             .map_err(|error| self.problems.push(Diagnostic::new(format!("{table}: {error}"))))
             .ok()?;
+        let code = self.components.get(&definition.component);
         let (name, definition) = (name.to_owned(), definition.clone());
-        Some(Lent { name, is_op, table, definition, grant, config: config?, component: OnceLock::new() })
+        Some(Lent { name, is_op, table, definition, grant, config: config?, code })
     }
 
     /// The value, where nothing is wrong with it.
@@ -122,7 +143,7 @@ impl Lent {
                 }),
             },
         };
-        self.component.get_or_init(load).as_ref()
+        self.code.get_or_init(load).as_ref()
     }
 
     /// What is recorded of it.

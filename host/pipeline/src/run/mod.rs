@@ -14,7 +14,6 @@ mod step_log;
 mod tests;
 mod value;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,7 +28,7 @@ use serde::Serialize;
 pub use failure::{FailureClass, Stage, StepFailure};
 
 use self::context::RunContext;
-use self::lend::{Lender, MemoryDirectories};
+use self::lend::{Components, Lender, MemoryDirectories};
 use crate::definitions::{Builtins, Definitions, Diagnostics, Environment};
 use crate::event::{Event, EventBody, EventLog, EventLogError, RunStatus};
 use crate::graph::likely;
@@ -40,7 +39,8 @@ use crate::suggest;
 /// Memory that the values of a run may take together before they go to files.
 pub const VALUE_MEMORY: u64 = 32 << 20;
 
-/// Does runs and loads values by the definitions. Cheap to clone.
+/// Does runs and loads values by the definitions. Each component is read once, when it is first needed, and what is
+/// stored in memory lives as long as the runner and its clones. Cheap to clone.
 #[derive(Clone)]
 pub struct Runner {
     definitions: Arc<Definitions>,
@@ -49,6 +49,7 @@ pub struct Runner {
     builtins: Builtins,
     environment: Environment,
     memory: MemoryDirectories,
+    components: Components,
 }
 
 /// How a run is done.
@@ -76,8 +77,9 @@ impl Default for RunOptions {
 impl Runner {
     /// A runner of `definitions` that records in `home`, and looks up what they name in the environment of this process.
     pub fn new(definitions: Arc<Definitions>, home: Home, sandbox: Sandbox, builtins: Builtins) -> Self {
-        let memory = Arc::new(Mutex::new(HashMap::new()));
-        Self { definitions, home, sandbox, builtins, environment: Environment::of_process(), memory }
+        let (environment, memory, components) =
+            (Environment::of_process(), MemoryDirectories::default(), Components::default());
+        Self { definitions, home, sandbox, builtins, environment, memory, components }
     }
 
     /// With `environment` instead of that of this process, for what the definitions name.
@@ -161,7 +163,8 @@ impl Runner {
     }
 
     fn lender(&self) -> Lender<'_> {
-        Lender { home: &self.home, environment: &self.environment, memory: &self.memory, problems: Vec::new() }
+        let Self { home, environment, memory, components, .. } = self;
+        Lender { home, environment, memory, components, problems: Vec::new() }
     }
 
     fn context(&self, run_id: String, scratch: PathBuf, options: &RunOptions) -> RunContext<'_> {
