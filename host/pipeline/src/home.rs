@@ -92,7 +92,7 @@ impl Home {
             sweep(&root)?;
             make_directory(&path)?;
             let lock = File::create(path.join(LOCK))?;
-            lock.lock()?;
+            lock.try_lock()?;
             Ok(lock)
         };
         match hold() {

@@ -230,5 +230,5 @@ pub(super) fn environment(node: &Node, problems: &Problems) -> Option<Environmen
         problems.at(position, "the name of an environment variable is not empty and has no `=`");
         return None;
     }
-    Some(EnvironmentReference { name: name.to_owned(), default, setting_type, position: Some(position.clone()) })
+    Some(EnvironmentReference { name: name.to_owned(), default, setting_type, position: position.clone() })
 }

@@ -36,8 +36,8 @@ pub struct EnvironmentReference {
     pub default: Option<Box<Setting>>,
     /// What its text is read as.
     pub setting_type: SettingType,
-    /// Where it is named; absent for one that was read back from the event log.
-    pub position: Option<Position>,
+    /// Where it is named.
+    pub position: Position,
 }
 
 /// What the text of an environment variable is read as.
@@ -130,37 +130,6 @@ impl Setting {
         }
     }
 
-    /// The setting that was written as `value`, in which references to the environment are as they were.
-    pub fn from_written(value: &Value) -> Self {
-        match value {
-            Value::Null => Setting::Table(BTreeMap::new()),
-            Value::Bool(value) => Setting::Boolean(*value),
-            Value::Number(number) => match number.as_i64() {
-                Some(integer) => Setting::Integer(integer),
-                None => Setting::Float(number.as_f64().unwrap_or_default()),
-            },
-            Value::String(text) => Setting::Text(text.clone()),
-            Value::Array(values) => Setting::List(values.iter().map(Self::from_written).collect()),
-            Value::Object(entries) => {
-                let Some(name) = entries.get("$env").and_then(Value::as_str) else {
-                    let entry = |(name, value): (&String, &Value)| (name.clone(), Self::from_written(value));
-                    return Setting::Table(entries.iter().map(entry).collect());
-                };
-                Setting::Environment(EnvironmentReference {
-                    name: name.to_owned(),
-                    default: entries.get("default").map(|value| Box::new(Self::from_written(value))),
-                    setting_type: match entries.get("as").and_then(Value::as_str) {
-                        Some("int") => SettingType::Int,
-                        Some("float") => SettingType::Float,
-                        Some("bool") => SettingType::Bool,
-                        _ => SettingType::Text,
-                    },
-                    position: None,
-                })
-            }
-        }
-    }
-
     /// The text, or `$NAME` in the place of what the environment has.
     pub fn shown(&self) -> String {
         match self {
@@ -197,7 +166,7 @@ impl EnvironmentReference {
     /// That the variable cannot be taken, for the reason `why`.
     pub(crate) fn unresolved(&self, why: &str) -> UnresolvedSetting {
         let reason = format!("the environment variable {} {why}", self.name);
-        UnresolvedSetting { name: self.name.clone(), position: self.position.clone(), reason }
+        UnresolvedSetting { name: self.name.clone(), position: Some(self.position.clone()), reason }
     }
 }
 
@@ -238,10 +207,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::definitions::SourceFile;
 
     fn reference(name: &str, setting_type: SettingType, default: Option<Setting>) -> Setting {
-        let default = default.map(Box::new);
-        Setting::Environment(EnvironmentReference { name: name.to_owned(), default, setting_type, position: None })
+        let (name, default) = (name.to_owned(), default.map(Box::new));
+        let source = SourceFile { path: "airlock.toml".into(), text: "x\ny = {}".to_owned() };
+        let position = Position { source: source.into(), start: 6, end: 8 };
+        Setting::Environment(EnvironmentReference { name, default, setting_type, position })
     }
 
     #[test]
@@ -263,18 +235,19 @@ mod tests {
     fn an_error_names_the_variable_and_never_its_value() {
         let environment = Environment::from_iter([("TOKEN", "s3cret")]);
         let unset = reference("NO_SUCH", SettingType::Text, None).resolve(&environment).unwrap_err();
-        assert_eq!(unset.to_string(), "the environment variable NO_SUCH is not set");
+        assert_eq!(unset.to_string(), "airlock.toml:2:5: the environment variable NO_SUCH is not set");
         let wrong = reference("TOKEN", SettingType::Int, None).resolve(&environment).unwrap_err();
-        assert_eq!(wrong.to_string(), "the environment variable TOKEN is not an integer, as `as` says");
+        assert_eq!(
+            wrong.to_string(),
+            "airlock.toml:2:5: the environment variable TOKEN is not an integer, as `as` says"
+        );
         assert!(!format!("{wrong:?}{environment:?}").contains("s3cret"));
     }
 
     #[test]
-    fn what_is_recorded_holds_the_reference_and_resolves_again() {
-        let environment = Environment::from_iter([("TOKEN", "s3cret")]);
+    fn what_is_written_holds_the_reference_and_not_the_value() {
         let setting = Setting::Table([("token".to_owned(), reference("TOKEN", SettingType::Text, None))].into());
         let written = serde_json::to_value(&setting).unwrap();
         assert_eq!(written, json!({ "token": { "$env": "TOKEN", "as": "text" } }));
-        assert_eq!(Setting::from_written(&written).resolve(&environment).unwrap(), json!({ "token": "s3cret" }));
     }
 }

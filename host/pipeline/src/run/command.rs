@@ -43,7 +43,8 @@ pub(super) fn run(
     log: &Arc<StepLog>,
     interrupt: &Interrupt,
 ) -> io::Result<Ended> {
-    let mut command = Command::new(program);
+    // A program that is named by a path is looked for where it runs, as its arguments are.
+    let mut command = if program.contains('/') { Command::new(directory.join(program)) } else { Command::new(program) };
     command.args(arguments).current_dir(directory);
     // What a run above this one gave its command is not this command's.
     let is_of_step = |name: &str| name == "AIRLOCK_OUTPUT" || name.starts_with("AIRLOCK_INPUT_");

@@ -129,16 +129,15 @@ impl RunContext<'_> {
     pub fn upstream(&self, asset: &Asset, stage: &Stage) -> Outcome<StoredOutput> {
         let failed = |class, message: String| StepFailure::new(class, stage.clone(), message);
         let recorded = self.latest(&asset.name).map_err(|error| failed(FailureClass::Storage, error.to_string()))?;
-        let config = match &recorded {
-            Some(recorded) => recorded.body.output_config.clone(),
-            None => written(asset.config.as_ref()),
-        };
-        // What was recorded names the environment, and does not show it.
-        let output_config = match config {
-            serde_json::Value::Null => config,
-            config => Setting::from_written(&config).resolve(self.environment).map_err(|unresolved| {
-                failed(FailureClass::Definitions, format!("cannot tell how `{}` was stored: {unresolved}", asset.name))
-            })?,
+        let now = written(asset.config.as_ref());
+        let output_config = match (&recorded, &asset.config) {
+            // What was recorded names the environment and does not show it. It is looked up where the definitions
+            // still name it.
+            (Some(recorded), _) if recorded.body.output_config != now => recorded.body.output_config.clone(),
+            (_, None) => now,
+            (_, Some(config)) => config
+                .resolve(self.environment)
+                .map_err(|unresolved| failed(FailureClass::Definitions, unresolved.to_string()))?,
         };
         let definition_metadata = asset.metadata.clone();
         let unknown = StoredOutput {

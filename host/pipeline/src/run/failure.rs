@@ -133,6 +133,11 @@ impl StepFailure {
         self
     }
 
+    pub(super) fn panicked() -> Self {
+        let message = "a fault of Airlock's own: the step panicked";
+        Self::new(FailureClass::Host, Stage::Op, message).help("please report it")
+    }
+
     pub(super) fn interrupted(stage: Stage) -> Self {
         Self::new(FailureClass::Interrupted, stage, "it was interrupted")
     }

@@ -1,8 +1,10 @@
 //! Does independent steps at once: each as soon as all that it depends on has ended.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::failure::StepFailure;
 use super::prepare::ReadyStep;
 use super::{RunContext, StepResult, StepStatus, step};
 use crate::event::{EventBody, EventLogError};
@@ -98,18 +100,24 @@ impl<'a> Schedule<'a> {
             let turn = self.turn(&state, place);
             drop(state);
             let Some(step) = self.steps.get(place) else { return };
-            let result = match turn {
-                Turn::Perform => step::perform(self.run, step, place),
-                Turn::Skip { because } => {
-                    self.run.emit(Some(&step.planned.key), EventBody::StepSkipped { because: because.clone() });
-                    Ok(not_begun(step, StepStatus::Skipped { because }))
-                }
-                Turn::Cancel => {
-                    self.run.emit(Some(&step.planned.key), EventBody::StepCanceled {});
-                    Ok(not_begun(step, StepStatus::Canceled))
-                }
-            };
+            // A step that panics, or whoever is told of it, must not leave the others waiting for its end.
+            let taken = std::panic::catch_unwind(AssertUnwindSafe(|| self.take(step, place, turn)));
+            let result = taken.unwrap_or_else(|_| Ok(panicked(step)));
             self.end(place, result.map_err(|error| (not_begun(step, StepStatus::Canceled), error)));
+        }
+    }
+
+    fn take(&self, step: &ReadyStep<'_>, place: usize, turn: Turn) -> Result<StepResult, EventLogError> {
+        match turn {
+            Turn::Perform => step::perform(self.run, step, place),
+            Turn::Skip { because } => {
+                self.run.emit(Some(&step.planned.key), EventBody::StepSkipped { because: because.clone() });
+                Ok(not_begun(step, StepStatus::Skipped { because }))
+            }
+            Turn::Cancel => {
+                self.run.emit(Some(&step.planned.key), EventBody::StepCanceled {});
+                Ok(not_begun(step, StepStatus::Canceled))
+            }
         }
     }
 
@@ -156,6 +164,10 @@ impl<'a> Schedule<'a> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         Performed { steps: state.results.into_iter().flatten().collect(), event_log_error: state.event_log_error }
     }
+}
+
+fn panicked(step: &ReadyStep<'_>) -> StepResult {
+    StepResult { failure: Some(StepFailure::panicked().into()), ..not_begun(step, StepStatus::Failed) }
 }
 
 fn not_begun(step: &ReadyStep<'_>, status: StepStatus) -> StepResult {

@@ -65,10 +65,7 @@ pub(super) fn perform(run: &RunContext<'_>, ready: &ReadyStep<'_>, number: usize
     step.emit(EventBody::StepStart {});
     // A fault in one step must not take the others with it.
     let performed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step.perform()));
-    let outcome = performed.unwrap_or_else(|_| {
-        let message = "a fault of Airlock's own: the step panicked";
-        Err(StepFailure::new(FailureClass::Host, Stage::Op, message).help("please report it").into())
-    });
+    let outcome = performed.unwrap_or_else(|_| Err(StepFailure::panicked().into()));
     // What is left is removed with the scratch directory of the run.
     let _ = std::fs::remove_dir_all(&step.scratch);
     step.end(outcome, start.elapsed())

@@ -96,6 +96,18 @@ fn steps_follow_what_they_depend_on_and_each_is_recorded() {
 }
 
 #[test]
+fn the_end_of_a_step_is_told_once_it_is_in_the_log() {
+    let commands = Commands::new(r#"assets.a = { command = ["true"], type = "none" }"#);
+    let told = Mutex::new(Vec::new());
+    commands.run_with(&RunOptions::default(), &|event| {
+        if matches!(event.body, EventBody::StepSuccess {} | EventBody::RunSuccess {}) {
+            told.lock().unwrap().push(commands.events(&event.run_id).contains(event));
+        }
+    });
+    assert_eq!(told.into_inner().unwrap(), [true, true]);
+}
+
+#[test]
 fn a_failure_stops_only_what_depends_on_it() {
     let commands = Commands::new(
         r#"
@@ -194,6 +206,15 @@ fn a_command_finds_its_step_in_the_environment_and_runs_beside_the_definitions()
     assert_eq!(log, format!("{}\na/b a/b {} none s3cret\n", directory.display(), result.run_id));
     // The command saw the value, and nothing else did.
     assert!(!format!("{:?}", commands.events(&result.run_id)).contains("s3cret"));
+}
+
+#[test]
+fn a_program_named_by_a_path_is_looked_for_beside_the_definitions() {
+    let commands = Commands::new(r#"assets.a = { command = ["./tool/run.sh"], type = "none" }"#);
+    let directory = commands.project.directory.path().join("tool");
+    fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::symlink("/bin/true", directory.join("run.sh")).unwrap();
+    assert_eq!(commands.run().status, RunStatus::Succeeded);
 }
 
 #[test]
@@ -306,6 +327,21 @@ fn a_dangerous_directory_that_the_environment_names_is_refused_and_not_shown() {
     let shown = mistakes.render();
     assert!(shown.contains("what LAKE names cannot be lent"), "{shown}");
     assert!(!shown.contains("/proc/sys"), "{shown}");
+}
+
+#[test]
+fn a_panic_of_whoever_is_told_does_not_hold_up_the_run() {
+    let commands = Commands::new(
+        r#"
+        assets.a = { command = ["true"], type = "none" }
+        assets.b = { command = ["true"], type = "none", deps = ["a"] }
+        "#,
+    );
+    let result = commands.run_with(&RunOptions::default(), &|event| {
+        assert_ne!(event.body, EventBody::StepStart {}, "told of a step");
+    });
+    assert_eq!(statuses(&result), ["a failed", "b skipped for a"]);
+    assert_eq!(result.exit_code(), 70);
 }
 
 #[test]
