@@ -1,15 +1,16 @@
 //! Reads the sections of the definitions and checks what holds between them.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use airlock_sandbox::grant::DirectoryPath;
+use airlock_sandbox::grant::{Access, DirectoryPath};
 
 use super::asset::Known;
 use super::fields::{Fields, Problems};
 use super::files::{Files, Sections};
 use super::{
-    Asset, Builtins, ComponentUse, Diagnostic, IoManager, MountPath, Op, Setting, ValueType, asset, component, keys,
+    Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, MountPath, Op, Setting, ValueType, asset,
+    component, keys,
 };
 use crate::home::Home;
 
@@ -17,6 +18,8 @@ use crate::home::Home;
 pub(super) struct Contents {
     pub assets: Vec<Asset>,
     pub io_managers: Vec<IoManager>,
+    /// The files that decide what components may do.
+    pub deciding: Vec<PathBuf>,
 }
 
 /// The contents with `profile` merged over them, and every mistake: of them, and of what other profiles say.
@@ -37,15 +40,16 @@ pub(super) fn read(
 fn read_profile(files: &Files, profile: Option<&str>, home: &Home, builtins: Builtins) -> (Contents, Vec<Diagnostic>) {
     let (sections, mut list) = files.sections(profile);
     let problems = Problems::default();
-    let contents = contents(&sections, builtins, &problems);
+    let mut contents = contents(&sections, builtins, &problems);
+    contents.deciding = deciding(files, &contents);
     for manager in &contents.io_managers {
-        check_roots(&manager.component, home, &problems);
+        check_roots(&manager.component, home, &contents.deciding, &problems);
     }
     let is_empty = |asset: &&Asset| asset.value_type == ValueType::None;
     let empty: HashSet<&str> = contents.assets.iter().filter(is_empty).map(|asset| asset.name.as_str()).collect();
     for asset in &contents.assets {
         if let Op::Component(component) = &asset.op {
-            check_roots(component, home, &problems);
+            check_roots(component, home, &contents.deciding, &problems);
         }
         check_loads(asset, &empty, &problems);
     }
@@ -75,17 +79,50 @@ fn contents(sections: &Sections, builtins: Builtins, problems: &Problems) -> Con
         io_managers.push(IoManager { name: entry.key.clone(), position: entry.position.clone(), component });
     }
     let assets = sections.assets.iter().map(|entry| asset::read(entry, &known, problems)).collect();
-    Contents { assets, io_managers }
+    Contents { assets, io_managers, deciding: Vec::new() }
+}
+
+/// The files that decide what components may do: the definitions, and the components.
+fn deciding(files: &Files, contents: &Contents) -> Vec<PathBuf> {
+    let managers = contents.io_managers.iter().map(|manager| &manager.component);
+    let ops = contents.assets.iter().filter_map(|asset| match &asset.op {
+        Op::Component(component) => Some(&**component),
+        Op::Command(_) => None,
+    });
+    let components = managers.chain(ops).filter_map(|component| match &component.component {
+        ComponentSource::File(path) => Some(path.as_path()),
+        ComponentSource::Builtin(_) => None,
+    });
+    let mut deciding: Vec<PathBuf> =
+        files.paths().chain(components).filter_map(|path| path.canonicalize().ok()).collect();
+    deciding.sort();
+    deciding.dedup();
+    deciding
+}
+
+/// Why `directory` must not be lent with `access`, where it holds one of the files `deciding`: a component that
+/// writes there could decide itself what it may do the next time.
+pub(crate) fn refuse_deciding(access: Access, directory: &DirectoryPath, deciding: &[PathBuf]) -> Option<String> {
+    let held = deciding.iter().find(|file| access == Access::Write && file.starts_with(directory.as_path()))?;
+    let name = held.file_name().unwrap_or_default().display();
+    Some(format!(
+        "a directory that holds {name} cannot be lent to write: it decides what components may do; lend a directory of its own below it"
+    ))
 }
 
 /// A directory that must not be lent is a mistake of the definitions where they name it themselves; one that the
 /// environment names is checked when a run starts.
-fn check_roots(component: &ComponentUse, home: &Home, problems: &Problems) {
+fn check_roots(component: &ComponentUse, home: &Home, deciding: &[PathBuf], problems: &Problems) {
     for mount in &component.mounts {
         if let MountPath::Directory(Setting::Text(path)) = &mount.source {
             let path = component::beside(&mount.position, Path::new(path));
-            if let Err(error) = DirectoryPath::new(&path, home.own_state()) {
-                problems.at(&mount.position, error.to_string());
+            match DirectoryPath::new(&path, home.own_state()) {
+                Ok(directory) => {
+                    if let Some(refusal) = refuse_deciding(mount.access, &directory, deciding) {
+                        problems.at(&mount.position, refusal);
+                    }
+                }
+                Err(error) => problems.at(&mount.position, error.to_string()),
             }
         }
     }

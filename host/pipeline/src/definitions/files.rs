@@ -95,6 +95,11 @@ impl Files {
         (sections, problems.into_list())
     }
 
+    /// The paths of the files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.sources.iter().map(|source| source.path.as_path())
+    }
+
     /// The names of the profiles.
     pub fn profiles(&self) -> impl Iterator<Item = &str> + Clone {
         self.main

@@ -21,6 +21,7 @@ use airlock_sandbox::limits::Limits;
 use serde::Serialize;
 
 pub(crate) use asset::{environment_name, is_media_type};
+pub(crate) use check::refuse_deciding;
 pub(crate) use component::beside;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
 pub use schema::schema;
@@ -42,6 +43,7 @@ pub struct Definitions {
     places: HashMap<String, usize>,
     io_managers: Vec<IoManager>,
     graph: Graph,
+    deciding: Vec<PathBuf>,
 }
 
 impl Definitions {
@@ -65,10 +67,10 @@ impl Definitions {
     fn new(path: &Path, profile: Option<&str>, contents: check::Contents, graph: Graph) -> Self {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let directory = absolute.parent().map(Path::to_owned).unwrap_or_default();
-        let check::Contents { assets, io_managers } = contents;
+        let check::Contents { assets, io_managers, deciding } = contents;
         let places = assets.iter().enumerate().map(|(place, asset)| (asset.name.clone(), place)).collect();
         let (path, profile) = (path.to_owned(), profile.map(str::to_owned));
-        Self { path, directory, profile, assets, places, io_managers, graph }
+        Self { path, directory, profile, assets, places, io_managers, graph, deciding }
     }
 
     /// The file.
@@ -104,6 +106,11 @@ impl Definitions {
     /// The I/O manager `name`.
     pub fn io_manager(&self, name: &str) -> Option<&IoManager> {
         self.io_managers.iter().find(|manager| manager.name == name)
+    }
+
+    /// The files that decide what components may do, which no component is lent to write.
+    pub(crate) fn deciding(&self) -> &[PathBuf] {
+        &self.deciding
     }
 
     /// What depends on what.

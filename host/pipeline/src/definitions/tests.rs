@@ -455,6 +455,26 @@ fn the_state_of_airlock_cannot_be_lent() {
 }
 
 #[test]
+fn what_decides_about_components_cannot_be_lent_to_write() {
+    let text = |access: &str| {
+        format!(
+            "{HEAD}mounts.\"/all\" = {{ path = \".\", access = \"{access}\" }}\n\
+                 mounts.\"/ops\" = {{ path = \"ops\", access = \"{access}\" }}\n\
+                 [io.other]\ncomponent = \"ops/other.wasm\"\n"
+        )
+    };
+    let home = tempfile::tempdir().unwrap();
+    let read = |access: &str| {
+        let project = Project::new(&[("airlock.toml", &text(access)), ("ops/other.wasm", "")]);
+        Definitions::read(&project.directory.path().join("airlock.toml"), None, &Home::at(home.path()), BUILTINS)
+    };
+    assert!(read("read").is_ok());
+    let shown = read("write").unwrap_err().render();
+    assert!(shown.contains("a directory that holds airlock.toml cannot be lent to write"), "{shown}");
+    assert!(shown.contains("a directory that holds other.wasm cannot be lent to write"), "{shown}");
+}
+
+#[test]
 fn what_else_the_program_keeps_cannot_be_lent() {
     let text = format!("{HEAD}mounts.\"/data\" = {{ path = \"compiled/x\" }}\n");
     let project = Project::new(&[("airlock.toml", &text)]);

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::help::toml_key;
 use crate::definitions::{
     Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, Setting, UnresolvedSetting,
-    beside,
+    beside, refuse_deciding,
 };
 use crate::event::ManagerUse;
 use crate::home::Home;
@@ -61,6 +61,8 @@ pub(super) struct Lent {
 /// What is needed to lend.
 pub(super) struct Lender<'a> {
     pub home: &'a Home,
+    /// The files that no component is lent to write.
+    pub deciding: &'a [PathBuf],
     pub environment: &'a Environment,
     pub memory: &'a MemoryDirectories,
     pub components: &'a Components,
@@ -113,7 +115,10 @@ impl Lender<'_> {
         let text = self.resolve(setting.resolve_text(self.environment))?;
         let refuse = |message: String| Diagnostic::at(&mount.position, message);
         let problem = match DirectoryPath::new(&beside(&mount.position, Path::new(&text)), self.home.own_state()) {
-            Ok(directory) => return Some(directory),
+            Ok(directory) => match refuse_deciding(mount.access, &directory, self.deciding) {
+                Some(message) => refuse(message),
+                None => return Some(directory),
+            },
             Err(error) => match (setting, error) {
                 // What the environment has is not shown.
                 (Setting::Environment(reference), GrantError::DangerousRoot { reason, .. }) => {

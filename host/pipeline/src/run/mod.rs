@@ -164,7 +164,7 @@ impl Runner {
 
     fn lender(&self) -> Lender<'_> {
         let Self { home, environment, memory, components, .. } = self;
-        Lender { home, environment, memory, components, problems: Vec::new() }
+        Lender { home, deciding: self.definitions.deciding(), environment, memory, components, problems: Vec::new() }
     }
 
     fn context(&self, run_id: String, scratch: PathBuf, options: &RunOptions) -> RunContext<'_> {
