@@ -41,7 +41,7 @@ pub fn load(error: LoadError) -> Error {
         LoadError::UnknownAsset { .. } => {
             Report::new(status, error.to_string()).hint("`airlock ls` lists the assets").into()
         }
-        error => Report::new(status, error.to_string()).into(),
+        error @ LoadError::NoValue { .. } => Report::new(status, error.to_string()).into(),
     }
 }
 
