@@ -209,3 +209,46 @@ fn limits(limits: &LimitSettings) -> Vec<String> {
     ];
     named.iter().filter_map(|(name, limit)| Some(format!("{name} {}", setting(limit.as_ref()?)))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use airlock_sandbox::component::{Exports, Manifest};
+
+    use super::*;
+
+    fn gaps_of(manifest: serde_json::Value, lent: &str) -> Vec<String> {
+        let manifest: Manifest = serde_json::from_value(manifest).unwrap();
+        let inspection = Inspection {
+            digest: String::new(),
+            size: 0,
+            contract: "0.1.0".to_owned(),
+            exports: Exports::default(),
+            imports: Vec::new(),
+            manifest: Some(manifest),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("airlock.toml");
+        std::fs::write(&file, format!("[io.lake]\ncomponent = \"builtin:files\"\n{lent}")).unwrap();
+        let project = Project::read_file(&file, None).unwrap();
+        gaps(&inspection, &project.definitions.io_managers()[0].component)
+    }
+
+    #[test]
+    fn what_a_component_asks_for_and_does_not_have_is_a_gap() {
+        let manifest = serde_json::json!({
+            "name": "x",
+            "mounts": [{ "path": "/data", "access": "write" }, { "path": "/more", "access": "read" }],
+            "environment": [{ "name": "TOKEN" }],
+        });
+        let lent = "mounts.\"/data\" = { path = \"data\" }\n";
+        let expected = [
+            "it asks to write to /data, and may only read it",
+            "it asks for the mount /more to read, and has none",
+            "it asks for the environment entry TOKEN, and has none",
+        ];
+        assert_eq!(gaps_of(manifest.clone(), lent), expected);
+        let all = "mounts.\"/data\" = { path = \"data\", access = \"write\" }\nmounts.\"/more\" = { path = \"more\" }\n\
+                   environment = { TOKEN = \"x\" }\n";
+        assert_eq!(gaps_of(manifest, all), [""; 0]);
+    }
+}

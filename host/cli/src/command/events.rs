@@ -117,3 +117,36 @@ fn denied(receipt: &Receipt) -> String {
     let denials = receipt.denials.list.len();
     if denials == 0 { String::new() } else { format!(", {} denied", count(denials, "attempt")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(json: serde_json::Value) -> String {
+        let event = serde_json::from_value(json).unwrap();
+        console::strip_ansi_codes(&line(&RecordedEvent { id: 1, event })).into_owned()
+    }
+
+    #[test]
+    fn an_event_has_a_line_with_its_time_its_step_and_what_matters() {
+        let event = serde_json::json!({
+            "run_id": "1a2b", "time": "2026-01-31T12:00:01.5Z", "step_key": "report",
+            "kind": "STEP_INPUT", "input": "days", "media_type": "text/csv", "size": 2048,
+        });
+        assert_eq!(shown(event), "12:00:01.500 STEP_INPUT            report: days, text/csv, 2 KiB");
+        let event = serde_json::json!({
+            "run_id": "1a2b", "time": "2026-01-31T12:00:01Z", "step_key": null, "kind": "RUN_SUCCESS",
+        });
+        assert_eq!(shown(event), "12:00:01.000 RUN_SUCCESS");
+    }
+
+    #[test]
+    fn an_event_cannot_move_the_cursor() {
+        let event = serde_json::json!({
+            "run_id": "1a2b", "time": "2026-01-31T12:00:01Z", "step_key": "a\u{1b}[2J",
+            "kind": "STEP_SKIPPED", "because": "b\r\n",
+        });
+        let shown = shown(event);
+        assert!(!shown.contains(['\u{1b}', '\r', '\n']), "{shown:?}");
+    }
+}

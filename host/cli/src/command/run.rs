@@ -224,6 +224,8 @@ fn summary(result: &RunResult) -> String {
 
 #[cfg(test)]
 mod tests {
+    use airlock_pipeline::event::RunStatus;
+
     use super::*;
 
     fn step(key: &str, status: StepStatus) -> StepResult {
@@ -257,5 +259,19 @@ mod tests {
                 "- c\\u{1b}[2J    interrupted",
             ]
         );
+    }
+
+    fn run(steps: Vec<StepResult>, status: RunStatus) -> RunResult {
+        let time = Duration::from_secs(2);
+        RunResult { run_id: "1a2b".to_owned(), status, time, steps, event_log_error: None }
+    }
+
+    #[test]
+    fn a_run_is_summed_up_in_one_line() {
+        let done = vec![step("a", StepStatus::Succeeded), step("b", StepStatus::Succeeded)];
+        assert_eq!(summary(&run(done, RunStatus::Succeeded)), "run 1a2b: 2 steps done in 2.0 s");
+        let skipped = StepStatus::Skipped { because: "a".to_owned() };
+        let failed = vec![step("a", StepStatus::Failed), step("b", skipped), step("c", StepStatus::Succeeded)];
+        assert_eq!(summary(&run(failed, RunStatus::Failed)), "run 1a2b: 1 done, 1 failed, 1 not run in 2.0 s");
     }
 }
