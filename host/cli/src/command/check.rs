@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use airlock_pipeline::definitions::{Asset, ComponentUse, Definitions, IoManager, LimitSettings, MountPath, Op};
-use airlock_sandbox::component::{Inspection, inspect};
+use airlock_sandbox::component::{ComponentError, Inspection, inspect};
 use airlock_sandbox::grant::{Access, Scope};
 use clap::Args;
 use serde::Serialize;
@@ -123,7 +123,9 @@ fn role(definitions: &Definitions, manager: &IoManager) -> Role {
 fn check<'a>(place: String, role: Role, used: &'a ComponentUse, directory: &Path) -> Result<Checked<'a>, Error> {
     let name = ComponentName::of(&used.component, directory);
     let called = format!("{place}: {name}");
-    let inspection = inspect(&name.read()?).map_err(|error| Error::component(&called, &error))?;
+    let unusable = |error: ComponentError| Error::component(&called, &error);
+    let inspection = inspect(&name.read()?).map_err(unusable)?;
+    inspection.check_imports().map_err(unusable)?;
     let lacks = match role {
         Role::IoManager { stores: true, .. } if !inspection.exports.output => {
             Some("airlock:io/output, so it cannot store")
@@ -231,6 +233,36 @@ mod tests {
         std::fs::write(&file, format!("[io.lake]\ncomponent = \"builtin:files\"\n{lent}")).unwrap();
         let project = Project::read_file(&file, None).unwrap();
         gaps(&inspection, &project.definitions.io_managers()[0].component)
+    }
+
+    fn refusal(component: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("airlock.toml");
+        std::fs::write(folder.path().join("it.wasm"), wat::parse_str(component).unwrap()).unwrap();
+        let definitions =
+            "[io.lake]\ncomponent = \"it.wasm\"\n[assets.a]\nio = \"lake\"\ntype = \"text\"\ncommand = [\"x\"]";
+        std::fs::write(&file, definitions).unwrap();
+        let project = Project::read_file(&file, None).unwrap();
+        let (place, role, used) = components(&project.definitions).next().unwrap();
+        match check(place, role, used, project.definitions.directory()) {
+            Err(Error::Told(report)) => format!("{report:?}"),
+            _ => panic!("it was taken"),
+        }
+    }
+
+    #[test]
+    fn a_component_that_lacks_what_its_place_needs_is_refused() {
+        let loads_only = r#"(component (instance $i) (export "airlock:io/input@0.1.0" (instance $i)))"#;
+        let shown = refusal(loads_only);
+        assert!(shown.contains("io.lake: it.wasm does not export airlock:io/output, so it cannot store"), "{shown}");
+    }
+
+    #[test]
+    fn a_component_that_needs_what_airlock_does_not_have_is_refused() {
+        let asks_for_http = r#"(component
+            (import "wasi:http/types@0.2.0" (instance)) (instance $i) (export "airlock:io/output@0.1.0" (instance $i)))"#;
+        let shown = refusal(asks_for_http);
+        assert!(shown.contains("imports what Airlock does not provide: wasi:http/types@0.2.0"), "{shown}");
     }
 
     #[test]

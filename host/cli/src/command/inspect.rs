@@ -8,7 +8,7 @@ use clap::Args;
 use crate::arguments::FormatArgument;
 use crate::builtin::ComponentName;
 use crate::error::{Error, ExitStatus};
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, tell};
 use crate::render::{Fields, size, word};
 
 const HELP: &str = "\
@@ -43,6 +43,9 @@ impl Inspect {
             Format::Jsonl => output.json_line(&inspection)?,
         }
         output.finish()?;
+        if let Err(error) = inspection.check_imports() {
+            tell(format!("warning: it cannot be run: {error}"));
+        }
         Ok(ExitStatus::Done)
     }
 }

@@ -175,7 +175,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
 
 impl Inspection {
     /// Whether the host has all that the component imports.
-    pub(super) fn check_imports(&self) -> Result<(), ComponentError> {
+    ///
+    /// # Errors
+    /// [`ComponentError::Imports`] names what it lacks.
+    pub fn check_imports(&self) -> Result<(), ComponentError> {
         let missing: Vec<String> = self.imports.iter().filter(|name| !is_provided(name)).cloned().collect();
         if missing.is_empty() { Ok(()) } else { Err(ComponentError::Imports(shown(&missing))) }
     }
