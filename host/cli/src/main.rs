@@ -40,6 +40,9 @@ fn main() -> ExitCode {
             report.status().into()
         }
         // The panic's own message is on standard error already.
-        Err(_) => ExitStatus::Internal.into(),
+        Err(_) => {
+            output::tell("error: this is a fault of Airlock's own; please report it with what is said above");
+            ExitStatus::Internal.into()
+        }
     }
 }
