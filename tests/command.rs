@@ -1,4 +1,5 @@
 //! The command from end to end, as its users meet it: pipelines of commands and real guests, what is printed, how it ends.
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/pattern.rs"]
 mod pattern;

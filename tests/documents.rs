@@ -3,6 +3,13 @@
 //! In a block of `console`, a line that begins with `$ ` is a command and what follows is what it prints; `…` stands for
 //! anything, alone on a line for any lines. The commands of a document run one after the other in one folder, which
 //! holds a copy of the examples. A `make` command is looked up in the Makefile instead, since this test is part of it.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "support/pattern.rs"]
 mod pattern;

@@ -1,6 +1,7 @@
 //! Every program under `tests/programs`, and the outcome that it must have.
 //!
 //! A program without a test does not compile: each test is named after its program, and both are counted.
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod support;

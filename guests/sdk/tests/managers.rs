@@ -213,7 +213,7 @@ fn a_large_part_is_read_whole_and_saved_whole_after_a_look_at_its_start() {
         }
     }
     let output = build_output_context().asset_key(["a"]).build();
-    let bytes: Vec<u8> = (0..LARGE).map(|i| (i % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..=250).cycle().take(LARGE).collect();
     output.store::<Peek>([Part::new("application/octet-stream", bytes.clone())]).unwrap();
     assert!(fs::read(output.directory("/data").join("a.bin")).unwrap() == bytes);
 }
