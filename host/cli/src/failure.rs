@@ -75,7 +75,7 @@ fn with_trace(report: Report, backtrace: &[String], stderr: &str) -> Report {
 
 /// A call of a component that failed, with `remedies` for what it was denied.
 pub fn call(name: &str, function: &str, failure: &Failure, receipt: &Receipt, remedies: Vec<String>) -> Report {
-    let status = ExitStatus::Failed(class(failure).exit_code());
+    let status = ExitStatus::Failed(FailureClass::from(failure).exit_code());
     let report = match failure {
         Failure::Denied { denial, error } => {
             let mut report = Report::new(status, format!("{function} of {name} was denied: {denial}"));
@@ -109,20 +109,6 @@ pub fn call(name: &str, function: &str, failure: &Failure, receipt: &Receipt, re
         _ => report,
     };
     remedies.into_iter().fold(report, Report::hint)
-}
-
-/// What kind of failure it is.
-fn class(failure: &Failure) -> FailureClass {
-    match failure {
-        Failure::Guest { .. } => FailureClass::Error,
-        Failure::Denied { .. } => FailureClass::Denied,
-        Failure::Limit { .. } => FailureClass::Limit,
-        Failure::Trap { .. } => FailureClass::Trap,
-        Failure::Storage { .. } => FailureClass::Storage,
-        Failure::Incompatible { .. } => FailureClass::Component,
-        Failure::Interrupted => FailureClass::Interrupted,
-        Failure::Host { .. } => FailureClass::Host,
-    }
 }
 
 /// The failure that a denial led to, where there is one.

@@ -12,7 +12,7 @@ use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::arguments::{FormatArgument, ProjectArguments};
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, Report};
 use crate::output::{Format, Output, tell};
 use crate::project::Project;
 use crate::render::{count, safe_name, size, time};
@@ -72,34 +72,37 @@ impl Run {
         }
         let watch = Watch::new(plan.steps.len(), self.format.format);
         let result = project.runner()?.run(&plan, &options, &|event| watch.see(event)).map_err(failure::run)?;
-        let denials = watch.finish()?;
-        match self.format.format {
-            Format::Human => show(&result, &denials)?,
-            Format::Json => {
-                let mut output = Output::new();
-                output.json("run", &result)?;
-                output.finish()?;
-            }
-            Format::Jsonl => {}
+        let seen = watch.finish();
+        let shown = match (self.format.format, seen.failed) {
+            (_, Some(error)) => Err(error),
+            (Format::Human, None) => show(&result),
+            (Format::Json, None) => show_json(&result),
+            (Format::Jsonl, None) => Ok(()),
+        };
+        for denial in &seen.denials {
+            tell(format!("{} {denial}", style("denied:").for_stderr().yellow()));
         }
-        for step in &result.steps {
-            if let Some(failed) = &step.failure {
-                let report = failure::step(&step.key, failed);
-                let report = match &step.log {
-                    Some(_) => report.hint(format!(
-                        "`airlock logs {} {}` shows what it printed",
-                        result.run_id,
-                        safe_name(&step.key)
-                    )),
-                    None => report,
-                };
-                report.show();
-            }
+        tell_failures(&result);
+        match shown {
+            // What became of the run says more than that nobody read it.
+            Err(error) if result.exit_code() == 0 => Err(error),
+            _ => Ok(ExitStatus::Failed(result.exit_code())),
         }
-        if let Some(error) = &result.event_log_error {
-            tell(format!("error: the run could not be recorded: {error}"));
+    }
+}
+
+fn tell_failures(result: &RunResult) {
+    for step in &result.steps {
+        let Some(failed) = &step.failure else { continue };
+        let mut report = failure::step(&step.key, failed);
+        if step.log.is_some() {
+            let step = safe_name(&step.key);
+            report = report.hint(format!("`airlock logs {} {step}` shows what it printed", result.run_id));
         }
-        Ok(ExitStatus::Failed(result.exit_code()))
+        report.show();
+    }
+    if let Some(error) = &result.event_log_error {
+        Report::new(ExitStatus::Storage, format!("the run could not be recorded: {error}")).show();
     }
 }
 
@@ -114,6 +117,7 @@ struct Seen {
     denials: Vec<String>,
     /// Takes the events where they are what is asked for.
     events: Option<Output>,
+    /// Why that ended early.
     failed: Option<Error>,
 }
 
@@ -150,10 +154,9 @@ impl Watch {
         self.progress.set_message(seen.running.join(", "));
     }
 
-    fn finish(self) -> Result<Vec<String>, Error> {
+    fn finish(self) -> Seen {
         self.progress.finish_and_clear();
-        let seen = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-        seen.failed.map_or(Ok(seen.denials), Err)
+        self.seen.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,17 +177,19 @@ fn denials(step: &str, receipt: &Receipt) -> Vec<String> {
     denied.collect()
 }
 
-fn show(result: &RunResult, denials: &[String]) -> Result<(), Error> {
+fn show(result: &RunResult) -> Result<(), Error> {
     let mut output = Output::new();
     for line in lines(&result.steps) {
         output.line(line)?;
     }
     output.line(summary(result))?;
-    output.finish()?;
-    for denial in denials {
-        tell(format!("{} {denial}", style("denied:").for_stderr().yellow()));
-    }
-    Ok(())
+    output.finish()
+}
+
+fn show_json(result: &RunResult) -> Result<(), Error> {
+    let mut output = Output::new();
+    output.json("run", result)?;
+    output.finish()
 }
 
 fn lines(steps: &[StepResult]) -> Vec<String> {
