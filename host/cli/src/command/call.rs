@@ -158,7 +158,7 @@ impl Call {
             asset_key: Some(self.asset.0.clone()),
             location: location.clone(),
             config: self.config.0.clone(),
-            output_config: no_config(),
+            output_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
             runtime_metadata: Vec::new(),
         };
@@ -185,7 +185,7 @@ impl Call {
             columns: Vec::new(),
             allow_missing: false,
             config: self.config.0.clone(),
-            input_config: no_config(),
+            input_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
         };
         let report = prepared.sandbox.load_input(&prepared.call(self.strict), context);
@@ -270,10 +270,6 @@ impl Prepared {
             strict,
         }
     }
-}
-
-fn no_config() -> serde_json::Value {
-    serde_json::Value::Object(serde_json::Map::new())
 }
 
 fn read_all(input: &mut impl Read, budget: &Budget) -> io::Result<Content> {
