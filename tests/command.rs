@@ -164,6 +164,10 @@ error: diary: cannot store `diary` with the I/O manager `snoop`: denied by polic
 hint: to lend it a directory there, name the directory:
       [io.snoop]
       mounts.\"/etc\" = { path = \"…\", access = \"read\" }
+hint: to lend it the whole directory instead of the paths of one output:
+      [io.snoop]
+      mounts.\"/data\" = { path = \"data\", access = \"write\", scope = \"mount\" }
+hint: nothing allows it: the network is not lent
 hint: `airlock logs … diary` shows what it printed",
     );
     assert!(!project.path("data/diary.txt").exists());
@@ -215,7 +219,7 @@ component = "op.wasm"
         ("7:44", "`wirte` is not one of the values of `access`", "did you mean `write`?"),
         ("8:21", "`memory` is not \"64 apples\" but a quantity such as \"256MiB\"", ""),
         ("8:34", "`limits` has no key `tiem`", "did you mean `time`?"),
-        ("12:27", "/proc cannot be lent", ""),
+        ("12:8", "/proc cannot be lent", ""),
         ("15:8", "`texxt` is not one of the values of `type`", "did you mean `text`?"),
         ("16:11", "`command` is an array, and this is a text", ""),
         ("21:11", "there is no asset `rwa`", "did you mean `raw`?"),

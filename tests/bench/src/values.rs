@@ -115,11 +115,8 @@ fn bytes(folder: &Path, name: &str, size: usize, rounds: usize, goal: &'static s
     let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
     let value = Value::single("application/octet-stream", Content::from_bytes(&bytes, &lab.budget)?);
     let native = folder.join("native.bin");
-    let store = compare(
-        rounds,
-        || Ok(timed(|| lab.store(&value))?.0),
-        || Ok(timed(|| Ok(fs::write(&native, &bytes)?))?.0),
-    )?;
+    let store =
+        compare(rounds, || Ok(timed(|| lab.store(&value))?.0), || Ok(timed(|| Ok(fs::write(&native, &bytes)?))?.0))?;
     let load = compare(
         rounds,
         || {

@@ -55,9 +55,10 @@ pub(super) fn plain(component: ComponentSource) -> ComponentUse {
 pub(super) fn source(node: &Node, builtins: Builtins, problems: &Problems) -> Option<ComponentSource> {
     let (text, position) = super::fields::text(node, "a component", problems)?;
     if let Some(name) = text.strip_prefix("builtin:") {
-        let names = builtins.iter().map(|(name, _)| *name);
-        if !names.clone().any(|known| known == name) {
-            problems.unknown(position, format!("there is no component `builtin:{name}`"), name, names);
+        if !builtins.iter().any(|(known, _)| *known == name) {
+            let names: Vec<String> = builtins.iter().map(|(known, _)| format!("builtin:{known}")).collect();
+            let names = names.iter().map(String::as_str);
+            problems.unknown(position, format!("there is no component `{text}`"), text, names);
             return None;
         }
         return Some(ComponentSource::Builtin(name.to_owned()));

@@ -145,7 +145,7 @@ error: there is no component `builtin:file`
   |
 5 | component = "builtin:file"
   |             ^^^^^^^^^^^^^^
-  = help: did you mean `files`?
+  = help: did you mean `builtin:files`?
 
 error: the guest path "data" is not an absolute path below `/`, such as "/data"
  --> airlock.toml:6:8
