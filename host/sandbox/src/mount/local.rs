@@ -28,7 +28,7 @@ pub(crate) struct Local {
     /// Directories that got an entry when the mount's directory was made.
     made_in: Vec<PathBuf>,
     area: Option<Area>,
-    stripes: Vec<u8>,
+    stripes: BTreeSet<u8>,
     usage: Use,
     locks: Vec<File>,
     call: Option<CallDirectory>,
@@ -62,9 +62,8 @@ impl Local {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (None, Vec::new()),
             Err(error) => return failure("open", error),
         };
-        let stripes: Vec<u8> = stripes.iter().copied().collect();
-        let mut local =
-            Self { path: path.to_owned(), root, made_in, area: None, stripes, usage, locks: Vec::new(), call: None };
+        let (path, stripes) = (path.to_owned(), stripes.clone());
+        let mut local = Self { path, root, made_in, area: None, stripes, usage, locks: Vec::new(), call: None };
         if let Some(root) = &local.root {
             local.area = match Area::open(root, usage != Use::Read, &shown) {
                 Ok(area) => area,
@@ -83,7 +82,7 @@ impl Local {
         let mut left_to_others = BTreeSet::new();
         loop {
             let locks = area.lock(lock, &self.stripes, waiting)?;
-            let concerns = |stripes: &[u8]| stripes.iter().any(|stripe| self.stripes.contains(stripe));
+            let concerns = |stripes: &BTreeSet<u8>| !stripes.is_disjoint(&self.stripes);
             let mut pending = area.sweep()?;
             pending.retain(|plan| concerns(&plan.stripes) || !(plan.held || left_to_others.contains(&plan.name)));
             if pending.is_empty() {

@@ -4,6 +4,10 @@
 //! other. Its *reader* lock is held, shared, by calls that read it, and exclusively while it is published, so that
 //! no call reads half of an output of several files. Locks are striped: outputs whose locations share a stripe
 //! share locks.
+//!
+//! A call that may touch a whole mount is one on the outputs of all stripes. So that it need not take hundreds of
+//! locks, there is a writer lock of the mount, which it holds alone and every other writer shares; and reader locks,
+//! which are held alone only for as long as a publish takes, are shared by more outputs than writer locks.
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
@@ -13,15 +17,23 @@ use std::time::{Duration, Instant};
 use cap_std::fs::Dir;
 use rustix::fs::OFlags;
 
+use crate::grant::Scope;
 use crate::layout::Location;
 use crate::report::{Failure, StorageFailure};
 
 use super::directory;
 
-/// The stripes of the outputs of a call, in the order in which they are locked.
-pub(crate) fn stripes(locations: &[Location]) -> BTreeSet<u8> {
+/// How many reader locks a mount has.
+const READER_LOCKS: u8 = 64;
+
+/// The stripes of the outputs that a call may touch in a mount that is lent with `scope`, in the order in which they
+/// are locked.
+pub(crate) fn stripes(scope: Scope, locations: &[Location]) -> BTreeSet<u8> {
     let stripe = |location: &Location| blake3::hash(location.as_str().as_bytes()).as_bytes()[0];
-    locations.iter().map(stripe).collect()
+    match scope {
+        Scope::Mount => (0..=u8::MAX).collect(),
+        Scope::Output => locations.iter().map(stripe).collect(),
+    }
 }
 
 /// Which of the two locks, and how.
@@ -33,6 +45,30 @@ pub(crate) enum Lock {
     Read,
     /// The reader lock, exclusive.
     Publish,
+}
+
+/// One lock to be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Its name in the mount.
+    pub name: String,
+    /// Whether others may hold it too.
+    pub shared: bool,
+}
+
+impl Lock {
+    /// What is to be taken for the outputs of `stripes`, in order.
+    pub fn claims(self, stripes: &BTreeSet<u8>) -> Vec<Claim> {
+        let claim = |name: String, shared| Claim { name, shared };
+        if self != Lock::Write {
+            let readers: BTreeSet<u8> = stripes.iter().map(|stripe| stripe % READER_LOCKS).collect();
+            return readers.iter().map(|reader| claim(format!("r{reader:02x}"), self == Lock::Read)).collect();
+        }
+        let whole = stripes.len() > usize::from(u8::MAX);
+        let mount = claim("w".to_owned(), !whole);
+        let outputs = stripes.iter().filter(|_| !whole).map(|stripe| claim(format!("w{stripe:02x}"), false));
+        std::iter::once(mount).chain(outputs).collect()
+    }
 }
 
 /// How long a call waits for others.
@@ -75,20 +111,48 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// Takes the lock of `stripe` in the directory `locks`; nothing while others hold it. The lock goes with the file.
-pub(crate) fn try_lock(locks: &Dir, lock: Lock, stripe: u8) -> io::Result<Option<File>> {
-    let prefix = if lock == Lock::Write { 'w' } else { 'r' };
-    let name = format!("{prefix}{stripe:02x}");
-    let file = match directory::open_file(locks, &name, OFlags::RDWR | OFlags::CREATE) {
+/// Takes one lock in the directory `locks`; nothing while others hold it. The lock goes with the file.
+pub(crate) fn try_lock(locks: &Dir, claim: &Claim) -> io::Result<Option<File>> {
+    let name = &claim.name;
+    let file = match directory::open_file(locks, name, OFlags::RDWR | OFlags::CREATE) {
         // A lock can be taken on a file that cannot be written.
-        Err(_) => directory::open_file(locks, &name, OFlags::RDONLY)?,
+        Err(_) => directory::open_file(locks, name, OFlags::RDONLY)?,
         opened => opened?,
     };
     let file = file.ok_or_else(|| io::Error::other(format!("the lock {name} is no regular file")))?;
-    let locked = if lock == Lock::Read { file.try_lock_shared() } else { file.try_lock() };
+    let locked = if claim.shared { file.try_lock_shared() } else { file.try_lock() };
     match locked {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outputs(keys: &[&str]) -> BTreeSet<u8> {
+        let locations: Vec<Location> = keys.iter().map(|key| Location::asset(&[key])).collect();
+        stripes(Scope::Output, &locations)
+    }
+
+    /// Whether calls that take these locks wait for each other.
+    fn conflict(a: (Lock, &BTreeSet<u8>), b: (Lock, &BTreeSet<u8>)) -> bool {
+        let (a, b) = (a.0.claims(a.1), b.0.claims(b.1));
+        a.iter().any(|a| b.iter().any(|b| a.name == b.name && !(a.shared && b.shared)))
+    }
+
+    #[test]
+    fn whoever_may_touch_a_whole_mount_waits_for_every_output_of_it() {
+        let (a, b, mount) = (outputs(&["a"]), outputs(&["b"]), stripes(Scope::Mount, &[]));
+        assert_ne!((a.first(), b.first()), (None, a.first()));
+        for (one, other, waits) in [(&a, &b, false), (&a, &a, true), (&a, &mount, true), (&mount, &mount, true)] {
+            assert_eq!(conflict((Lock::Write, one), (Lock::Write, other)), waits);
+            assert_eq!(conflict((Lock::Publish, one), (Lock::Read, other)), waits);
+            assert_eq!(conflict((Lock::Read, one), (Lock::Publish, other)), waits);
+            assert!(!conflict((Lock::Read, one), (Lock::Read, other)));
+            assert!(!conflict((Lock::Write, one), (Lock::Read, other)));
+        }
     }
 }

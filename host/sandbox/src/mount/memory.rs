@@ -12,7 +12,7 @@ use crate::report::Failure;
 
 use super::Durability;
 use super::backend::{Backend, Found, Kind};
-use super::lock::{Lock, Waiting};
+use super::lock::{Claim, Lock, Waiting};
 use super::path::{ancestors, below, join};
 use super::plan::Step;
 use super::publish;
@@ -26,7 +26,7 @@ pub struct MemoryDirectory(Arc<State>);
 #[derive(Default)]
 struct State {
     tree: Mutex<BTreeMap<String, Node>>,
-    locks: Mutex<HashMap<(bool, u8), Holders>>,
+    locks: Mutex<HashMap<String, Holders>>,
 }
 
 enum Node {
@@ -51,7 +51,7 @@ impl MemoryDirectory {
         self.0.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn locks(&self) -> MutexGuard<'_, HashMap<(bool, u8), Holders>> {
+    fn locks(&self) -> MutexGuard<'_, HashMap<String, Holders>> {
         self.0.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -60,22 +60,21 @@ impl MemoryDirectory {
         Arc::as_ptr(&self.0).addr()
     }
 
-    fn try_lock(&self, lock: Lock, stripe: u8) -> Option<Held> {
-        let key = (lock == Lock::Write, stripe);
+    fn try_lock(&self, claim: &Claim) -> Option<Held> {
         let mut locks = self.locks();
-        match (locks.get_mut(&key), lock) {
-            (None, Lock::Read) => drop(locks.insert(key, Holders::Sharing(1))),
-            (None, _) => drop(locks.insert(key, Holders::One)),
-            (Some(Holders::Sharing(count)), Lock::Read) => *count += 1,
+        match (locks.get_mut(&claim.name), claim.shared) {
+            (None, true) => drop(locks.insert(claim.name.clone(), Holders::Sharing(1))),
+            (None, false) => drop(locks.insert(claim.name.clone(), Holders::One)),
+            (Some(Holders::Sharing(count)), true) => *count += 1,
             (Some(_), _) => return None,
         }
-        Some(Held { directory: self.clone(), key })
+        Some(Held { directory: self.clone(), name: claim.name.clone() })
     }
 
-    fn lock(&self, lock: Lock, stripes: &[u8], waiting: &Waiting) -> Result<Vec<Held>, Failure> {
+    fn lock(&self, lock: Lock, stripes: &BTreeSet<u8>, waiting: &Waiting) -> Result<Vec<Held>, Failure> {
         let mut held = Vec::new();
-        for &stripe in stripes {
-            let attempt = || Ok(self.try_lock(lock, stripe));
+        for claim in lock.claims(stripes) {
+            let attempt = || Ok(self.try_lock(&claim));
             held.push(waiting.until(attempt, || "an output in memory".to_owned())?);
         }
         Ok(held)
@@ -85,15 +84,15 @@ impl MemoryDirectory {
 /// A held lock.
 struct Held {
     directory: MemoryDirectory,
-    key: (bool, u8),
+    name: String,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         let mut locks = self.directory.locks();
-        match locks.get_mut(&self.key) {
+        match locks.get_mut(&self.name) {
             Some(Holders::Sharing(count)) if *count > 1 => *count -= 1,
-            _ => drop(locks.remove(&self.key)),
+            _ => drop(locks.remove(&self.name)),
         }
     }
 }
@@ -101,7 +100,7 @@ impl Drop for Held {
 /// A directory in memory, as one call sees it.
 pub(crate) struct Memory {
     directory: MemoryDirectory,
-    stripes: Vec<u8>,
+    stripes: BTreeSet<u8>,
     stores: bool,
     locks: Vec<Held>,
     staged: HashMap<u64, Arc<File>>,
@@ -115,10 +114,9 @@ impl Memory {
         stripes: &BTreeSet<u8>,
         waiting: &Waiting,
     ) -> Result<Self, Failure> {
-        let stripes: Vec<u8> = stripes.iter().copied().collect();
         let lock = if stores { Lock::Write } else { Lock::Read };
-        let locks = directory.lock(lock, &stripes, waiting)?;
-        Ok(Self { directory: directory.clone(), stripes, stores, locks, staged: HashMap::new() })
+        let locks = directory.lock(lock, stripes, waiting)?;
+        Ok(Self { directory: directory.clone(), stripes: stripes.clone(), stores, locks, staged: HashMap::new() })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The plan of a publish: ordered steps, each of which can be done again.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::path::is_plain;
@@ -11,7 +13,7 @@ const VERSION: u32 = 1;
 pub(crate) struct Plan {
     version: u32,
     /// The stripes of the outputs' locks.
-    pub stripes: Vec<u8>,
+    pub stripes: BTreeSet<u8>,
     /// What is done, in order.
     pub steps: Vec<Step>,
 }
@@ -52,7 +54,7 @@ impl Step {
 
 impl Plan {
     /// The plan of `steps`.
-    pub fn new(stripes: Vec<u8>, steps: Vec<Step>) -> Self {
+    pub fn new(stripes: BTreeSet<u8>, steps: Vec<Step>) -> Self {
         Self { version: VERSION, stripes, steps }
     }
 
@@ -94,7 +96,10 @@ mod tests {
     use super::*;
 
     fn plan(path: &str) -> Plan {
-        Plan::new(vec![3], vec![Step::Put { staged: 0, path: path.to_owned() }, Step::Remove("b".to_owned())])
+        Plan::new(
+            BTreeSet::from([3]),
+            vec![Step::Put { staged: 0, path: path.to_owned() }, Step::Remove("b".to_owned())],
+        )
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) struct CallDirectory {
 /// A call's directory with a plan that waits to be done.
 pub(crate) struct Pending {
     pub name: String,
-    pub stripes: Vec<u8>,
+    pub stripes: BTreeSet<u8>,
     /// Whether another process holds it.
     pub held: bool,
 }
@@ -62,11 +62,11 @@ impl Area {
     }
 
     /// Takes the locks of `stripes`, in order. None are taken in a mount that has none and cannot get them.
-    pub fn lock(&self, lock: Lock, stripes: &[u8], waiting: &Waiting) -> Result<Vec<File>, Failure> {
+    pub fn lock(&self, lock: Lock, stripes: &BTreeSet<u8>, waiting: &Waiting) -> Result<Vec<File>, Failure> {
         let Some(locks) = &self.locks else { return Ok(Vec::new()) };
         let mut held = Vec::new();
-        for &stripe in stripes {
-            let attempt = || match lock::try_lock(locks, lock, stripe) {
+        for claim in lock.claims(stripes) {
+            let attempt = || match lock::try_lock(locks, &claim) {
                 Err(error) if lock == Lock::Read && cannot_be_made(&error) => Ok(Some(None)),
                 tried => Ok(tried.map_err(|error| self.failure("lock", LOCKS, &error))?.map(Some)),
             };
@@ -127,7 +127,8 @@ impl Area {
             let locks = match (&self.locks, wait) {
                 (_, true) => Some(self.lock(Lock::Publish, &plan.stripes, waiting)?),
                 (Some(locks), false) => {
-                    let tried = plan.stripes.iter().map(|stripe| lock::try_lock(locks, Lock::Publish, *stripe));
+                    let claims = Lock::Publish.claims(&plan.stripes);
+                    let tried = claims.iter().map(|claim| lock::try_lock(locks, claim));
                     tried.collect::<io::Result<Option<Vec<File>>>>().map_err(failure)?
                 }
                 (None, false) => Some(Vec::new()),

@@ -117,7 +117,6 @@ impl FileSystem {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Self, Failure> {
         let waiting = Waiting::new(interrupted, limits.time);
-        let stripes = stripes(locations);
         let call = Arc::new(Call { record: Record::default(), quota: Quota::new(limits) });
         let mut order: Vec<usize> = (0..grants.len()).collect();
         order.sort_by_key(|index| grants.get(*index).map(lock_order));
@@ -125,7 +124,7 @@ impl FileSystem {
         let mut backends = BTreeMap::new();
         for index in order {
             let Some(grant) = grants.get(index) else { continue };
-            backends.insert(index, open_backend(grant, intent, &stripes, &waiting)?);
+            backends.insert(index, open_backend(grant, intent, &stripes(grant.scope, locations), &waiting)?);
         }
         let mounts = grants.iter().zip(backends.into_values()).map(|(grant, backend)| {
             let scope = CallScope::new(grant.scope, locations);

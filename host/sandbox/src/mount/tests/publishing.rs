@@ -28,7 +28,7 @@ fn call_directories(store: &Store) -> Vec<PathBuf> {
 
 fn open_local(store: &Store) -> Local {
     let waiting = Waiting::new(&|| false, Duration::ZERO);
-    Local::open(&store.path(), Use::Write, &stripes(&[location()]), &waiting).unwrap()
+    Local::open(&store.path(), Use::Write, &stripes(Scope::Mount, &[]), &waiting).unwrap()
 }
 
 const BEFORE: [(&str, &str); 6] =
@@ -148,23 +148,30 @@ fn an_unfinished_publish_of_another_output_is_finished_too_but_hinders_no_one() 
     store.fill(&[("kept", "1")]);
     let outside = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(outside.path(), store.path().join("linked")).unwrap();
-    let own: Vec<u8> = stripes(&[location()]).into_iter().collect();
-    let other = own[0].wrapping_add(1);
+    let own = *stripes(Scope::Output, &[location()]).first().unwrap();
+    let other = own.wrapping_add(1);
     let leave = |name: &str, stripe: u8, path: &str| {
         let call = store.path().join(".airlock").join(name);
         fs::create_dir(&call).unwrap();
         fs::write(call.join("0"), "late").unwrap();
-        let plan = Plan::new(vec![stripe], vec![Step::Put { staged: 0, path: path.into() }]);
+        let plan = Plan::new(BTreeSet::from([stripe]), vec![Step::Put { staged: 0, path: path.into() }]);
         fs::write(call.join("plan"), plan.encode().unwrap()).unwrap();
     };
     leave("call-a", other, "late");
     leave("call-b", other, "linked/x");
-    assert_eq!(store.tree(), ["kept=1", "late=late", "linked?"]);
+    let load = |scope| {
+        let grants = [store.grant(Access::Write, scope)];
+        FileSystem::open(&grants, &[location()], Intent::Load, &Limits::default(), &|| false)
+    };
+    load(Scope::Output).unwrap();
+    assert_eq!(fs::read_to_string(store.path().join("late")).unwrap(), "late");
     assert_eq!(call_directories(&store).len(), 1);
-    leave("call-c", own[0], "linked/x");
-    let grants = [store.grant(Access::Write, Scope::Mount)];
-    let failure = storage(FileSystem::open(&grants, &[location()], Intent::Load, &Limits::default(), &|| false));
+    leave("call-c", own, "linked/x");
+    let failure = storage(load(Scope::Output));
     assert!(failure.to_string().contains("linked is in the way"), "{failure}");
+    fs::remove_dir_all(store.path().join(".airlock/call-c")).unwrap();
+    let failure = storage(load(Scope::Mount));
+    assert!(failure.to_string().contains("linked is in the way"), "who may read all is concerned: {failure}");
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
@@ -329,6 +336,43 @@ fn calls_on_different_outputs_do_not_wait() {
         publish(&mut b);
         drop((a, b));
         assert_eq!(store.tree(), ["a.csv=1", "b.csv=2"]);
+    }
+}
+
+#[test]
+fn a_call_on_a_whole_mount_and_one_on_an_output_wait_for_each_other() {
+    for store in [Store::local(), Store::memory()] {
+        let open = |scope, locations: &[Location], interrupted: &dyn Fn() -> bool| {
+            let grants = [store.grant(Access::Write, scope)];
+            FileSystem::open(&grants, locations, Intent::Store, &Limits::default(), interrupted).unwrap()
+        };
+        // As an op has it: the mount, and no output.
+        let mut whole = open(Scope::Mount, &[], &|| false);
+        write(&mut whole, "sales", "1");
+        let release = || {
+            whole.remove_file_at(&mount(), "sales").unwrap();
+            publish(&mut whole);
+            drop(whole);
+        };
+        let mut output = after_waiting(release, |interrupted| open(Scope::Output, &[location()], interrupted));
+        save(&mut output, "/data/sales/orders.csv", "1");
+        let release = || {
+            publish(&mut output);
+            drop(output);
+        };
+        let mut whole = after_waiting(release, |interrupted| open(Scope::Mount, &[], interrupted));
+        assert_eq!(read(&mut whole, "sales/orders.csv").unwrap(), "1");
+    }
+}
+
+#[test]
+fn a_publish_of_an_output_waits_for_calls_that_read_the_whole_mount() {
+    for store in [Store::local(), Store::memory()] {
+        let reader = open(&[store.grant(Access::Write, Scope::Mount)], Intent::Load);
+        let mut writer = open(&[store.grant(Access::Write, Scope::Output)], Intent::Store);
+        save(&mut writer, "/data/sales/orders.csv", "1");
+        let published = after_waiting(|| drop(reader), |interrupted| writer.publish(Durability::None, interrupted));
+        assert_eq!(published, Ok(()));
     }
 }
 
