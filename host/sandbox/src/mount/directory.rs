@@ -107,15 +107,15 @@ pub(crate) fn find(directory: &Dir, name: &str) -> io::Result<Option<Found>> {
     }
 }
 
-/// The names in `directory` that `keep` keeps, at most one more than `limit`. A name that is no Unicode is shown as
-/// something that cannot be opened.
+/// The names in `directory` that `keep` keeps, at most one more than `limit`. A name that is no Unicode is shown with
+/// backslashes, which no path that a call uses has.
 pub(crate) fn list(directory: &Dir, keep: &dyn Fn(&str) -> bool, limit: usize) -> io::Result<Vec<(String, Kind)>> {
     let mut names = Vec::new();
     for entry in directory.entries()? {
         let entry = entry?;
         let (name, kind) = match entry.file_name().into_string() {
             Ok(name) => (name, kind(entry.file_type()?)),
-            Err(name) => (name.to_string_lossy().into_owned(), Kind::Other),
+            Err(name) => (name.as_encoded_bytes().escape_ascii().to_string(), Kind::Other),
         };
         if keep(&name) {
             names.push((name, kind));

@@ -15,7 +15,7 @@ use super::Durability;
 use super::backend::{Backend, Found, Kind, storage_failure};
 use super::directory::{self, Walk};
 use super::lock::{Lock, Waiting};
-use super::path::{is_reserved, join, name, parent};
+use super::path::{is_plain, is_reserved, join, name, parent};
 use super::plan::{Plan, Step};
 use super::publish;
 use super::staging::{Area, CallDirectory};
@@ -166,11 +166,18 @@ impl Backend for Local {
 
     fn list(&self, path: &str, keep: &dyn Fn(&str) -> bool, limit: usize) -> io::Result<Vec<(String, Kind)>> {
         let Some(root) = &self.root else { return Ok(Vec::new()) };
-        let visible = |name: &str| keep(name) && !is_reserved(&join(path, name));
-        match directory::walk(root, path)? {
-            Walk::Directory(directory) => directory::list(&directory, &visible, limit),
-            _ => Ok(Vec::new()),
+        let visible = |name: &str| keep(name) && !(path.is_empty() && is_reserved(name));
+        let mut names = match directory::walk(root, path)? {
+            Walk::Directory(directory) => directory::list(&directory, &visible, limit)?,
+            _ => return Ok(Vec::new()),
+        };
+        // What no call can name is there, so that its directory is not empty, but is nothing that a call can move.
+        for (name, kind) in &mut names {
+            if !is_plain(&join(path, name)) {
+                *kind = Kind::Other;
+            }
         }
+        Ok(names)
     }
 
     fn open(&self, path: &str) -> io::Result<Option<File>> {

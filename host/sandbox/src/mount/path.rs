@@ -84,13 +84,11 @@ pub(crate) fn is_plain(path: &str) -> bool {
     resolve("", path).is_ok_and(|resolved| resolved.path == path) && !is_reserved(path)
 }
 
-/// Whether the path lies in Airlock's own directory, also on a file system that ignores case or characters that
-/// cannot be seen.
+/// Whether the path lies in Airlock's own directory, of this mount or of one within it, also on a file system that
+/// ignores case or characters that cannot be seen.
 pub(crate) fn is_reserved(path: &str) -> bool {
-    let first = path.split('/').next().unwrap_or_default();
-    let invisible = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let seen: String = first.chars().filter(invisible).flat_map(char::to_lowercase).collect();
-    seen == RESERVED
+    let visible = |c: &char| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    path.split('/').any(|segment| segment.chars().filter(visible).flat_map(char::to_lowercase).eq(RESERVED.chars()))
 }
 
 /// How many segments a path has.
@@ -172,10 +170,18 @@ mod tests {
 
     #[test]
     fn the_reserved_directory_is_known_in_every_spelling() {
-        for path in [".airlock", ".airlock/x", ".AIRLOCK", ".aIrLoCk/locks", ".airloc\u{212a}", ".air\u{200c}lock"] {
+        for path in [
+            ".airlock",
+            ".airlock/x",
+            ".AIRLOCK",
+            ".aIrLoCk/locks",
+            ".airloc\u{212a}",
+            ".air\u{200c}lock",
+            "a/.airlock/b",
+        ] {
             assert!(is_reserved(path), "{path}");
         }
-        for path in ["", "a/.airlock", ".airlocks", "airlock"] {
+        for path in ["", "a/airlock", ".airlocks", "airlock"] {
             assert!(!is_reserved(path), "{path}");
         }
     }

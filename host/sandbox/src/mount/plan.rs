@@ -71,11 +71,8 @@ impl Plan {
     /// # Errors
     /// Where a plan was written to its end that this program does not understand.
     pub fn decode(bytes: &[u8]) -> Result<Option<Self>, String> {
-        let Some((header, json)) = split_line(bytes) else { return Ok(None) };
-        if header != format!("airlock-plan {} {}", json.len(), blake3::hash(json)).as_bytes() {
-            return Ok(None);
-        }
-        let plan: Plan = serde_json::from_slice(json).map_err(|error| format!("the plan is not readable: {error}"))?;
+        let Some(json) = body(bytes) else { return Ok(None) };
+        let plan: Plan = serde_json::from_slice(json).map_err(unreadable)?;
         if plan.version != VERSION {
             return Err(format!("the plan has version {}, this program knows {VERSION}", plan.version));
         }
@@ -84,6 +81,32 @@ impl Plan {
             None => Ok(Some(plan)),
         }
     }
+
+    /// The stripes of the plan that was written as `bytes`, even where the rest of it is not understood; nothing where
+    /// it was not written to its end.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn decode_stripes(bytes: &[u8]) -> Result<Option<BTreeSet<u8>>, String> {
+        #[derive(Deserialize)]
+        struct Concerned {
+            stripes: BTreeSet<u8>,
+        }
+        let Some(json) = body(bytes) else { return Ok(None) };
+        serde_json::from_slice(json).map(|Concerned { stripes }| Some(stripes)).map_err(unreadable)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
+fn unreadable(error: serde_json::Error) -> String {
+    format!("the plan is not readable: {error}")
+}
+
+/// The JSON of a plan that was written to its end.
+fn body(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, json) = split_line(bytes)?;
+    let expected = format!("airlock-plan {} {}", json.len(), blake3::hash(json));
+    (header == expected.as_bytes()).then_some(json)
 }
 
 fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -130,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_plan_of_another_version_is_refused() {
-        let other = Plan { version: 2, ..plan("a") };
-        assert!(Plan::decode(&other.encode().unwrap()).is_err());
+        let other = Plan { version: 2, ..plan("a") }.encode().unwrap();
+        assert!(Plan::decode(&other).is_err());
+        assert_eq!(Plan::decode_stripes(&other), Ok(Some(BTreeSet::from([3]))), "whom it concerns is known");
     }
 }

@@ -7,12 +7,16 @@ use cap_std::fs::{Dir, MetadataExt};
 
 use super::backend::{Backend, Found};
 use super::directory::{self, Walk};
-use super::path::{ancestors, name, parent};
+use super::path::{ancestors, is_plain, name, parent};
 use super::plan::Step;
 
-/// Refuses where something that is no directory lies on the way to what `steps` change and is not cleared by them:
-/// a plan that was begun has to be finished.
+/// Refuses where something that is no directory lies on the way to what `steps` change and is not cleared by them, or
+/// where they name what no plan may: a plan that was begun has to be finished.
 pub(crate) fn check(backend: &dyn Backend, steps: &[Step]) -> io::Result<()> {
+    if let Some(step) = steps.iter().find(|step| !is_plain(step.path())) {
+        let path = backend.describe(step.path());
+        return Err(io::Error::other(format!("{path} is in the way, and no call can change what has such a name")));
+    }
     let cleared: BTreeSet<&str> = steps.iter().filter(|s| matches!(s, Step::ClearFile(_))).map(Step::path).collect();
     let on_the_way: BTreeSet<&str> = steps.iter().flat_map(|step| ancestors(step.path())).collect();
     for path in on_the_way {

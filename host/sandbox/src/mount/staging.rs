@@ -93,12 +93,12 @@ impl Area {
 
     fn sweep_call(&self, name: &str) -> io::Result<Option<Pending>> {
         let call = directory::open(&self.directory, name)?;
-        let held = match read_plan(&call)? {
+        let held = match read_plan(&call, Plan::decode_stripes)? {
             None => {
                 if !try_hold(&call)? {
                     return Ok(None);
                 }
-                match read_plan(&call)? {
+                match read_plan(&call, Plan::decode_stripes)? {
                     None => {
                         directory::remove_tree(&self.directory, name)?;
                         return Ok(None);
@@ -109,7 +109,8 @@ impl Area {
             Some(_) => !try_hold(&call)?,
         };
         // A plan that vanished meanwhile was done.
-        Ok(read_plan(&call)?.map(|plan| Pending { name: name.to_owned(), stripes: plan.stripes, held }))
+        let stripes = read_plan(&call, Plan::decode_stripes)?;
+        Ok(stripes.map(|stripes| Pending { name: name.to_owned(), stripes, held }))
     }
 
     /// Does the plan in the call directory `name` of a call that is gone. Where `wait` is not set and others are in
@@ -123,7 +124,7 @@ impl Area {
             Hold::Taken(call) => Ok(Some(Some(call))),
         };
         let Some(call) = waiting.until(attempt, held)? else { return Ok(()) };
-        if let Some(plan) = read_plan(&call).map_err(failure)? {
+        if let Some(plan) = read_plan(&call, Plan::decode).map_err(failure)? {
             let locks = match (&self.locks, wait) {
                 (_, true) => Some(self.lock(Lock::Publish, &plan.stripes, waiting)?),
                 (Some(locks), false) => {
@@ -256,7 +257,8 @@ fn try_hold(call: &Dir) -> io::Result<bool> {
     }
 }
 
-fn read_plan(call: &Dir) -> io::Result<Option<Plan>> {
+/// What `decode` makes of the plan in `call`; nothing where there is none.
+fn read_plan<T>(call: &Dir, decode: impl Fn(&[u8]) -> Result<Option<T>, String>) -> io::Result<Option<T>> {
     let file = match directory::open_file(call, PLAN, OFlags::RDONLY) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
@@ -264,7 +266,7 @@ fn read_plan(call: &Dir) -> io::Result<Option<Plan>> {
     let Some(mut file) = file else { return Ok(None) };
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    Plan::decode(&bytes).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
+    decode(&bytes).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
 /// Whether a lock file neither is there nor can be made.

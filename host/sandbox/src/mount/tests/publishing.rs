@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -200,6 +201,48 @@ fn a_link_on_the_way_is_not_followed_when_publishing() {
     drop(call);
     assert_eq!(store.tree(), ["a=new", "d?"]);
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_no_call_can_name_is_seen_but_neither_moved_nor_in_a_plan() {
+    let store = Store::local();
+    store.fill(&[("moved/a", "1"), ("replaced/a", "1")]);
+    // Another mount lies within this one.
+    fs::create_dir_all(store.path().join("held/.airlock/locks")).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"odd\xff");
+    fs::write(store.path().join("moved").join("odd\\name"), "").unwrap();
+    fs::write(store.path().join("moved").join(odd), "").unwrap();
+    let mut call = store.store();
+    let moved = Base::Mount { index: 0, path: "moved".into() };
+    let seen = [("a", Kind::File), ("odd\\name", Kind::Other), ("odd\\xff", Kind::Other)];
+    assert_eq!(call.list(&moved).unwrap(), seen.map(|(name, kind)| (name.to_owned(), kind)));
+    assert_eq!(code(call.rename_at(&mount(), "moved", &mount(), "b")), ErrorCode::NotPermitted);
+    assert_eq!(code(call.remove_directory_at(&mount(), "held")), ErrorCode::NotEmpty);
+    // One that comes while the call runs stops its publish, and nobody else's.
+    call.remove_file_at(&mount(), "replaced/a").unwrap();
+    call.remove_directory_at(&mount(), "replaced").unwrap();
+    call.create_directory_at(&mount(), "replaced").unwrap();
+    write(&mut call, "replaced/b", "1");
+    fs::write(store.path().join("replaced").join("odd\\name"), "").unwrap();
+    let failure = storage(call.publish(Durability::None, &|| false));
+    assert!(failure.reason.contains("odd\\name is in the way"), "{failure}");
+    drop(call);
+    assert!(store.tree().contains(&"replaced/a=1".to_owned()));
+}
+
+#[test]
+fn a_plan_that_is_not_understood_stops_only_the_calls_that_it_concerns() {
+    let store = Store::local();
+    store.fill(&[("a", "1")]);
+    let call = store.path().join(".airlock/call-a");
+    fs::create_dir(&call).unwrap();
+    let other = stripes(Scope::Output, &[location()]).first().unwrap().wrapping_add(1);
+    let plan = Plan::new(BTreeSet::from([other]), vec![Step::Remove("odd\\name".into())]);
+    fs::write(call.join("plan"), plan.encode().unwrap()).unwrap();
+    publish(&mut open(&[store.grant(Access::Write, Scope::Output)], Intent::Store));
+    let grants = [store.grant(Access::Write, Scope::Mount)];
+    let failure = storage(FileSystem::open(&grants, &[], Intent::Load, &Limits::default(), &|| false));
+    assert!(failure.reason.contains("which no call can write"), "{failure}");
 }
 
 #[test]
