@@ -70,6 +70,8 @@ pub const PATH_BYTES: usize = 4096;
 pub const PARTS: usize = 100_000;
 /// Bytes of a media type.
 pub const MEDIA_TYPE_BYTES: usize = 256;
+/// Bytes of the plan of a publish, which names each file that a call wrote.
+pub const PLAN_BYTES: u64 = 64 * MIB;
 /// Bytes that stay free on the file system of a mount, or a twentieth of it where that is less.
 pub const FREE_SPACE_FLOOR: u64 = GIB;
 

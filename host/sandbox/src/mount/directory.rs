@@ -1,7 +1,9 @@
 //! Directories of the machine, walked one component at a time and never through a link.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, FileType, MetadataExt};
@@ -22,6 +24,9 @@ pub(crate) enum Walk {
     /// A link, FIFO, device or socket.
     Other,
 }
+
+/// Directories within one another that are removed at once; guests make no more than 16.
+const REMOVED_LEVELS: usize = 128;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -163,25 +168,40 @@ pub(crate) fn make_all(root: &Dir, path: &str, made: &mut dyn FnMut(&str)) -> io
 /// Removes `name` in `parent` and, where it is a directory, what it holds. Links are removed, not followed.
 pub(crate) fn remove_tree(parent: &Dir, name: &str) -> io::Result<()> {
     check_component(name)?;
-    match find(parent, name)? {
-        None => return Ok(()),
-        Some(Found::Directory) => {}
-        Some(_) => return unless_missing(parent.remove_file(name)),
+    remove_levels(parent, name.as_ref(), REMOVED_LEVELS)
+}
+
+fn remove_levels(parent: &Dir, name: &OsStr, levels: usize) -> io::Result<()> {
+    match parent.symlink_metadata(name) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return unless_missing(parent.remove_file(name)),
+        Err(error) => return unless_missing(Err(error)),
     }
-    let directory = match open(parent, name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        directory => directory?,
+    if levels == 0 {
+        return Err(io::Error::other(format!("its directories nest deeper than {REMOVED_LEVELS}; remove it by hand")));
+    }
+    let directory = match rustix::fs::openat(parent, name, DIRECTORY, Mode::empty()) {
+        Ok(directory) => Dir::from_std_file(File::from(directory)),
+        Err(error) => return unless_missing(Err(error.into())),
     };
     for entry in directory.entries()? {
-        let entry = entry?;
-        let name = entry.file_name();
-        match name.to_str() {
-            Some(name) => remove_tree(&directory, name)?,
-            None if entry.file_type()?.is_dir() => directory.remove_dir_all(&name)?,
-            None => unless_missing(directory.remove_file(&name))?,
-        }
+        remove_levels(&directory, &entry?.file_name(), levels - 1)?;
     }
     unless_missing(parent.remove_dir(name))
+}
+
+/// Refuses what others than the user of this process or root own or may change, and says so.
+pub(crate) fn check_owner(file: impl AsFd) -> io::Result<()> {
+    let stat = rustix::fs::fstat(file)?;
+    let user = rustix::process::geteuid().as_raw();
+    let reason = if stat.st_uid != user && stat.st_uid != 0 {
+        format!("it belongs to the user {}, not to the user {user} who makes this call", stat.st_uid)
+    } else if stat.st_mode & 0o022 != 0 {
+        "others than its owner may write to it; take that right from them with chmod go-w".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
 }
 
 /// Makes the entries of `directory` durable.
@@ -272,6 +292,33 @@ mod tests {
         remove_tree(&directory, "tree").unwrap();
         remove_tree(&directory, "tree").unwrap();
         assert!(!root.path().join("tree").exists() && root.path().join("kept/file").exists());
+    }
+
+    #[test]
+    fn a_tree_that_nests_too_deep_is_not_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = open_root(root.path()).unwrap();
+        let path = |levels| vec!["d"; levels].join("/");
+        for (levels, removed) in [(REMOVED_LEVELS, true), (REMOVED_LEVELS + 1, false)] {
+            std::fs::create_dir_all(root.path().join(path(levels))).unwrap();
+            assert_eq!(remove_tree(&directory, "d").is_ok(), removed);
+        }
+    }
+
+    #[test]
+    fn what_others_may_change_is_not_trusted() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let check = |mode| {
+            std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            check_owner(open_root(root.path()).unwrap()).is_ok()
+        };
+        assert!(check(0o755) && check(0o700));
+        assert!(!check(0o775) && !check(0o757));
+        // Only root can give it away.
+        if std::os::unix::fs::chown(root.path(), Some(4711), None).is_ok() {
+            assert!(!check(0o755));
+        }
     }
 
     #[test]

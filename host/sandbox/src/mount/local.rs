@@ -71,6 +71,9 @@ impl Local {
                 Err(error) => return failure("open Airlock's directory in", error),
             };
         }
+        if let (Some(area), Use::Write) = (&local.area, usage) {
+            area.require_trust()?;
+        }
         local.enter(waiting)?;
         Ok(local)
     }

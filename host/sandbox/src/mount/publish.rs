@@ -32,13 +32,21 @@ pub(crate) fn check(backend: &dyn Backend, steps: &[Step]) -> io::Result<()> {
 pub(crate) fn check_staged(staging: &Dir, steps: &[Step]) -> io::Result<()> {
     for step in steps {
         let Step::Put { staged, path } = step else { continue };
-        let metadata = staging.symlink_metadata(staged.to_string())?;
-        if !metadata.is_file() || metadata.nlink() != 1 {
-            let reason = format!("what was staged for {path} was replaced or linked by another program");
-            return Err(io::Error::other(reason));
+        if !is_staged(staging, &staged.to_string(), path)? {
+            return Err(io::Error::other(format!("what was staged for {path} was removed by another program")));
         }
     }
     Ok(())
+}
+
+/// Whether `staged`, which is to be put at `path`, is there; refuses it where it is not what the call made.
+fn is_staged(staging: &Dir, staged: &str, path: &str) -> io::Result<bool> {
+    match staging.symlink_metadata(staged) {
+        Ok(metadata) if metadata.is_file() && metadata.nlink() == 1 => Ok(true),
+        Ok(_) => Err(io::Error::other(format!("what was staged for {path} was replaced or linked by another program"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes the content of staged files durable.
@@ -67,7 +75,7 @@ pub(crate) fn perform(root: &Dir, staging: &Dir, step: &Step, changed: &mut BTre
         }
         Step::Put { staged, path } => {
             let staged = staged.to_string();
-            if directory::find(staging, &staged)?.is_none() {
+            if !is_staged(staging, &staged, path)? {
                 return Ok(());
             }
             let holder = parent(path).unwrap_or_default();

@@ -3,8 +3,9 @@
 //! finishes the plan in it, or removes it.
 
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -12,6 +13,7 @@ use cap_std::fs::Dir;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::limits::{Bytes, PLAN_BYTES};
 use crate::report::Failure;
 
 use super::Durability;
@@ -31,6 +33,8 @@ const UNFINISHED_PLAN: &str = "plan.new";
 pub(crate) struct Area {
     directory: Dir,
     locks: Option<Dir>,
+    /// Why what is found here is not to be believed, where another user could have put it here.
+    distrust: Option<String>,
     /// The mount, as a person knows it.
     mount: String,
 }
@@ -57,8 +61,17 @@ impl Area {
     /// The area in `root`, which is made where `create` says so; nothing where there is none.
     pub fn open(root: &Dir, create: bool, mount: &str) -> io::Result<Option<Self>> {
         let Some(directory) = open_or_make(root, RESERVED, create)? else { return Ok(None) };
-        let locks = open_or_make(&directory, LOCKS, create)?;
-        Ok(Some(Self { directory, locks, mount: mount.to_owned() }))
+        let distrust = directory::check_owner(&directory).err().map(|error| error.to_string());
+        let locks = open_or_make(&directory, LOCKS, create && distrust.is_none())?;
+        Ok(Some(Self { directory, locks, distrust, mount: mount.to_owned() }))
+    }
+
+    /// Refuses to store where others could plan what is done.
+    pub fn require_trust(&self) -> Result<(), Failure> {
+        match &self.distrust {
+            None => Ok(()),
+            Some(reason) => Err(self.failure("trust", "", &io::Error::other(reason.clone()))),
+        }
     }
 
     /// Takes the locks of `stripes`, in order. None are taken in a mount that has none and cannot get them.
@@ -75,7 +88,8 @@ impl Area {
         Ok(held)
     }
 
-    /// Removes what calls left that ended without a plan, and gives those that have one.
+    /// Removes what calls left that ended without a plan, and gives those that have one. Where others could have put
+    /// it there, nothing is removed, and what cannot be looked at is left to them.
     pub fn sweep(&self) -> Result<Vec<Pending>, Failure> {
         let names = directory::list(&self.directory, &|name| name.starts_with(CALL_PREFIX), usize::MAX);
         let names = names.map_err(|error| self.failure("list", "", &error))?;
@@ -83,8 +97,13 @@ impl Area {
         for (name, _) in names {
             match self.sweep_call(&name) {
                 Ok(found) => pending.extend(found),
-                // Another process removed it meanwhile, or it cannot be looked at: then nothing can be done here.
-                Err(error) if error.kind() != io::ErrorKind::InvalidData => {}
+                // Another process removed it meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::ACCESS) => {
+                    let reason =
+                        "a call of another user left it, who alone can finish it: by the next call on this mount";
+                    return Err(self.failure("look into", &name, &io::Error::other(reason)));
+                }
                 Err(error) => return Err(self.failure("recover", &name, &error)),
             }
         }
@@ -92,7 +111,17 @@ impl Area {
     }
 
     fn sweep_call(&self, name: &str) -> io::Result<Option<Pending>> {
-        let call = directory::open(&self.directory, name)?;
+        let call = match directory::open(&self.directory, name) {
+            Err(error) if self.distrust.is_some() && error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(None);
+            }
+            opened => opened?,
+        };
+        if self.distrust.is_some() {
+            let stripes = read_plan(&call, Plan::decode_stripes)?;
+            return Ok(stripes.map(|stripes| Pending { name: name.to_owned(), stripes, held: true }));
+        }
+        directory::check_owner(&call)?;
         let held = match read_plan(&call, Plan::decode_stripes)? {
             None => {
                 if !try_hold(&call)? {
@@ -100,8 +129,11 @@ impl Area {
                 }
                 match read_plan(&call, Plan::decode_stripes)? {
                     None => {
-                        directory::remove_tree(&self.directory, name)?;
-                        return Ok(None);
+                        return match directory::remove_tree(&self.directory, name) {
+                            // It is in nobody's way where nobody can write.
+                            Err(error) if Errno::from_io_error(&error) != Some(Errno::ROFS) => Err(error),
+                            _ => Ok(None),
+                        };
                     }
                     Some(_) => false,
                 }
@@ -116,6 +148,10 @@ impl Area {
     /// Does the plan in the call directory `name` of a call that is gone. Where `wait` is not set and others are in
     /// the way, it is left to them.
     pub fn recover(&self, root: &Dir, name: &str, wait: bool, waiting: &Waiting) -> Result<(), Failure> {
+        if let Some(reason) = &self.distrust {
+            let reason = format!("{RESERVED} is not to be trusted: {reason}; its owner finishes what was begun there");
+            return Err(self.failure("recover", name, &io::Error::other(reason)));
+        }
         let failure = |error: io::Error| self.failure("recover", name, &error);
         let held = || format!("the unfinished publish {RESERVED}/{name} in {}", self.mount);
         let attempt = || match self.hold(name).map_err(failure)? {
@@ -124,6 +160,7 @@ impl Area {
             Hold::Taken(call) => Ok(Some(Some(call))),
         };
         let Some(call) = waiting.until(attempt, held)? else { return Ok(()) };
+        check_plan_owner(&call).map_err(failure)?;
         if let Some(plan) = read_plan(&call, Plan::decode).map_err(failure)? {
             let locks = match (&self.locks, wait) {
                 (_, true) => Some(self.lock(Lock::Publish, &plan.stripes, waiting)?),
@@ -198,9 +235,14 @@ impl CallDirectory {
     /// Writes `plan`. Once this is done, the plan will be done by this process or another.
     pub fn write_plan(&mut self, plan: &Plan, durability: Durability) -> io::Result<()> {
         let bytes = plan.encode().map_err(io::Error::other)?;
+        if bytes.len() as u64 > PLAN_BYTES {
+            let reason = format!("its plan has more than {}; write fewer files in one call", Bytes(PLAN_BYTES));
+            return Err(io::Error::other(reason));
+        }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
         let file = directory::open_file(&self.directory, UNFINISHED_PLAN, flags)?;
         let mut file = file.ok_or_else(|| io::Error::other("the plan is no regular file"))?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(&bytes)?;
         if durability == Durability::Full {
             file.sync_all()?;
@@ -257,16 +299,28 @@ fn try_hold(call: &Dir) -> io::Result<bool> {
     }
 }
 
+fn check_plan_owner(call: &Dir) -> io::Result<()> {
+    match directory::open_file(call, PLAN, OFlags::RDONLY) {
+        Ok(file) => file.map_or(Ok(()), directory::check_owner),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// What `decode` makes of the plan in `call`; nothing where there is none.
 fn read_plan<T>(call: &Dir, decode: impl Fn(&[u8]) -> Result<Option<T>, String>) -> io::Result<Option<T>> {
     let file = match directory::open_file(call, PLAN, OFlags::RDONLY) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
-    let Some(mut file) = file else { return Ok(None) };
+    let invalid = |reason: String| io::Error::new(io::ErrorKind::InvalidData, reason);
+    let file = file.ok_or_else(|| invalid("the plan is no regular file".to_owned()))?;
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    decode(&bytes).map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
+    file.take(PLAN_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > PLAN_BYTES {
+        return Err(invalid(format!("the plan has more than {}", Bytes(PLAN_BYTES))));
+    }
+    decode(&bytes).map_err(invalid)
 }
 
 /// Whether a lock file neither is there nor can be made.
@@ -282,7 +336,7 @@ fn open_or_make(parent: &Dir, name: &str, create: bool) -> io::Result<Option<Dir
             if !create {
                 return Ok(None);
             }
-            directory::make(parent, name, 0o777)?;
+            directory::make(parent, name, 0o755)?;
             directory::open(parent, name).map(Some)
         }
         Err(error) => Err(error),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -243,6 +244,82 @@ fn a_plan_that_is_not_understood_stops_only_the_calls_that_it_concerns() {
     let grants = [store.grant(Access::Write, Scope::Mount)];
     let failure = storage(FileSystem::open(&grants, &[], Intent::Load, &Limits::default(), &|| false));
     assert!(failure.reason.contains("which no call can write"), "{failure}");
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_others_could_have_planned_is_not_done() {
+    let store = Store::local();
+    store.fill(&[("a", "1")]);
+    let area = store.path().join(".airlock");
+    let call = area.join("call-a");
+    fs::create_dir(&call).unwrap();
+    let own = stripes(Scope::Output, &[location()]);
+    let plan = call.join("plan");
+    fs::write(&plan, Plan::new(own, vec![Step::Remove("a".into())]).encode().unwrap()).unwrap();
+    let open = |access, intent, locations: &[Location]| {
+        let grants = [store.grant(access, Scope::Output)];
+        FileSystem::open(&grants, locations, intent, &Limits::default(), &|| false).map(drop)
+    };
+    let other = [Location::asset(&["b"])];
+    for shared in [&plan, &call, &area] {
+        set_mode(shared, 0o777);
+        for (access, intent) in
+            [(Access::Write, Intent::Store), (Access::Write, Intent::Load), (Access::Read, Intent::Load)]
+        {
+            let failure = storage(open(access, intent, &[location()]));
+            assert!(failure.reason.contains("others than its owner may write"), "{failure}");
+        }
+        assert!(store.path().join("a").exists());
+        if shared == &area {
+            assert_eq!(open(Access::Read, Intent::Load, &other), Ok(()), "it does not concern the call");
+            assert_eq!(open(Access::Write, Intent::Load, &other), Ok(()));
+            assert!(open(Access::Write, Intent::Store, &other).is_err());
+        }
+        set_mode(shared, 0o755);
+    }
+    assert_eq!(open(Access::Write, Intent::Store, &[location()]), Ok(()));
+    assert!(!store.path().join("a").exists(), "it is done once it is the owner's alone");
+}
+
+#[test]
+fn a_plan_that_is_too_long_is_not_read() {
+    let store = Store::local();
+    store.fill(&[("a", "1")]);
+    let call = store.path().join(".airlock/call-a");
+    fs::create_dir(&call).unwrap();
+    let plan = fs::File::create(call.join("plan")).unwrap();
+    plan.set_len(crate::limits::PLAN_BYTES + 1).unwrap();
+    let grants = [store.grant(Access::Write, Scope::Mount)];
+    let failure = storage(FileSystem::open(&grants, &[], Intent::Load, &Limits::default(), &|| false));
+    assert!(failure.reason.contains("more than 64 MiB"), "{failure}");
+}
+
+#[test]
+fn a_staged_file_that_others_linked_is_not_published_by_the_next_call() {
+    let store = Store::local();
+    let mut local = open_local(&store);
+    stage(&mut local);
+    local.prepare(&[Step::Put { staged: 0, path: "a".into() }, Step::Remove("b".into())], Durability::None).unwrap();
+    drop(local);
+    fs::hard_link(call_directories(&store)[0].join("0"), store.path().join("linked")).unwrap();
+    let grants = [store.grant(Access::Write, Scope::Mount)];
+    let failure = storage(FileSystem::open(&grants, &[], Intent::Load, &Limits::default(), &|| false));
+    assert!(failure.reason.contains("linked by another program"), "{failure}");
+}
+
+#[test]
+fn what_a_call_left_and_cannot_be_looked_into_is_an_error() {
+    let store = Store::local();
+    store.fill(&[("a", "1")]);
+    // Not a directory, and so not what a call left: but what it is, no one knows.
+    fs::write(store.path().join(".airlock/call-a"), "").unwrap();
+    let grants = [store.grant(Access::Write, Scope::Mount)];
+    let failure = storage(FileSystem::open(&grants, &[], Intent::Load, &Limits::default(), &|| false));
+    assert!(failure.path.ends_with(".airlock/call-a"), "{failure}");
 }
 
 #[test]
