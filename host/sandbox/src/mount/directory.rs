@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, FileType, MetadataExt};
 use rustix::fs::{Mode, OFlags};
@@ -30,9 +30,47 @@ const REMOVED_LEVELS: usize = 128;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Opens the directory at the absolute `path`.
-pub(crate) fn open_root(path: &Path) -> io::Result<Dir> {
-    let file = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
+/// A directory that is only walked through need not be readable.
+#[cfg(target_os = "linux")]
+const WALKED: OFlags = DIRECTORY.union(OFlags::PATH);
+#[cfg(not(target_os = "linux"))]
+const WALKED: OFlags = DIRECTORY;
+
+/// Opens the directory at the absolute `path`, which has no links: one that was put on the way since is not followed.
+/// Where `made` is given, makes what is missing, and adds each directory that got an entry.
+pub(crate) fn open_root(path: &Path, mut made: Option<&mut Vec<Dir>>) -> io::Result<Dir> {
+    let mut reached = rustix::fs::open("/", WALKED, Mode::empty())?;
+    for component in path.components() {
+        let name = match component {
+            Component::RootDir => continue,
+            Component::Normal(name) => name,
+            _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no absolute path without links")),
+        };
+        reached = match (rustix::fs::openat(&reached, name, WALKED, Mode::empty()), &mut made) {
+            (Err(Errno::NOENT), Some(made)) => {
+                match rustix::fs::mkdirat(&reached, name, Mode::from_raw_mode(0o777)) {
+                    Ok(()) => made.push(readable(&reached)?),
+                    Err(Errno::EXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+                rustix::fs::openat(&reached, name, WALKED, Mode::empty())
+            }
+            (opened, _) => opened,
+        }
+        .map_err(|error| match error {
+            Errno::NOTDIR | Errno::LOOP => {
+                let reason = format!("{} is no directory, or was replaced by a link", Path::new(name).display());
+                io::Error::new(io::ErrorKind::NotADirectory, reason)
+            }
+            error => error.into(),
+        })?;
+    }
+    readable(&reached)
+}
+
+/// A directory that was walked to, to be read.
+fn readable(walked: impl AsFd) -> io::Result<Dir> {
+    let file = rustix::fs::openat(walked, ".", DIRECTORY, Mode::empty())?;
     Ok(Dir::from_std_file(File::from(file)))
 }
 
@@ -255,7 +293,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("file"), "").unwrap();
         std::os::unix::fs::symlink("file", root.path().join("link")).unwrap();
-        let directory = open_root(root.path()).unwrap();
+        let directory = open_root(root.path(), None).unwrap();
         make(&directory, "directory", 0o700).unwrap();
         mkfifoat(&directory, "fifo", Mode::RUSR | Mode::WUSR).unwrap();
         let is_file = |name, flags| open_file(&directory, name, flags).unwrap().is_some();
@@ -269,11 +307,38 @@ mod tests {
     }
 
     #[test]
+    fn a_link_on_the_way_to_the_root_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(path.join("real/below")).unwrap();
+        std::os::unix::fs::symlink("real", path.join("link")).unwrap();
+        assert!(open_root(&path.join("real/below"), None).is_ok());
+        for linked in ["link", "link/below", "link/new"] {
+            let error = open_root(&path.join(linked), Some(&mut Vec::new())).err().unwrap();
+            assert_eq!(error.to_string(), "link is no directory, or was replaced by a link", "{linked}");
+        }
+        assert!(!path.join("real/new").exists());
+    }
+
+    #[test]
+    fn a_missing_root_is_made_and_the_directories_that_got_an_entry_are_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        let missing = path.join("a/b");
+        assert_eq!(open_root(&missing, None).err().unwrap().kind(), io::ErrorKind::NotFound);
+        let mut made = Vec::new();
+        open_root(&missing, Some(&mut made)).unwrap();
+        let inode = |path: &Path| open_root(path, None).unwrap().dir_metadata().unwrap().ino();
+        let made: Vec<u64> = made.iter().map(|directory| directory.dir_metadata().unwrap().ino()).collect();
+        assert_eq!(made, [inode(&path), inode(&path.join("a"))]);
+    }
+
+    #[test]
     fn a_walk_stops_at_a_link_wherever_it_leads() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("a/b")).unwrap();
         std::os::unix::fs::symlink("a", root.path().join("link")).unwrap();
-        let directory = open_root(root.path()).unwrap();
+        let directory = open_root(root.path(), None).unwrap();
         assert!(matches!(walk(&directory, "a/b"), Ok(Walk::Directory(_))));
         assert!(matches!(walk(&directory, "link"), Ok(Walk::Other)));
         assert!(matches!(walk(&directory, "link/b"), Ok(Walk::Other)));
@@ -288,7 +353,7 @@ mod tests {
         std::fs::create_dir(root.path().join("kept")).unwrap();
         std::fs::write(root.path().join("kept/file"), "").unwrap();
         std::os::unix::fs::symlink("../../kept", root.path().join("tree/below/link")).unwrap();
-        let directory = open_root(root.path()).unwrap();
+        let directory = open_root(root.path(), None).unwrap();
         remove_tree(&directory, "tree").unwrap();
         remove_tree(&directory, "tree").unwrap();
         assert!(!root.path().join("tree").exists() && root.path().join("kept/file").exists());
@@ -297,7 +362,7 @@ mod tests {
     #[test]
     fn a_tree_that_nests_too_deep_is_not_removed() {
         let root = tempfile::tempdir().unwrap();
-        let directory = open_root(root.path()).unwrap();
+        let directory = open_root(root.path(), None).unwrap();
         let path = |levels| vec!["d"; levels].join("/");
         for (levels, removed) in [(REMOVED_LEVELS, true), (REMOVED_LEVELS + 1, false)] {
             std::fs::create_dir_all(root.path().join(path(levels))).unwrap();
@@ -311,7 +376,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let check = |mode| {
             std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-            check_owner(open_root(root.path()).unwrap()).is_ok()
+            check_owner(open_root(root.path(), None).unwrap()).is_ok()
         };
         assert!(check(0o755) && check(0o700));
         assert!(!check(0o775) && !check(0o757));
@@ -324,7 +389,7 @@ mod tests {
     #[test]
     fn a_name_with_a_slash_is_refused() {
         let root = tempfile::tempdir().unwrap();
-        let directory = open_root(root.path()).unwrap();
+        let directory = open_root(root.path(), None).unwrap();
         for name in ["", ".", "..", "a/b", "/etc", "a\0b"] {
             assert!(open(&directory, name).is_err() && remove_tree(&directory, name).is_err(), "{name:?}");
             assert!(open_file(&directory, name, OFlags::RDONLY).is_err(), "{name:?}");

@@ -26,7 +26,7 @@ pub(crate) struct Local {
     /// Absent where the directory does not exist and the call only reads.
     root: Option<Dir>,
     /// Directories that got an entry when the mount's directory was made.
-    made_in: Vec<PathBuf>,
+    made_in: Vec<Dir>,
     area: Option<Area>,
     stripes: BTreeSet<u8>,
     usage: Use,
@@ -53,13 +53,10 @@ impl Local {
         let failure = |operation: &str, error: io::Error| {
             Err(Failure::Storage { failure: storage_failure(operation, &shown, &error) })
         };
-        let (root, made_in) = match directory::open_root(path) {
-            Ok(root) => (Some(root), Vec::new()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && usage == Use::Write => match make_root(path) {
-                Ok((root, made_in)) => (Some(root), made_in),
-                Err(error) => return failure("create", error),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, Vec::new()),
+        let mut made_in = Vec::new();
+        let root = match directory::open_root(path, (usage == Use::Write).then_some(&mut made_in)) {
+            Ok(root) => Some(root),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && usage != Use::Write => None,
             Err(error) => return failure("open", error),
         };
         let (path, stripes) = (path.to_owned(), stripes.clone());
@@ -128,8 +125,8 @@ impl Local {
             publish::sync_staged(call.directory(), steps)?;
         }
         if durability == Durability::Full {
-            for path in &self.made_in {
-                directory::sync(&directory::open_root(path)?)?;
+            for directory in &self.made_in {
+                directory::sync(directory)?;
             }
         }
         if is_atomic(steps) {
@@ -249,12 +246,4 @@ fn open_staged(staging: &Dir, number: u64, flags: OFlags) -> io::Result<File> {
 
 fn cannot_be_written(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::NOTDIR | Errno::LOOP))
-}
-
-/// Makes the directory at `path`; with it, the directories that got an entry.
-fn make_root(path: &Path) -> io::Result<(Dir, Vec<PathBuf>)> {
-    let missing = path.ancestors().take_while(|ancestor| !ancestor.exists());
-    let made_in = missing.filter_map(Path::parent).map(Path::to_owned).collect();
-    std::fs::create_dir_all(path)?;
-    Ok((directory::open_root(path)?, made_in))
 }

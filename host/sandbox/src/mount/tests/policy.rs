@@ -253,7 +253,7 @@ fn a_directory_with_a_link_is_neither_removed_nor_moved() {
 fn devices_are_not_opened() {
     let file = rustix::fs::stat("/dev/null").unwrap();
     assert_eq!(FileType::from_raw_mode(file.st_mode), FileType::CharacterDevice);
-    let devices = super::super::directory::open_root(Path::new("/dev")).unwrap();
+    let devices = super::super::directory::open_root(Path::new("/dev"), None).unwrap();
     let opened = super::super::directory::open_file(&devices, "null", rustix::fs::OFlags::RDONLY).unwrap();
     assert!(opened.is_none());
 }

@@ -375,6 +375,23 @@ fn a_missing_directory_is_empty_to_a_load_and_made_by_a_store() {
 }
 
 #[test]
+fn a_directory_that_was_replaced_by_a_link_since_it_was_lent_is_not_opened() {
+    let parent = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let lent = parent.path().join("shared/lake");
+    fs::create_dir_all(&lent).unwrap();
+    let store = Store { source: local_source(&lent), directory: None };
+    fs::rename(parent.path().join("shared"), parent.path().join("moved")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), parent.path().join("shared")).unwrap();
+    for intent in [Intent::Load, Intent::Store] {
+        let grants = [store.grant(Access::Write, Scope::Mount)];
+        let failure = storage(FileSystem::open(&grants, &[], intent, &Limits::default(), &|| false));
+        assert!(failure.reason.contains("shared is no directory, or was replaced by a link"), "{failure}");
+    }
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn two_mounts_are_published_and_a_rename_between_them_is_across_devices() {
     let (one, two) = (Store::local(), Store::memory());
     let mut second = two.grant(Access::Write, Scope::Mount);
