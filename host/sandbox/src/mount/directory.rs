@@ -244,6 +244,8 @@ pub(crate) fn check_owner(file: impl AsFd) -> io::Result<()> {
 
 /// Makes the entries of `directory` durable.
 pub(crate) fn sync(directory: &Dir) -> io::Result<()> {
+    #[cfg(test)]
+    synced::note(directory);
     directory.try_clone()?.into_std_file().sync_all()
 }
 
@@ -280,6 +282,30 @@ fn check_component(name: &str) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is no name of a file")));
     }
     Ok(())
+}
+
+/// What the tests see of what was made durable.
+#[cfg(test)]
+pub(crate) mod synced {
+    use std::cell::RefCell;
+
+    use super::{Dir, MetadataExt};
+
+    thread_local! {
+        static SYNCED: RefCell<Vec<(u64, Vec<String>)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note(directory: &Dir) {
+        let names = directory.entries().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        SYNCED.with_borrow_mut(|synced| synced.push((directory.dir_metadata().unwrap().ino(), names)));
+    }
+
+    /// The inodes of the directories that this thread made durable since it was last asked, and what they held then.
+    pub(crate) fn take() -> Vec<(u64, Vec<String>)> {
+        SYNCED.take()
+    }
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Local {
             publish::sync_changed(root, changed)?;
         }
         if let Some(call) = self.call.take() {
-            call.finish();
+            call.finish(durability)?;
         }
         Ok(())
     }

@@ -103,6 +103,14 @@ fn remove(root: &Dir, path: &str, applies: impl Fn(Found) -> bool, changed: &mut
     Ok(())
 }
 
+/// The directories that may have got or lost an entry by `steps`, whichever process did which of them.
+pub(crate) fn touched(steps: &[Step]) -> BTreeSet<String> {
+    let paths = steps.iter().map(Step::path);
+    let directories = paths.flat_map(|path| ancestors(path).chain([""]));
+    let made = steps.iter().filter(|step| matches!(step, Step::MakeDirectory(_))).map(Step::path);
+    directories.chain(made).map(str::to_owned).collect()
+}
+
 /// Makes the entries of the directories `changed` durable.
 pub(crate) fn sync_changed(root: &Dir, changed: &BTreeSet<String>) -> io::Result<()> {
     for path in changed {

@@ -172,13 +172,12 @@ impl Area {
                 (None, false) => Some(Vec::new()),
             };
             let Some(_locks) = locks else { return Ok(()) };
-            let mut changed = BTreeSet::new();
             for step in &plan.steps {
-                publish::perform(root, &call, step, &mut changed).map_err(failure)?;
+                publish::perform(root, &call, step, &mut BTreeSet::new()).map_err(failure)?;
             }
-            publish::sync_changed(root, &changed).map_err(failure)?;
-            remove_call(&self.directory, name, &call).map_err(failure)?;
-            return Ok(());
+            publish::sync_changed(root, &publish::touched(&plan.steps)).map_err(failure)?;
+            // While the locks are held: what comes after it must not be undone by doing the plan again.
+            remove_plan(&call, Durability::Full).map_err(failure)?;
         }
         remove_call(&self.directory, name, &call).map_err(failure)
     }
@@ -249,6 +248,8 @@ impl CallDirectory {
         }
         if durability == Durability::Full {
             directory::sync(&self.area)?;
+            // What was staged must be there whenever the plan is.
+            directory::sync(&self.directory)?;
         }
         self.directory.rename(UNFINISHED_PLAN, &self.directory, PLAN)?;
         if durability == Durability::Full {
@@ -258,15 +259,16 @@ impl CallDirectory {
         Ok(())
     }
 
-    /// Ends the call whose plan is done. What cannot be removed now is removed by the next call, which at most does
-    /// the plan again before it does anything else.
-    pub fn finish(mut self) {
+    /// Ends the call whose steps are done. A plan must be gone for good before the locks are: if it came back after
+    /// another call had published, it would be done again.
+    pub fn finish(mut self, durability: Durability) -> io::Result<()> {
         self.removed = true;
-        let _ = if self.planned {
-            remove_call(&self.area, &self.name, &self.directory)
-        } else {
-            remove_without_plan(&self.area, &self.name)
-        };
+        if self.planned {
+            remove_plan(&self.directory, durability)?;
+        }
+        // What cannot be removed now is removed by the next call.
+        let _ = remove_without_plan(&self.area, &self.name);
+        Ok(())
     }
 }
 
@@ -281,8 +283,18 @@ impl Drop for CallDirectory {
 
 /// Removes a call's directory. The plan goes first: it must not be done without the files that it puts in place.
 fn remove_call(area: &Dir, name: &str, call: &Dir) -> io::Result<()> {
-    directory::remove_tree(call, PLAN)?;
+    remove_plan(call, Durability::Full)?;
     remove_without_plan(area, name)
+}
+
+fn remove_plan(call: &Dir, durability: Durability) -> io::Result<()> {
+    if directory::find(call, PLAN)?.is_some() {
+        directory::remove_tree(call, PLAN)?;
+        if durability == Durability::Full {
+            directory::sync(call)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_without_plan(area: &Dir, name: &str) -> io::Result<()> {

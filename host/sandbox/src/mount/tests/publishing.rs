@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::report::{Failure, StorageFailure};
 
 use super::super::backend::Backend;
+use super::super::directory::synced;
 use super::super::local::{Local, Use};
 use super::super::lock::{Waiting, stripes};
 use super::super::plan::{Plan, Step};
@@ -99,6 +100,57 @@ fn steps_that_are_done_again_from_the_start_change_nothing() {
         drop(local);
         assert_eq!(store.tree(), AFTER, "after {again} steps");
     }
+}
+
+/// What the directory with this inode held each time that it was made durable.
+fn held_when_synced(inode: u64) -> Vec<Vec<String>> {
+    synced::take().into_iter().filter(|(synced, _)| *synced == inode).map(|(_, names)| names).collect()
+}
+
+#[test]
+fn what_was_staged_is_durable_before_the_plan_and_the_end_of_the_plan_before_the_locks_go() {
+    let store = Store::local();
+    let mut call = store.store();
+    write(&mut call, "a", "1");
+    write(&mut call, "b", "2");
+    let inode = fs::metadata(&call_directories(&store)[0]).unwrap().ino();
+    synced::take();
+    call.publish(Durability::Full, &|| false).unwrap();
+    assert_eq!(held_when_synced(inode), [vec!["0", "1", "plan.new"], vec!["0", "1", "plan"], vec![]]);
+}
+
+#[test]
+fn a_single_file_is_published_with_one_directory_made_durable() {
+    let store = Store::local();
+    store.fill(&[("a", "1")]);
+    let mut call = store.store();
+    write(&mut call, "a", "2");
+    synced::take();
+    call.publish(Durability::Full, &|| false).unwrap();
+    assert_eq!(synced::take().len(), 1);
+}
+
+#[test]
+fn who_finishes_a_plan_makes_durable_what_the_one_before_did_of_it() {
+    let store = Store::local();
+    store.fill(&BEFORE);
+    let mut local = open_local(&store);
+    stage(&mut local);
+    local.prepare(&steps(), Durability::Full).unwrap();
+    let mut changed = BTreeSet::new();
+    for step in &steps() {
+        local.perform(step, &mut changed).unwrap();
+    }
+    drop(local);
+    let call = fs::metadata(&call_directories(&store)[0]).unwrap().ino();
+    synced::take();
+    drop(store.load());
+    let synced = synced::take();
+    for directory in ["", "deep", "deep/er", "file", "empty"] {
+        let inode = fs::metadata(store.path().join(directory)).unwrap().ino();
+        assert!(synced.iter().any(|(synced, _)| *synced == inode), "{directory}");
+    }
+    assert_eq!(synced.last(), Some(&(call, Vec::new())), "the plan is gone last");
 }
 
 #[test]
