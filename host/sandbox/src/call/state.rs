@@ -65,6 +65,9 @@ pub(super) fn store(
     sinks: Vec<SinkState>,
 ) -> Store<State> {
     let log = CallLog::default();
+    let deadline = Deadline::new(call);
+    let stop = deadline.clone();
+    files.stop_by(move || stop.check());
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
     let wasi = WasiCtx::builder()
@@ -82,7 +85,7 @@ pub(super) fn store(
         files,
         environment: call.grant.environment().clone(),
         environment_asked: false,
-        deadline: Deadline::new(call),
+        deadline,
         log,
         sinks,
         sink_quota: SinkQuota::new(call.grant.limits().disk),

@@ -321,6 +321,7 @@ impl State {
         match stop {
             Stop::Trap(error) => Err(error),
             Stop::File(FileError::Limit(exceeded)) => limit(exceeded),
+            Stop::File(FileError::Stopped(error)) => Err(error),
             Stop::File(FileError::Code(code)) => Ok(Err(file_error(path, code))),
             Stop::Io(error) => {
                 let (operation, path) = (operation.to_owned(), safe_line(path, PATH_BYTES));

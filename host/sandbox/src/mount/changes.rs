@@ -25,10 +25,30 @@ impl Mount {
         let size = source.metadata().map_err(|error| self.fail("read", path, &error))?.len();
         self.call.quota.charge(size)?;
         let (staged, target) = self.stage(path, self.identity(path))?;
-        let copied = check_free_space(&target, size).and_then(|()| copy(&source, &target, size));
-        staged.grow_to(copied.map_err(|error| self.fail("copy", path, &error))?);
+        check_free_space(&target, size).map_err(|error| self.fail("copy", path, &error))?;
+        staged.grow_to(self.copy(path, &source, &target, size)?);
         self.set_file(path, Arc::clone(&staged));
         Ok(staged)
+    }
+
+    /// Copies the first `size` bytes of what lies at `path`, and gives how many there were.
+    fn copy(&self, path: &str, source: &File, target: &File, size: u64) -> FileResult<u64> {
+        let mut buffer = vec![0; usize::try_from(size).unwrap_or(CHUNK).min(CHUNK)];
+        let mut copied = 0;
+        while copied < size {
+            self.call.check_stop()?;
+            let wanted = usize::try_from(size - copied).unwrap_or(CHUNK).min(CHUNK);
+            let chunk = buffer.get_mut(..wanted).unwrap_or_default();
+            let moved = source.read_at(chunk, copied).and_then(|read| {
+                target.write_all_at(chunk.get(..read).unwrap_or_default(), copied)?;
+                Ok(read)
+            });
+            match moved.map_err(|error| self.fail("copy", path, &error))? {
+                0 => break,
+                read => copied += read as u64,
+            }
+        }
+        Ok(copied)
     }
 
     /// Moves what lies at `from` to `to`.
@@ -97,6 +117,7 @@ impl Mount {
         if depth(path) > PATH_DEPTH {
             return Err(LimitExceeded::new(Limit::PathDepth, PATH_DEPTH as u64).into());
         }
+        self.call.check_stop()?;
         let names = self.stored_names(path, DIRECTORY_ENTRIES)?;
         if names.len() > DIRECTORY_ENTRIES {
             return Err(LimitExceeded::new(Limit::DirectoryEntries, DIRECTORY_ENTRIES as u64).into());
@@ -148,20 +169,4 @@ impl Mount {
         }
         Ok([clear, make, put, remove].concat())
     }
-}
-
-/// Copies the first `size` bytes, and gives how many there were.
-fn copy(source: &File, target: &File, size: u64) -> io::Result<u64> {
-    let mut buffer = vec![0; usize::try_from(size).unwrap_or(CHUNK).min(CHUNK)];
-    let mut copied = 0;
-    while copied < size {
-        let wanted = usize::try_from(size - copied).unwrap_or(CHUNK).min(CHUNK);
-        let read = source.read_at(buffer.get_mut(..wanted).unwrap_or_default(), copied)?;
-        if read == 0 {
-            break;
-        }
-        target.write_all_at(buffer.get(..read).unwrap_or_default(), copied)?;
-        copied += read as u64;
-    }
-    Ok(copied)
 }

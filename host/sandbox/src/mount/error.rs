@@ -9,12 +9,14 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use crate::limits::LimitExceeded;
 
 /// Why a file operation was not done.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum FileError {
     /// The guest gets this code and goes on.
     Code(ErrorCode),
     /// The call ends.
     Limit(LimitExceeded),
+    /// The call ends: its time is up, or the caller gave up.
+    Stopped(wasmtime::Error),
 }
 
 /// What a file operation gives.
@@ -37,6 +39,7 @@ impl From<FileError> for FsError {
         match error {
             FileError::Code(code) => code.into(),
             FileError::Limit(exceeded) => FsError::trap(wasmtime::Error::from(exceeded)),
+            FileError::Stopped(error) => FsError::trap(error),
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) use record::Record;
 pub(crate) use system::FileSystem;
 pub(crate) use wasi::{FileSystemView, HasFileSystem};
 
+use std::sync::OnceLock;
+
 use quota::Quota;
 
 /// What a call does with its outputs.
@@ -60,8 +62,18 @@ pub enum Durability {
 }
 
 /// What the files and streams of a call share.
-#[derive(Debug)]
 pub(crate) struct Call {
     record: Record,
     quota: Quota,
+    /// Says when what takes long is to stop; nothing before the guest starts.
+    stop: OnceLock<StopCheck>,
+}
+
+type StopCheck = Box<dyn Fn() -> wasmtime::Result<()> + Send + Sync>;
+
+impl Call {
+    /// Whether the call may go on; for what takes long.
+    fn check_stop(&self) -> error::FileResult<()> {
+        self.stop.get().map_or(Ok(()), |stop| stop()).map_err(FileError::Stopped)
+    }
 }

@@ -44,6 +44,7 @@ fn failed(error: FileError) -> StreamError {
     match error {
         FileError::Code(code) => StreamError::LastOperationFailed(code.into()),
         FileError::Limit(exceeded) => StreamError::Trap(exceeded.into()),
+        FileError::Stopped(error) => StreamError::Trap(error),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
@@ -117,7 +117,7 @@ impl FileSystem {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Self, Failure> {
         let waiting = Waiting::new(interrupted, limits.time);
-        let call = Arc::new(Call { record: Record::default(), quota: Quota::new(limits) });
+        let call = Arc::new(Call { record: Record::default(), quota: Quota::new(limits), stop: OnceLock::new() });
         let mut order: Vec<usize> = (0..grants.len()).collect();
         order.sort_by_key(|index| grants.get(*index).map(lock_order));
         refuse_double(grants, intent)?;
@@ -151,6 +151,12 @@ impl FileSystem {
             mount.backend.publish(steps, durability, &waiting)?;
         }
         Ok(())
+    }
+
+    /// From now on, what takes long asks `check` now and then, and ends the call with its error.
+    pub fn stop_by(&self, check: impl Fn() -> wasmtime::Result<()> + Send + Sync + 'static) {
+        // The first one stays.
+        let _ = self.call.stop.set(Box::new(check));
     }
 
     /// What the call did, shared.

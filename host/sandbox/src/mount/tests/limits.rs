@@ -1,6 +1,8 @@
 //! The limits of a call.
 
-use crate::limits::{DESCRIPTORS, DIRECTORY_ENTRIES, Limit};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::limits::{CHUNK, DESCRIPTORS, DIRECTORY_ENTRIES, Limit};
 
 use super::*;
 
@@ -60,6 +62,29 @@ fn a_copy_is_charged() {
         store_within(&store, 100, 1)
     };
     assert_eq!(limit(call.rename_at(&mount(), "d", &mount(), "e")), LimitExceeded::new(Limit::Files, 1));
+}
+
+#[test]
+fn a_copy_ends_with_the_call() {
+    for store in [Store::local(), Store::memory()] {
+        store.fill(&[("big", &"x".repeat(CHUNK + 1)), ("d/a/b", "1")]);
+        let stopped = |call: &mut FileSystem, from: &str| {
+            let moved = call.rename_at(&mount(), from, &mount(), "to");
+            matches!(moved, Err(FileError::Stopped(error)) if error.to_string() == "time is up")
+        };
+        // Asked before each chunk of a file, and at each directory.
+        for (from, asked) in [("big", 2), ("d", 3)] {
+            for allowed in 0..=asked {
+                let mut call = store.store();
+                let left = AtomicUsize::new(allowed);
+                call.stop_by(move || match left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)) {
+                    Ok(_) => Ok(()),
+                    Err(_) => Err(wasmtime::Error::msg("time is up")),
+                });
+                assert_eq!(stopped(&mut call, from), allowed < asked, "{from} {allowed}");
+            }
+        }
+    }
 }
 
 #[test]

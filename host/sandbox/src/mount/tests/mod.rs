@@ -154,6 +154,7 @@ fn code<T>(result: Result<T, FileError>) -> ErrorCode {
     match result {
         Err(FileError::Code(code)) => code,
         Err(FileError::Limit(exceeded)) => panic!("{exceeded}"),
+        Err(FileError::Stopped(error)) => panic!("{error}"),
         Ok(_) => panic!("it was done"),
     }
 }
@@ -163,6 +164,7 @@ fn limit<T>(result: Result<T, FileError>) -> LimitExceeded {
     match result {
         Err(FileError::Limit(exceeded)) => exceeded,
         Err(FileError::Code(code)) => panic!("{code:?}"),
+        Err(FileError::Stopped(error)) => panic!("{error}"),
         Ok(_) => panic!("it was done"),
     }
 }
