@@ -62,6 +62,8 @@ pub const DENIALS: usize = 64;
 pub const RECEIPT_FILES: usize = 256;
 /// Entries of one directory that a guest may list.
 pub const DIRECTORY_ENTRIES: usize = 10_000;
+/// Entries of all directories that a guest is listing at once: these wait in the host's memory.
+pub const LISTED_ENTRIES: usize = 4 * DIRECTORY_ENTRIES;
 /// Segments of a path below a mount.
 pub const PATH_DEPTH: usize = 16;
 /// Bytes of a path.
@@ -147,6 +149,8 @@ pub enum Limit {
     Metadata,
     /// [`DIRECTORY_ENTRIES`]
     DirectoryEntries,
+    /// [`LISTED_ENTRIES`]
+    ListedEntries,
     /// [`PATH_DEPTH`]
     PathDepth,
     /// [`PARTS`]
@@ -200,6 +204,7 @@ impl fmt::Display for LimitExceeded {
             Limit::Random => write!(f, "it asked for more than {} of random bytes at once", Bytes(n)),
             Limit::Metadata => write!(f, "it recorded more metadata or events than the {n} allowed"),
             Limit::DirectoryEntries => write!(f, "it listed a directory of more than {n} entries"),
+            Limit::ListedEntries => write!(f, "it was listing directories of more than {n} entries at once"),
             Limit::PathDepth => write!(f, "it used a path of more than {n} segments"),
             Limit::Parts => write!(f, "it began more than {n} parts"),
         }

@@ -30,6 +30,11 @@ impl FileSystem {
         Ok(self.call.quota.descriptor()?)
     }
 
+    /// Takes so many of the entries of directories that may be listed at once.
+    pub fn listing(&self, entries: usize) -> FileResult<Permit> {
+        Ok(self.call.quota.listing(entries)?)
+    }
+
     /// Whether the guest may change what lies in the directory.
     pub fn is_writable(&self, base: &Base) -> bool {
         match base {

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use crate::limits::{Bytes, DESCRIPTORS, FREE_SPACE_FLOOR, Limit, LimitExceeded, Limits};
+use crate::limits::{Bytes, DESCRIPTORS, FREE_SPACE_FLOOR, LISTED_ENTRIES, Limit, LimitExceeded, Limits};
 
 /// Bytes that may be written until the free space is looked at again.
 const SPACE_CHECK_BYTES: u64 = 16 << 20;
@@ -18,6 +18,7 @@ pub(crate) struct Quota {
     files: u32,
     made: AtomicU32,
     descriptors: Arc<AtomicUsize>,
+    listed: Arc<AtomicUsize>,
     since_space_check: AtomicU64,
 }
 
@@ -30,6 +31,7 @@ impl Quota {
             files: limits.files,
             made: AtomicU32::new(0),
             descriptors: Arc::default(),
+            listed: Arc::default(),
             since_space_check: AtomicU64::new(0),
         }
     }
@@ -54,11 +56,12 @@ impl Quota {
 
     /// Takes one of [`DESCRIPTORS`] until the permit goes.
     pub fn descriptor(&self) -> Result<Permit, LimitExceeded> {
-        let take = |open: usize| (open < DESCRIPTORS).then_some(open + 1);
-        match self.descriptors.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(_) => Ok(Permit(Arc::clone(&self.descriptors))),
-            Err(_) => Err(LimitExceeded::new(Limit::Descriptors, DESCRIPTORS as u64)),
-        }
+        Permit::take(&self.descriptors, 1, DESCRIPTORS, Limit::Descriptors)
+    }
+
+    /// Takes `entries` of [`LISTED_ENTRIES`] until the permit goes.
+    pub fn listing(&self, entries: usize) -> Result<Permit, LimitExceeded> {
+        Permit::take(&self.listed, entries, LISTED_ENTRIES, Limit::ListedEntries)
     }
 
     /// Whether it is time to look at the free space before `bytes` more are written.
@@ -71,13 +74,26 @@ impl Quota {
     }
 }
 
-/// One open file or directory.
+/// What a call holds of something of which it may hold only so much at once.
 #[derive(Debug)]
-pub(crate) struct Permit(Arc<AtomicUsize>);
+pub(crate) struct Permit {
+    held: Arc<AtomicUsize>,
+    count: usize,
+}
+
+impl Permit {
+    fn take(held: &Arc<AtomicUsize>, count: usize, allowed: usize, limit: Limit) -> Result<Self, LimitExceeded> {
+        let take = |held: usize| held.checked_add(count).filter(|sum| *sum <= allowed);
+        match held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(Self { held: Arc::clone(held), count }),
+            Err(_) => Err(LimitExceeded::new(limit, allowed as u64)),
+        }
+    }
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.held.fetch_sub(self.count, Ordering::Relaxed);
     }
 }
 

@@ -45,7 +45,7 @@ enum Handle {
 /// What is in the table under a `Resource<DirectoryEntryStream>`.
 struct Listing {
     entries: std::vec::IntoIter<DirectoryEntry>,
-    _permit: Permit,
+    _permits: [Permit; 2],
 }
 
 impl FileSystemView<'_> {
@@ -207,9 +207,11 @@ impl types::HostDescriptor for FileSystemView<'_> {
     async fn read_directory(&mut self, descriptor: Resource<Descriptor>) -> FsResult<Resource<DirectoryEntryStream>> {
         let base = self.directory(&descriptor)?;
         let permit = self.files.descriptor()?;
-        let names = self.files.list(&base)?.into_iter();
-        let entries: Vec<_> = names.map(|(name, kind)| DirectoryEntry { type_: type_of(kind), name }).collect();
-        let listing = Listing { entries: entries.into_iter(), _permit: permit };
+        let names = self.files.list(&base)?;
+        let permits = [permit, self.files.listing(names.len())?];
+        let entry = |(name, kind)| DirectoryEntry { type_: type_of(kind), name };
+        let entries: Vec<_> = names.into_iter().map(entry).collect();
+        let listing = Listing { entries: entries.into_iter(), _permits: permits };
         Ok(Resource::new_own(self.table.push(listing)?.rep()))
     }
 

@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::{FsError, FsResult};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError};
 
-use crate::limits::{CHUNK, Limit};
+use crate::limits::{CHUNK, DIRECTORY_ENTRIES, LISTED_ENTRIES, Limit};
 use crate::report::Operation;
 
 use super::super::FileSystemView;
@@ -264,4 +264,21 @@ fn links_are_refused_and_recorded() {
     let subjects: Vec<_> = recorded.iter().map(|denial| (denial.operation, denial.subject.as_str())).collect();
     assert_eq!(subjects, [(Operation::Link, "/data/hard"), (Operation::Link, "/data/soft")]);
     assert_eq!(fs_code(now(guest.view().readlink_at(d(), "a".into()))), ErrorCode::Invalid);
+}
+
+#[test]
+fn so_many_entries_are_listed_at_once_and_no_more() {
+    let store = Store::local();
+    for i in 0..DIRECTORY_ENTRIES {
+        std::fs::write(store.path().join(i.to_string()), "").unwrap();
+    }
+    let mut guest = Guest::new(store.load());
+    let directory = guest.mount();
+    let list = |guest: &mut Guest| now(guest.view().read_directory(again(&directory)));
+    let mut listings: Vec<_> = (0..LISTED_ENTRIES / DIRECTORY_ENTRIES).map(|_| list(&mut guest).unwrap()).collect();
+    let error = list(&mut guest).unwrap_err().downcast().unwrap_err();
+    let reached = LimitExceeded::new(Limit::ListedEntries, LISTED_ENTRIES as u64);
+    assert_eq!(error.downcast_ref::<LimitExceeded>(), Some(&reached));
+    HostDirectoryEntryStream::drop(&mut guest.view(), listings.pop().unwrap()).unwrap();
+    list(&mut guest).unwrap();
 }
