@@ -21,8 +21,8 @@ impl Grant {
     /// A grant of `mounts`, `environment` entries and `limits`.
     ///
     /// # Errors
-    /// [`GrantError`] where the guest paths of two mounts are the same or one lies in the other, or where the name of
-    /// an environment entry is empty or holds `=` or a NUL.
+    /// [`GrantError`] where the guest paths of two mounts are the same or one lies in the other, where one directory is
+    /// lent twice to be written, or where the name of an environment entry is empty or holds `=` or a NUL.
     pub fn new(
         mounts: Vec<MountGrant>,
         environment: BTreeMap<String, String>,
@@ -36,6 +36,10 @@ impl Grant {
                 };
                 if nested(a, b) || nested(b, a) {
                     return Err(GrantError::Overlap(a.clone(), b.clone()));
+                }
+                // A call would wait for itself.
+                if mount.is_written() && other.is_written() && mount.source.is_same(&other.source) {
+                    return Err(GrantError::WrittenTwice(a.clone(), b.clone()));
                 }
             }
         }
@@ -76,6 +80,12 @@ pub struct MountGrant {
     pub scope: Scope,
 }
 
+impl MountGrant {
+    fn is_written(&self) -> bool {
+        self.access == Access::Write
+    }
+}
+
 /// What lies under a mount.
 #[derive(Clone, Debug)]
 pub enum MountSource {
@@ -83,6 +93,16 @@ pub enum MountSource {
     Directory(DirectoryPath),
     /// A directory in memory, which lives as long as the process.
     Memory(MemoryDirectory),
+}
+
+impl MountSource {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (MountSource::Directory(a), MountSource::Directory(b)) => a == b,
+            (MountSource::Memory(a), MountSource::Memory(b)) => a.order() == b.order(),
+            _ => false,
+        }
+    }
 }
 
 /// Whether a guest may change a mount. One bit on purpose: finer pairs of rights have been a source of escapes.
@@ -221,6 +241,9 @@ pub enum GrantError {
     /// Two mounts under one path.
     #[error("the mounts {0:?} and {1:?} overlap: a guest path belongs to one mount")]
     Overlap(String, String),
+    /// One directory under two mounts that may both be written.
+    #[error("the mounts {0:?} and {1:?} are the same directory: lend it to be written once")]
+    WrittenTwice(String, String),
     /// An environment entry that cannot be.
     #[error("the environment entry {0:?} has an empty name, or a `=` or a NUL where none can be")]
     Environment(String),
@@ -277,6 +300,21 @@ mod tests {
         assert!(grant("/data", "/database").is_ok());
         assert!(matches!(grant("/data", "/data"), Err(GrantError::Overlap(..))));
         assert!(matches!(grant("/data/x", "/data"), Err(GrantError::Overlap(..))));
+    }
+
+    #[test]
+    fn a_directory_is_lent_to_be_written_only_once() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = || MountSource::Directory(DirectoryPath::new(root.path(), &[]).unwrap());
+        let in_memory = MemoryDirectory::default();
+        let memory_directory = || MountSource::Memory(in_memory.clone());
+        for source in [&directory as &dyn Fn() -> MountSource, &memory_directory] {
+            let lent = |guest_path, access| MountGrant { source: source(), access, ..memory(guest_path) };
+            let grant = |a, b| Grant::new(vec![lent("/a", a), lent("/b", b)], BTreeMap::new(), Limits::default());
+            assert!(matches!(grant(Access::Write, Access::Write), Err(GrantError::WrittenTwice(..))));
+            assert!(grant(Access::Write, Access::Read).is_ok());
+        }
+        assert!(Grant::new(vec![memory("/a"), memory("/b")], BTreeMap::new(), Limits::default()).is_ok());
     }
 
     #[test]

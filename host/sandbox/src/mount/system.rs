@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -12,7 +13,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use crate::grant::{Access, MountGrant, MountSource};
 use crate::layout::Location;
 use crate::limits::Limits;
-use crate::report::{Failure, Operation, StorageFailure};
+use crate::report::{Failure, Operation};
 
 use super::backend::{Backend, Kind};
 use super::error::FileError;
@@ -119,8 +120,7 @@ impl FileSystem {
         let waiting = Waiting::new(interrupted, limits.time);
         let call = Arc::new(Call { record: Record::default(), quota: Quota::new(limits), stop: OnceLock::new() });
         let mut order: Vec<usize> = (0..grants.len()).collect();
-        order.sort_by_key(|index| grants.get(*index).map(lock_order));
-        refuse_double(grants, intent)?;
+        order.sort_by_key(|index| grants.get(*index).map(|grant| lock_order(grant, intent)));
         let mut backends = BTreeMap::new();
         for index in order {
             let Some(grant) = grants.get(index) else { continue };
@@ -206,28 +206,14 @@ impl FileSystem {
     }
 }
 
-/// What the locks of a mount are ordered by, so that two calls never wait for each other.
-fn lock_order(grant: &MountGrant) -> (usize, String) {
+/// What the locks of a mount are ordered by, so that two calls never wait for each other: those of mounts that are
+/// read come last, since who holds one keeps others from publishing.
+fn lock_order(grant: &MountGrant, intent: Intent) -> (bool, usize, PathBuf) {
+    let read = rights(grant, intent) != Rights::Write;
     match &grant.source {
-        MountSource::Directory(path) => (0, path.as_path().display().to_string()),
-        MountSource::Memory(directory) => (directory.order(), String::new()),
+        MountSource::Directory(path) => (read, 0, path.as_path().to_owned()),
+        MountSource::Memory(directory) => (read, directory.order(), PathBuf::new()),
     }
-}
-
-/// Refuses a directory that is lent twice to be written: the call would wait for itself.
-fn refuse_double(grants: &[MountGrant], intent: Intent) -> Result<(), Failure> {
-    let written: Vec<&MountGrant> = grants.iter().filter(|grant| rights(grant, intent) == Rights::Write).collect();
-    for (index, grant) in written.iter().enumerate() {
-        if let Some(other) = written.iter().skip(index + 1).find(|other| lock_order(other) == lock_order(grant)) {
-            let failure = StorageFailure {
-                operation: "lend".to_owned(),
-                path: other.guest_path.to_string(),
-                reason: format!("it is the same directory as {}; lend it to be written once", grant.guest_path),
-            };
-            return Err(Failure::Storage { failure });
-        }
-    }
-    Ok(())
 }
 
 fn rights(grant: &MountGrant, intent: Intent) -> Rights {

@@ -580,15 +580,38 @@ fn waiting_ends_when_it_is_interrupted_or_the_time_is_up() {
 }
 
 #[test]
-fn a_directory_is_not_lent_twice_to_be_written() {
+fn a_call_that_reads_what_it_writes_under_another_path_does_not_wait_for_itself() {
     for store in [Store::local(), Store::memory()] {
-        let mut again = store.grant(Access::Write, Scope::Mount);
+        let mut again = store.grant(Access::Read, Scope::Mount);
         again.guest_path = GuestPath::new("/again").unwrap();
-        let mut grants = [store.grant(Access::Write, Scope::Mount), again];
-        let failure = storage(FileSystem::open(&grants, &[location()], Intent::Store, &Limits::default(), &|| false));
-        assert!(failure.reason.contains("the same directory as /data"), "{failure}");
-        grants[1].access = Access::Read;
-        publish(&mut open(&grants, Intent::Store));
+        let mut call = open(&[store.grant(Access::Write, Scope::Mount), again], Intent::Store);
+        save(&mut call, "/data/a", "1");
+        call.publish(Durability::None, &|| panic!("it waits")).unwrap();
+    }
+}
+
+#[test]
+fn a_call_that_waits_to_write_keeps_nobody_from_publishing() {
+    for (one, two) in [(Store::local(), Store::local()), (Store::memory(), Store::memory())] {
+        // The directories whose locks come first, in the order of their paths.
+        for (read_store, written_store) in [(&one, &two), (&two, &one)] {
+            read_store.fill(&[("before", "1")]);
+            let grants = |access| {
+                let mut other = written_store.grant(Access::Write, Scope::Mount);
+                other.guest_path = GuestPath::new("/other").unwrap();
+                [read_store.grant(access, Scope::Mount), other]
+            };
+            let mut first = open(&grants(Access::Write), Intent::Store);
+            save(&mut first, "/data/a", "1");
+            let release = || {
+                first.publish(Durability::None, &|| panic!("it waits")).unwrap();
+                drop(first);
+            };
+            let second = grants(Access::Read);
+            after_waiting(release, |interrupted| {
+                drop(FileSystem::open(&second, &[], Intent::Store, &Limits::default(), interrupted).unwrap());
+            });
+        }
     }
 }
 
