@@ -336,6 +336,7 @@ fn each_way_to_fail_has_its_exit_code() {
         let project = Project::of(&format!(
             "{io}\n[assets.a]\nio = \"io\"\ntype = \"bytes\"\ncommand = [\"sh\", \"-c\", 'printf x > $AIRLOCK_OUTPUT']\n"
         ));
+        std::fs::write(project.path("a file"), "").unwrap();
         let ran = project.run(&["run"]);
         assert!(ran.stderr.starts_with("error: "), "{ran:#?}");
         ran.code.unwrap()
@@ -354,9 +355,7 @@ fn each_way_to_fail_has_its_exit_code() {
     let op = guest("hottest-days");
     assert_eq!(code(&format!("[io.io]\ncomponent = {op:?}")), 6);
     assert_eq!(
-        code(
-            "[io.io]\ncomponent = \"builtin:files\"\nmounts.\"/data\" = { path = \"airlock.toml\", access = \"write\" }"
-        ),
+        code("[io.io]\ncomponent = \"builtin:files\"\nmounts.\"/data\" = { path = \"a file\", access = \"write\" }"),
         7
     );
 }

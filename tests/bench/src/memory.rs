@@ -37,28 +37,25 @@ pub fn child(way: &str, folder: &str) -> Result<()> {
     let folder = PathBuf::from(folder);
     let lab = Lab::new(Some(&folder.join("airlock")), Budget::new(BUDGET, &folder))?;
     let idle = status("VmRSS")?;
-    match way {
-        "store" => {
-            let mut content = ContentWriter::new(lab.budget.clone());
-            let chunk: Vec<u8> = (0..=250).cycle().take(CHUNK).collect();
-            for _ in 0..SIZE / CHUNK as u64 {
-                content.append(&chunk)?;
-            }
-            lab.store(&Value::single("application/octet-stream", content.finish()))?;
+    if way == "store" {
+        let mut content = ContentWriter::new(lab.budget.clone());
+        let chunk: Vec<u8> = (0..=250).cycle().take(CHUNK).collect();
+        for _ in 0..SIZE / CHUNK as u64 {
+            content.append(&chunk)?;
         }
-        _ => {
-            let value = lab.load()?;
-            let mut reader = value.parts.first().context("nothing was loaded")?.content.reader();
-            let mut read = 0;
-            loop {
-                let bytes = reader.read(CHUNK)?;
-                if bytes.is_empty() {
-                    break;
-                }
-                read += bytes.len() as u64;
+        lab.store(&Value::single("application/octet-stream", content.finish()))?;
+    } else {
+        let value = lab.load()?;
+        let mut reader = value.parts.first().context("nothing was loaded")?.content.reader();
+        let mut read = 0;
+        loop {
+            let bytes = reader.read(CHUNK)?;
+            if bytes.is_empty() {
+                break;
             }
-            anyhow::ensure!(read == SIZE, "{read} bytes were loaded");
+            read += bytes.len() as u64;
         }
+        anyhow::ensure!(read == SIZE, "{read} bytes were loaded");
     }
     println!("{}", status("VmHWM")?.saturating_sub(idle));
     Ok(())

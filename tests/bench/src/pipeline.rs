@@ -30,7 +30,7 @@ fn definitions(folder: &Path, length: u32) -> Result<()> {
          mounts.\"/data\" = { path = \"data\", access = \"write\" }\n",
     );
     for index in 0..length {
-        write!(text, "\n[assets.a{index}]\ntype = \"bytes\"\ncomponent = {copy:?}\n")?;
+        write!(text, "\n[assets.a{index}]\ntype = \"bytes\"\ncomponent = \"{}\"\n", copy.display())?;
         if let Some(before) = index.checked_sub(1) {
             writeln!(text, "inputs = [\"a{before}\"]")?;
         }

@@ -319,9 +319,8 @@ impl State {
     /// What a guest is told when moving bytes stopped; a failure of storage is remembered with its cause.
     fn stopped<T>(&mut self, operation: &str, path: &str, stop: Stop) -> Answer<T> {
         match stop {
-            Stop::Trap(error) => Err(error),
+            Stop::Trap(error) | Stop::File(FileError::Stopped(error)) => Err(error),
             Stop::File(FileError::Limit(exceeded)) => limit(exceeded),
-            Stop::File(FileError::Stopped(error)) => Err(error),
             Stop::File(FileError::Code(code)) => Ok(Err(file_error(path, code))),
             Stop::Io(error) => {
                 let (operation, path) = (operation.to_owned(), safe_line(path, PATH_BYTES));
