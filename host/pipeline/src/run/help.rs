@@ -12,38 +12,44 @@ pub(super) fn allow(denial: &Denial, lent: &Lent) -> String {
     let mount_of =
         |guest_path: &str| lent.definition.mounts.iter().find(|mount| mount.guest_path.as_str() == guest_path);
     let lines = |mount: String| format!("{}\n{mount}", lent.table);
+    let tried = match denial.operation {
+        Operation::Read => format!("read {}", denial.subject),
+        Operation::Write => format!("write {}", denial.subject),
+        Operation::Link => format!("link {}", denial.subject),
+        Operation::Network => format!("reach the network by {}", denial.subject),
+    };
     match &denial.rule {
         Rule::NotMounted => {
             let access = if denial.operation == Operation::Read { Access::Read } else { Access::Write };
             let line = mount_line(&directory_of(&denial.subject), "\"…\"", access, None);
-            format!("to lend it a directory there, name the directory:\n{}", lines(line))
-        }
-        Rule::ReadOnly { loading: true, .. } => {
-            "an I/O manager does not write while it loads; nothing allows it".to_owned()
+            format!("to let it {tried}, name the directory to lend:\n{}", lines(line))
         }
         Rule::ReadOnly { mount, loading: false } => match mount_of(mount) {
-            Some(mount) => format!(
-                "to let it write there:\n{}",
-                lines(changed(mount, Access::Write, if lent.is_op { Scope::Output } else { mount.scope }))
-            ),
-            None => format!("to let it write there, lend {mount} with access = \"write\" in {}", lent.table),
+            Some(mount) => {
+                let scope = if lent.is_op { Scope::Output } else { mount.scope };
+                format!("to let it {tried}:\n{}", lines(changed(mount, Access::Write, scope)))
+            }
+            None => format!("to let it {tried}, lend {mount} with access = \"write\" in {}", lent.table),
         },
         Rule::OutOfScope { mount, .. } => match mount_of(mount) {
             Some(mount) => format!(
-                "to lend it the whole directory instead of the paths of one output:\n{}",
+                "to let it {tried}, lend the whole directory instead of the paths of one output:\n{}",
                 lines(changed(mount, mount.access, Scope::Mount))
             ),
-            None => format!("to lend it the whole directory, lend {mount} with scope = \"mount\" in {}", lent.table),
+            None => format!("to let it {tried}, lend {mount} with scope = \"mount\" in {}", lent.table),
         },
         Rule::Escape { mount } => {
             format!(
-                "nothing leads out of {mount}: lend the directory that the path leads to as a mount of its own in {}",
+                "nothing leads out of {mount}; to let it {tried}, lend the directory that holds it as a mount of its own in {}",
                 lent.table
             )
         }
-        Rule::Reserved => "nothing allows it: these are Airlock's own files".to_owned(),
-        Rule::NotAFile => "nothing allows it: links, FIFOs, devices and sockets are never lent".to_owned(),
-        Rule::NoNetwork => "nothing allows it: the network is not lent".to_owned(),
+        Rule::ReadOnly { loading: true, .. } => {
+            format!("nothing lets it {tried}: an I/O manager only reads while it loads")
+        }
+        Rule::Reserved => format!("nothing lets it {tried}: that is Airlock's own"),
+        Rule::NotAFile => format!("nothing lets it {tried}: links, FIFOs, devices and sockets are never lent"),
+        Rule::NoNetwork => format!("nothing lets it {tried}: the network is never lent"),
     }
 }
 
@@ -177,7 +183,7 @@ mod tests {
         let loading = Rule::ReadOnly { mount: "/data".to_owned(), loading: true };
         for rule in [loading, Rule::Reserved, Rule::NotAFile, Rule::NoNetwork] {
             let help = denied(Operation::Write, "/data/a", rule);
-            assert!(help.contains("nothing allows it"), "{help}");
+            assert!(help.starts_with("nothing lets it write /data/a: "), "{help}");
         }
     }
 
