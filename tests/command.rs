@@ -161,13 +161,13 @@ fn a_guest_that_looks_around_is_denied_and_the_line_that_would_allow_it_is_shown
         3,
         "
 error: diary: cannot store `diary` with the I/O manager `snoop`: denied by policy: read /etc/passwd: no mount covers it; …
-hint: to lend it a directory there, name the directory:
+hint: to let it read /etc/passwd, name the directory to lend:
       [io.snoop]
       mounts.\"/etc\" = { path = \"…\", access = \"read\" }
-hint: to lend it the whole directory instead of the paths of one output:
+hint: to let it … /data/…, lend the whole directory instead of the paths of one output:
       [io.snoop]
       mounts.\"/data\" = { path = \"data\", access = \"write\", scope = \"mount\" }
-hint: nothing allows it: the network is not lent
+hint: nothing lets it reach the network by …: the network is never lent
 hint: `airlock logs … diary` shows what it printed",
     );
     assert!(!project.path("data/diary.txt").exists());

@@ -103,7 +103,8 @@ fn deciding(files: &Files, contents: &Contents) -> Vec<PathBuf> {
 /// Why `directory` must not be lent with `access`, where it holds one of the files `deciding`: a component that
 /// writes there could decide itself what it may do the next time.
 pub(crate) fn refuse_deciding(access: Access, directory: &DirectoryPath, deciding: &[PathBuf]) -> Option<String> {
-    let held = deciding.iter().find(|file| access == Access::Write && file.starts_with(directory.as_path()))?;
+    let holds = |file: &&PathBuf| file.ancestors().skip(1).any(|ancestor| ancestor == directory.as_path());
+    let held = deciding.iter().find(holds).filter(|_| access == Access::Write)?;
     let name = held.file_name().unwrap_or_default().display();
     Some(format!(
         "a directory that holds {name} cannot be lent to write: it decides what components may do; lend a directory of its own below it"

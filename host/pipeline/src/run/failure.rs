@@ -159,12 +159,8 @@ impl StepFailure {
         let mut failed = Self::new(FailureClass::from(&failure), stage, message);
         match &failure {
             Failure::Denied { denial, .. } => {
-                for denial in std::iter::once(denial).chain(&receipt.denials.list) {
-                    let help = help::allow(denial, lent);
-                    if failed.help.len() < DENIALS_HELPED && !failed.help.contains(&help) {
-                        failed.help.push(help);
-                    }
-                }
+                let denials = std::iter::once(denial).chain(&receipt.denials.list);
+                failed.help = help::allow_all(denials, lent, DENIALS_HELPED);
             }
             Failure::Limit { exceeded } => failed.help.extend(help::raise(exceeded, lent)),
             _ => {}

@@ -1,11 +1,22 @@
 //! What to do about a failure: the lines that would allow what was denied, and the limit to raise.
 
+use std::collections::HashSet;
+
 use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::limits::{Limit, LimitExceeded};
 use airlock_sandbox::report::{Denial, Operation, Rule};
 
 use super::lend::Lent;
 use crate::definitions::{Mount, MountPath, Setting};
+
+/// What would allow `denials`, at most `limit` remedies, each once.
+pub(super) fn allow_all<'a>(denials: impl Iterator<Item = &'a Denial>, lent: &Lent, limit: usize) -> Vec<String> {
+    // Of two denials with one remedy the first is told.
+    let remedy = |help: &str| help.split_once('\n').map_or_else(|| help.to_owned(), |(_, lines)| lines.to_owned());
+    let mut remedies = HashSet::new();
+    let all = denials.map(|denial| allow(denial, lent));
+    all.filter(|help| remedies.insert(remedy(help))).take(limit).collect()
+}
 
 /// What would allow `denial`: a sentence, and the lines to add to the definitions where there are some.
 pub(super) fn allow(denial: &Denial, lent: &Lent) -> String {
@@ -176,6 +187,21 @@ mod tests {
             let help = denied(operation, subject, rule);
             assert!(help.ends_with(&format!(":\n[io.\"my lake\"]\n{line}")), "{help}");
         }
+    }
+
+    #[test]
+    fn denials_with_one_remedy_have_it_once() {
+        let denial = |subject: &str, rule| Denial { operation: Operation::Read, subject: subject.to_owned(), rule };
+        let denials = [
+            denial("/etc/passwd", Rule::NotMounted),
+            denial("/etc/shadow", Rule::NotMounted),
+            denial("a socket", Rule::NoNetwork),
+            denial("/etc/passwd", Rule::NotMounted),
+        ];
+        let help = allow_all(denials.iter(), &lent(), 4);
+        assert_eq!(help.len(), 2, "{help:?}");
+        assert!(help[0].starts_with("to let it read /etc/passwd, "), "{help:?}");
+        assert_eq!(allow_all(denials.iter(), &lent(), 1).len(), 1);
     }
 
     #[test]
