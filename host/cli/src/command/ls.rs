@@ -31,9 +31,8 @@ pub struct Ls {
 
 #[derive(Serialize)]
 struct Row<'a> {
-    asset: &'a str,
+    name: &'a str,
     group: Option<&'a str>,
-    #[serde(rename = "type")]
     value_type: ValueType,
     io: Option<&'a str>,
     upstream: Vec<&'a str>,
@@ -56,7 +55,7 @@ impl Ls {
             .iter()
             .filter_map(|name| definitions.asset(name))
             .map(|asset| Row {
-                asset: &asset.name,
+                name: &asset.name,
                 group: asset.group.as_deref(),
                 value_type: asset.value_type,
                 io: asset.io.as_deref(),
@@ -82,7 +81,7 @@ fn print(output: &mut Output, rows: &[Row<'_>]) -> Result<(), Error> {
         .iter()
         .map(|row| {
             [
-                row.asset.to_owned(),
+                row.name.to_owned(),
                 or_none(row.group),
                 word(&row.value_type),
                 or_none(row.io),
