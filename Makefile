@@ -27,7 +27,7 @@ help:
 demo: guests
 	@echo "demo: building the command (some minutes the first time)"
 	@$(CARGO) build --quiet --release -p airlock-cli
-	@AIRLOCK="$(TARGET_DIR)/release/airlock" sh examples/weather/demo.sh
+	@AIRLOCK="$(TARGET_DIR)/release/airlock" TARGET_DIR="$(TARGET_DIR)" sh examples/weather/demo.sh
 
 test: guests
 	$(CARGO) test --workspace --quiet
