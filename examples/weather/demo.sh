@@ -29,6 +29,7 @@ show airlock run
 say "What is stored, and what one value looks like"
 show airlock ls
 show airlock load hottest_days | head -4
+echo "…"
 
 say "Check each value against one that a script computes from the observations by itself"
 for value in observations.csv summary.json hottest_days.csv chart.svg; do
@@ -44,5 +45,6 @@ if [ "$code" -ne 3 ]; then
   exit 1
 fi
 echo "(exit code 3: denied by policy)"
+show airlock logs latest
 
 say "Done. The copy that ran is in $demo/examples/weather"
