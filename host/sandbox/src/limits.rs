@@ -72,6 +72,10 @@ pub const PATH_BYTES: usize = 4096;
 pub const PARTS: usize = 100_000;
 /// Bytes of a media type.
 pub const MEDIA_TYPE_BYTES: usize = 256;
+/// Bytes that a directory in memory holds, and that one call writes to such.
+pub const MEMORY_DIRECTORY_BYTES: u64 = 256 * MIB;
+/// Files and directories that a directory in memory holds.
+pub const MEMORY_DIRECTORY_FILES: usize = 1000;
 /// Bytes of the plan of a publish, which names each file that a call wrote.
 pub const PLAN_BYTES: u64 = 64 * MIB;
 /// Bytes that stay free on the file system of a mount, or a twentieth of it where that is less.

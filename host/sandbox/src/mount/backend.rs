@@ -53,6 +53,11 @@ pub(crate) trait Backend: Send {
     /// Opens a regular file to read; nothing where it is something else.
     fn open(&self, path: &str) -> io::Result<Option<File>>;
 
+    /// Whether what is staged lies in the host's memory.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
     /// Makes the empty staged file `number`, to read and write.
     fn create_staged(&mut self, number: u64) -> io::Result<File>;
 

@@ -24,6 +24,9 @@ impl Mount {
         let source = self.open_stored(path, Operation::Write)?;
         let size = source.metadata().map_err(|error| self.fail("read", path, &error))?.len();
         self.call.quota.charge(size)?;
+        if self.backend.is_in_memory() {
+            self.call.quota.charge_memory(size).map_err(|error| self.fail("copy", path, &error))?;
+        }
         let (staged, target) = self.stage(path, self.identity(path))?;
         check_free_space(&target, size).map_err(|error| self.fail("copy", path, &error))?;
         staged.grow_to(self.copy(path, &source, &target, size)?);

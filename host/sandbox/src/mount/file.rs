@@ -45,14 +45,16 @@ impl Identity {
 pub(crate) struct Staged {
     pub number: u64,
     pub identity: Identity,
+    /// Whether it lies in the host's memory.
+    in_memory: bool,
     /// Bytes; every write goes through an [`OpenFile`], which keeps it.
     length: AtomicU64,
 }
 
 impl Staged {
     /// The empty staged file `number`.
-    pub fn new(number: u64, identity: Identity) -> Self {
-        Self { number, identity, length: AtomicU64::new(0) }
+    pub fn new(number: u64, identity: Identity, in_memory: bool) -> Self {
+        Self { number, identity, in_memory, length: AtomicU64::new(0) }
     }
 
     /// How many bytes it has.
@@ -215,6 +217,9 @@ impl OpenFile {
 
     fn reserve(&self, bytes: u64) -> FileResult<()> {
         self.call.quota.charge(bytes)?;
+        if self.opening.staged.as_ref().is_some_and(|staged| staged.in_memory) {
+            self.call.quota.charge_memory(bytes).map_err(|error| self.fail("write", &error))?;
+        }
         if self.call.quota.space_check_due(bytes) {
             check_free_space(&self.file, bytes).map_err(|error| self.fail("write", &error))?;
         }

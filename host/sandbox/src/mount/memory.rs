@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
+use crate::limits::{Bytes, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES};
 use crate::report::Failure;
 
 use super::Durability;
@@ -19,7 +20,8 @@ use super::publish;
 
 /// A directory in memory that lives as long as its last clone.
 ///
-/// Each file takes one of the process's file descriptors.
+/// It holds at most [`MEMORY_DIRECTORY_BYTES`] in at most [`MEMORY_DIRECTORY_FILES`] files and directories. Each file
+/// takes one of the process's file descriptors.
 #[derive(Clone, Default)]
 pub struct MemoryDirectory(Arc<State>);
 
@@ -29,6 +31,7 @@ struct State {
     locks: Mutex<HashMap<String, Holders>>,
 }
 
+#[derive(Clone)]
 enum Node {
     File(Arc<File>),
     Directory,
@@ -152,7 +155,12 @@ impl Backend for Memory {
         }
     }
 
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
     fn create_staged(&mut self, number: u64) -> io::Result<File> {
+        check_count(self.staged.len() + 1)?;
         let file = Arc::new(anonymous_file()?);
         self.staged.insert(number, Arc::clone(&file));
         file.try_clone()
@@ -178,12 +186,15 @@ impl Backend for Memory {
             return Ok(());
         }
         let _publishing = self.directory.lock(Lock::Publish, &self.stripes, waiting)?;
-        publish::check(self, &steps)
-            .map_err(|error| Failure::Storage { failure: self.failure("publish to", "", &error) })?;
-        let mut tree = self.directory.tree();
+        let failure = |memory: &Self, error| Failure::Storage { failure: memory.failure("publish to", "", &error) };
+        publish::check(self, &steps).map_err(|error| failure(self, error))?;
+        let mut published = self.directory.tree();
+        let mut tree = published.clone();
         for step in steps {
             perform(&mut tree, &mut self.staged, step);
         }
+        check_size(&tree).map_err(|error| failure(self, error))?;
+        *published = tree;
         Ok(())
     }
 
@@ -225,7 +236,32 @@ fn make_parents(tree: &mut BTreeMap<String, Node>, path: &str) {
 }
 
 fn remove(tree: &mut BTreeMap<String, Node>, path: &str) {
-    tree.retain(|other, _| other != path && below(other, path).is_none());
+    tree.remove(path);
+    // '0' is what follows '/'.
+    tree.extract_if(format!("{path}/")..format!("{path}0"), |_, _| true).for_each(drop);
+}
+
+fn check_count(count: usize) -> io::Result<()> {
+    if count <= MEMORY_DIRECTORY_FILES {
+        return Ok(());
+    }
+    let reason = format!("a directory in memory holds at most {MEMORY_DIRECTORY_FILES} files and directories");
+    Err(io::Error::new(io::ErrorKind::StorageFull, reason))
+}
+
+fn check_size(tree: &BTreeMap<String, Node>) -> io::Result<()> {
+    check_count(tree.len())?;
+    let mut size: u64 = 0;
+    for node in tree.values() {
+        if let Node::File(file) = node {
+            size = size.saturating_add(file.metadata()?.len());
+        }
+    }
+    if size <= MEMORY_DIRECTORY_BYTES {
+        return Ok(());
+    }
+    let reason = format!("a directory in memory holds at most {}", Bytes(MEMORY_DIRECTORY_BYTES));
+    Err(io::Error::new(io::ErrorKind::StorageFull, reason))
 }
 
 /// An empty file without a name, to read and write.

@@ -5,7 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use crate::limits::{Bytes, DESCRIPTORS, FREE_SPACE_FLOOR, LISTED_ENTRIES, Limit, LimitExceeded, Limits};
+use crate::limits::{
+    Bytes, DESCRIPTORS, FREE_SPACE_FLOOR, LISTED_ENTRIES, Limit, LimitExceeded, Limits, MEMORY_DIRECTORY_BYTES,
+};
 
 /// Bytes that may be written until the free space is looked at again.
 const SPACE_CHECK_BYTES: u64 = 16 << 20;
@@ -15,6 +17,7 @@ const SPACE_CHECK_BYTES: u64 = 16 << 20;
 pub(crate) struct Quota {
     disk: u64,
     written: AtomicU64,
+    written_to_memory: AtomicU64,
     files: u32,
     made: AtomicU32,
     descriptors: Arc<AtomicUsize>,
@@ -28,6 +31,7 @@ impl Quota {
         Self {
             disk: limits.disk,
             written: AtomicU64::new(0),
+            written_to_memory: AtomicU64::new(0),
             files: limits.files,
             made: AtomicU32::new(0),
             descriptors: Arc::default(),
@@ -42,6 +46,19 @@ impl Quota {
         match self.written.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
             Ok(_) => Ok(()),
             Err(_) => Err(LimitExceeded::new(Limit::Disk, self.disk)),
+        }
+    }
+
+    /// Takes `bytes` of [`MEMORY_DIRECTORY_BYTES`], apart from [`Limits::disk`].
+    pub fn charge_memory(&self, bytes: u64) -> io::Result<()> {
+        let take = |written: u64| written.checked_add(bytes).filter(|sum| *sum <= MEMORY_DIRECTORY_BYTES);
+        match self.written_to_memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let reason =
+                    format!("one call writes at most {} to directories in memory", Bytes(MEMORY_DIRECTORY_BYTES));
+                Err(io::Error::new(io::ErrorKind::StorageFull, reason))
+            }
         }
     }
 

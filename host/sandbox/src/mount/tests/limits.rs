@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::limits::{CHUNK, DESCRIPTORS, DIRECTORY_ENTRIES, Limit};
+use crate::limits::{CHUNK, DESCRIPTORS, DIRECTORY_ENTRIES, Limit, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES};
 
 use super::*;
 
@@ -62,6 +62,53 @@ fn a_copy_is_charged() {
         store_within(&store, 100, 1)
     };
     assert_eq!(limit(call.rename_at(&mount(), "d", &mount(), "e")), LimitExceeded::new(Limit::Files, 1));
+}
+
+#[test]
+fn a_call_writes_only_so_much_to_directories_in_memory() {
+    let store = Store::memory();
+    let mut call = store.store();
+    let file = open_file(&mut call, "a", CREATE).unwrap();
+    file.set_size(MEMORY_DIRECTORY_BYTES).unwrap();
+    let full = |call: &mut FileSystem| code(call.create("/data/b").unwrap().charge(1));
+    assert_eq!(full(&mut call), ErrorCode::InsufficientSpace);
+    assert_eq!(code(file.append(b"x")), ErrorCode::InsufficientSpace);
+    assert!(call.record().failure().unwrap().reason.contains("256 MiB"));
+    drop(file);
+    publish(&mut call);
+    drop(call);
+    // What is there is copied to be changed.
+    let mut call = store.store();
+    write(&mut call, "b", "1");
+    assert_eq!(code(call.open_at(&mount(), "a", UPDATE)), ErrorCode::InsufficientSpace);
+}
+
+#[test]
+fn a_directory_in_memory_holds_only_so_much_and_is_left_as_it_was() {
+    let store = Store::memory();
+    let grow = |path: &str| {
+        let mut call = store.store();
+        open_file(&mut call, path, CREATE).unwrap().set_size(MEMORY_DIRECTORY_BYTES / 2).unwrap();
+        call.publish(Durability::None, &|| false)
+    };
+    assert_eq!((grow("a"), grow("b"), grow("b")), (Ok(()), Ok(()), Ok(())));
+    let failure = grow("c").unwrap_err();
+    assert!(failure.to_string().contains("holds at most 256 MiB"), "{failure}");
+    let mut call = store.store();
+    assert_eq!(call.list(&mount()).unwrap().len(), 2);
+    call.remove_file_at(&mount(), "a").unwrap();
+    call.create_directory_at(&mount(), "d").unwrap();
+    publish(&mut call);
+    drop(call);
+    assert_eq!(grow("d/c"), Ok(()), "what was removed makes room");
+    let mut call = store.store();
+    for i in 3..MEMORY_DIRECTORY_FILES {
+        call.create_directory_at(&mount(), &i.to_string()).unwrap();
+    }
+    publish(&mut call);
+    call.create_directory_at(&mount(), "more").unwrap();
+    let failure = call.publish(Durability::None, &|| false).unwrap_err();
+    assert!(failure.to_string().contains("at most 1000 files"), "{failure}");
 }
 
 #[test]
