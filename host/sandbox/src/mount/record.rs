@@ -143,11 +143,11 @@ impl Tally {
         for (path, counter) in &self.files {
             let path = safe_line(path, PATH_BYTES);
             match files.iter_mut().find(|file| file.path == path) {
-                Some(file) => file.bytes += counter.get(),
+                Some(file) => file.bytes = file.bytes.saturating_add(counter.get()),
                 None => files.push(Transfer { path, bytes: counter.get() }),
             }
         }
-        let bytes = files.iter().map(|file| file.bytes).sum::<u64>() + self.unlisted_bytes.get();
+        let bytes = files.iter().fold(self.unlisted_bytes.get(), |sum, file| sum.saturating_add(file.bytes));
         Transfers { files, unlisted: self.unlisted, bytes }
     }
 }
@@ -192,6 +192,19 @@ mod tests {
         let written = receipt(&record).written;
         assert_eq!((written.files.len(), written.unlisted), (RECEIPT_FILES, 2));
         assert_eq!(written.bytes, RECEIPT_FILES as u64 + 2);
+    }
+
+    #[test]
+    fn sums_that_no_number_holds_stop_at_the_largest() {
+        let record = Record::default();
+        for path in ["/data/a", "/data/b"] {
+            record.reading(path).add(1 << 63);
+        }
+        record.writing("/data/a").add(u64::MAX);
+        record.writing("/data/b").add(1);
+        record.renamed("/data/b", "/data/a");
+        let receipt = receipt(&record);
+        assert_eq!((receipt.read.bytes, receipt.written.bytes), (u64::MAX, u64::MAX));
     }
 
     #[test]
