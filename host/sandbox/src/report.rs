@@ -60,7 +60,9 @@ pub struct ComputedOutput {
     pub metadata: Vec<MetadataEntry>,
 }
 
-/// Why a call gave nothing. What it wrote is gone, and what was there before is there still.
+/// Why a call gave nothing. What it wrote is gone, and what was there before is there still; but for a
+/// [`Failure::Storage`] that comes while several files are published, which says that what was written is kept and that
+/// the next call on the mount publishes it. Of several mounts, those published before the one that failed stay changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "class", rename_all = "kebab-case")]
 pub enum Failure {

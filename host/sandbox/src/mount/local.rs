@@ -217,16 +217,21 @@ impl Backend for Local {
             Some(area) => area.lock(Lock::Publish, &self.stripes, waiting)?,
             None => Vec::new(),
         };
-        let failure =
-            |local: &Self, error: &io::Error| Failure::Storage { failure: local.failure("publish to", "", error) };
-        self.prepare(&steps, durability).map_err(|error| failure(self, &error))?;
+        let prepared = self.prepare(&steps, durability);
+        let planned = self.call.as_ref().is_some_and(CallDirectory::is_planned);
+        let failure = |local: &Self, operation: &str, path: &str, error: &io::Error| {
+            let mut failure = local.failure(operation, path, error);
+            if planned {
+                failure.reason.push_str("; what was written is kept, and the next call on this mount publishes it");
+            }
+            Failure::Storage { failure }
+        };
+        prepared.map_err(|error| failure(self, "publish to", "", &error))?;
         let mut changed = BTreeSet::new();
-        let done = steps.iter().try_for_each(|step| {
-            self.perform(step, &mut changed)
-                .map_err(|error| Failure::Storage { failure: self.failure("publish", step.path(), &error) })
-        });
-        done?;
-        self.finish(&changed, durability).map_err(|error| failure(self, &error))
+        for step in &steps {
+            self.perform(step, &mut changed).map_err(|error| failure(self, "publish", step.path(), &error))?;
+        }
+        self.finish(&changed, durability).map_err(|error| failure(self, "publish to", "", &error))
     }
 
     fn describe(&self, path: &str) -> String {

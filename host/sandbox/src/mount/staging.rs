@@ -231,6 +231,11 @@ impl CallDirectory {
         &self.directory
     }
 
+    /// Whether what was staged will be published, by this process or another.
+    pub fn is_planned(&self) -> bool {
+        self.planned
+    }
+
     /// Writes `plan`. Once this is done, the plan will be done by this process or another.
     pub fn write_plan(&mut self, plan: &Plan, durability: Durability) -> io::Result<()> {
         let bytes = plan.encode().map_err(io::Error::other)?;

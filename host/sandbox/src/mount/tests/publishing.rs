@@ -154,6 +154,27 @@ fn who_finishes_a_plan_makes_durable_what_the_one_before_did_of_it() {
 }
 
 #[test]
+fn a_publish_that_fails_half_way_says_that_the_next_call_finishes_it() {
+    let store = Store::local();
+    let mut call = store.store();
+    write(&mut call, "a", "1");
+    call.create_directory_at(&mount(), "d").unwrap();
+    write(&mut call, "d/b", "2");
+    // What cannot be seen before: a directory comes where a file is put, while the call waits for one that reads.
+    let reader = store.load();
+    let release = || {
+        fs::create_dir_all(store.path().join("a/in/the/way")).unwrap();
+        drop(reader);
+    };
+    let failure = storage(after_waiting(release, |interrupted| call.publish(Durability::None, interrupted)));
+    assert!(failure.reason.ends_with("the next call on this mount publishes it"), "{failure}");
+    drop(call);
+    assert_eq!(call_directories(&store).len(), 1);
+    fs::remove_dir_all(store.path().join("a")).unwrap();
+    assert_eq!(store.tree(), ["a=1", "d/", "d/b=2"]);
+}
+
+#[test]
 fn a_call_that_ends_before_its_plan_leaves_nothing() {
     let store = Store::local();
     store.fill(&BEFORE);
