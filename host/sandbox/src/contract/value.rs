@@ -1,6 +1,5 @@
 //! Values as a guest reads and writes them: in chunks, or moved by the host between a part and a file.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +10,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use super::{Answer, host_error, limit, wit_types, wit_value};
 use crate::call::State;
 use crate::limits::{CHUNK, Limit, LimitExceeded, MEDIA_TYPE_BYTES, PARTS, PATH_BYTES};
-use crate::mount::FileError;
+use crate::mount::{FileError, ReadFile};
 use crate::report::StorageFailure;
 use crate::text::safe_line;
 use crate::value::{Budget, Content, ContentReader, ContentWriter, Part, Value};
@@ -251,7 +250,7 @@ impl wit_value::HostSink for State {
             return Ok(Err(before_begin()));
         }
         let loaded = match self.files.open_read(&path) {
-            Ok((file, length)) => self.append_file(&sink, file, length),
+            Ok(file) => self.append_file(&sink, file),
             Err(error) => Err(Stop::File(error)),
         };
         match loaded {
@@ -298,14 +297,16 @@ impl State {
         self.sinks.get_mut(index).ok_or_else(|| wasmtime::format_err!("there is no such sink"))
     }
 
-    /// Appends a file to the part that was begun: the file itself, or a copy where the value holds many already.
-    fn append_file(&mut self, sink: &Resource<SinkHandle>, file: File, length: u64) -> Result<u64, Stop> {
+    /// Appends a file to the part that was begun: the file itself, or a copy where the guest could still change
+    /// it, or where the value holds many already.
+    fn append_file(&mut self, sink: &Resource<SinkHandle>, read: ReadFile) -> Result<u64, Stop> {
+        let ReadFile { file, size: length, stable } = read;
         let deadline = self.deadline.clone();
         let quota = self.sink_quota.clone();
         let sink = self.sink(sink).map_err(Stop::Trap)?;
         let Some(part) = &mut sink.current else { return Ok(0) };
         part.untouched = false;
-        if sink.held_files < HELD_FILES {
+        if stable && sink.held_files < HELD_FILES {
             sink.held_files += 1;
             part.content.append_file(file, length);
             return Ok(length);

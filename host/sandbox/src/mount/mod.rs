@@ -35,7 +35,7 @@ pub use memory::MemoryDirectory;
 
 pub(crate) use error::FileError;
 pub(crate) use record::Record;
-pub(crate) use system::FileSystem;
+pub(crate) use system::{FileSystem, ReadFile};
 pub(crate) use wasi::{FileSystemView, HasFileSystem};
 
 use std::sync::OnceLock;

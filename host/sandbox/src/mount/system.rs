@@ -87,6 +87,16 @@ pub(crate) struct Stat {
 /// A file into which the host itself writes.
 pub(crate) struct SaveTarget(OpenFile);
 
+/// A file that the host itself reads.
+pub(crate) struct ReadFile {
+    /// The file, at any position.
+    pub file: File,
+    /// Its bytes.
+    pub size: u64,
+    /// Whether it stays as it is; one that the call wrote may be written again.
+    pub stable: bool,
+}
+
 impl SaveTarget {
     /// The empty file, at its start.
     pub fn file(&self) -> &File {
@@ -190,11 +200,11 @@ impl FileSystem {
         Ok(SaveTarget(OpenFile::new(file, opening, &self.call)?))
     }
 
-    /// Opens the file at `path` to read all of it, which is recorded, and gives its size.
+    /// Opens the file at `path` to read all of it, which is recorded.
     ///
     /// # Errors
     /// What the guest is told, or the limit that was reached.
-    pub fn open_read(&mut self, path: &str) -> Result<(File, u64), FileError> {
+    pub fn open_read(&mut self, path: &str) -> Result<ReadFile, FileError> {
         let target = self.locate_absolute(path, Operation::Read)?;
         let mode = OpenMode { read: true, ..OpenMode::default() };
         let Opened::File(file) = self.open_target(target, mode)? else { return Err(ErrorCode::IsDirectory.into()) };
@@ -202,7 +212,7 @@ impl FileSystem {
         let shown = &file.opening().path;
         let opened = file.file().try_clone().map_err(|error| file.fail("open", &error))?;
         self.call.record.reading(shown).add(size);
-        Ok((opened, size))
+        Ok(ReadFile { file: opened, size, stable: file.opening().staged.is_none() })
     }
 }
 

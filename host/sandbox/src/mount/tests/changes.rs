@@ -280,3 +280,15 @@ fn a_directory_in_memory_lives_as_long_as_its_last_clone() {
     store(first).fill(&[("a", "1")]);
     assert_eq!(store(second).tree(), ["a=1"]);
 }
+
+#[test]
+fn a_file_that_the_call_wrote_is_not_taken_for_one_that_stays_as_it_is() {
+    for store in [Store::local(), Store::memory()] {
+        store.fill(&[("a", "old")]);
+        let mut call = store.store();
+        assert!(call.open_read("/data/a").unwrap().stable);
+        write(&mut call, "a", "new");
+        let read = call.open_read("/data/a").unwrap();
+        assert_eq!((read.stable, read.size), (false, 3));
+    }
+}

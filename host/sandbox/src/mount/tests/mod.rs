@@ -19,7 +19,7 @@ use super::backend::Kind;
 use super::error::FileError;
 use super::file::OpenFile;
 use super::system::{Base, OpenMode, Opened};
-use super::{Durability, FileSystem, Intent, MemoryDirectory};
+use super::{Durability, FileSystem, Intent, MemoryDirectory, ReadFile};
 
 const READ: OpenMode =
     OpenMode { create: false, exclusive: false, truncate: false, directory: false, read: true, write: false };

@@ -292,6 +292,7 @@ fn saving_takes_the_same_checks() {
     assert_eq!(code(call.open_read("/data/sales")), ErrorCode::IsDirectory);
     assert_eq!(code(call.open_read("/data/sales/orders.csv")), ErrorCode::NoEntry);
     save(&mut call, "/data/sales/orders.d/part-0", "12");
-    let (file, size) = call.open_read("/data/sales/orders.d/part-0").unwrap();
+    let ReadFile { file, size, stable } = call.open_read("/data/sales/orders.d/part-0").unwrap();
+    assert!(!stable);
     assert_eq!((file.metadata().unwrap().len(), size), (2, 2));
 }
