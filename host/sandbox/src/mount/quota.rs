@@ -52,14 +52,11 @@ impl Quota {
     /// Takes `bytes` of [`MEMORY_DIRECTORY_BYTES`], apart from [`Limits::disk`].
     pub fn charge_memory(&self, bytes: u64) -> io::Result<()> {
         let take = |written: u64| written.checked_add(bytes).filter(|sum| *sum <= MEMORY_DIRECTORY_BYTES);
-        match self.written_to_memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                let reason =
-                    format!("one call writes at most {} to directories in memory", Bytes(MEMORY_DIRECTORY_BYTES));
-                Err(io::Error::new(io::ErrorKind::StorageFull, reason))
-            }
-        }
+        let taken = self.written_to_memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.map(drop).map_err(|_| {
+            let reason = format!("one call writes at most {} to directories in memory", Bytes(MEMORY_DIRECTORY_BYTES));
+            io::Error::new(io::ErrorKind::StorageFull, reason)
+        })
     }
 
     /// Takes one of [`Limits::files`].
