@@ -181,9 +181,11 @@ pub struct Receipt {
     pub written: Transfers,
     /// Paths that were removed.
     pub removed: Vec<String>,
-    /// From the start of the guest to its end.
+    /// From the start of the guest to its end; as data in seconds.
+    #[serde(with = "seconds")]
     pub time: Duration,
-    /// Of that, about how long it computed.
+    /// Of that, how long its thread computed; as data in seconds.
+    #[serde(with = "seconds")]
     pub cpu_time: Duration,
     /// Bytes of linear memory at most.
     pub peak_memory: u64,
@@ -191,6 +193,29 @@ pub struct Receipt {
     pub denials: Denials,
     /// Whether the guest asked for its environment, and how many entries it was lent.
     pub environment: Option<usize>,
+}
+
+/// A length of time as a number of seconds, for `#[serde(with)]`.
+pub mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes `time` in seconds, to the microsecond.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64((time.as_secs_f64() * 1e6).round() / 1e6)
+    }
+
+    /// Reads a number of seconds.
+    ///
+    /// # Errors
+    /// Those of the deserializer, and an error for a number that is no length of time.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Bytes moved in one direction.

@@ -221,7 +221,8 @@ pub struct RunResult {
     pub run_id: String,
     /// What became of it.
     pub status: RunStatus,
-    /// From start to end.
+    /// From start to end; as data in seconds.
+    #[serde(with = "airlock_sandbox::report::seconds")]
     pub time: Duration,
     /// What became of each step, in the order of the plan.
     pub steps: Vec<StepResult>,
@@ -238,7 +239,8 @@ pub struct StepResult {
     pub asset: String,
     /// What became of it.
     pub status: StepStatus,
-    /// From start to end; zero where it was not begun.
+    /// From start to end, zero where it was not begun; as data in seconds.
+    #[serde(with = "airlock_sandbox::report::seconds")]
     pub time: Duration,
     /// Bytes of the value that it computed.
     pub size: Option<u64>,
