@@ -120,19 +120,6 @@ pub(crate) fn walk(root: &Dir, path: &str) -> io::Result<Walk> {
     reached.map_or_else(|| root.try_clone(), Ok).map(Walk::Directory)
 }
 
-/// What `path` below `root` is. What lies below a file is nothing, what lies below a link is [`Found::Other`].
-pub(crate) fn stat(root: &Dir, path: &str) -> io::Result<Option<Found>> {
-    let Some(directory) = parent(path) else { return Ok(Some(Found::Directory)) };
-    if directory.is_empty() {
-        return find(root, path);
-    }
-    match walk(root, directory)? {
-        Walk::Directory(directory) => find(&directory, name(path)),
-        Walk::Missing | Walk::File => Ok(None),
-        Walk::Other => Ok(Some(Found::Other)),
-    }
-}
-
 /// What `name` in `directory` is.
 pub(crate) fn find(directory: &Dir, name: &str) -> io::Result<Option<Found>> {
     check_component(name)?;

@@ -1,9 +1,11 @@
 //! Mounts over a directory of the machine.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use rustix::fs::OFlags;
@@ -32,6 +34,17 @@ pub(crate) struct Local {
     usage: Use,
     locks: Vec<File>,
     call: Option<CallDirectory>,
+    /// The directory that was walked to last, which what is looked at next lies in most often.
+    walked: RefCell<Option<(String, Arc<Dir>)>>,
+}
+
+/// What lies where a walk leads.
+enum Reached {
+    Directory(Arc<Dir>),
+    /// Nothing, or something below a file.
+    Nothing,
+    /// A link, or something behind one.
+    Other,
 }
 
 /// What a call does with a mount.
@@ -60,7 +73,17 @@ impl Local {
             Err(error) => return failure("open", error),
         };
         let (path, stripes) = (path.to_owned(), stripes.clone());
-        let mut local = Self { path, root, made_in, area: None, stripes, usage, locks: Vec::new(), call: None };
+        let mut local = Self {
+            path,
+            root,
+            made_in,
+            area: None,
+            stripes,
+            usage,
+            locks: Vec::new(),
+            call: None,
+            walked: RefCell::default(),
+        };
         if let Some(root) = &local.root {
             local.area = match Area::open(root, usage != Use::Read, &shown) {
                 Ok(area) => area,
@@ -101,6 +124,25 @@ impl Local {
         }
     }
 
+    /// Walks from `root` to the directory `path`.
+    fn reach(&self, root: &Dir, path: &str) -> io::Result<Reached> {
+        let mut walked = self.walked.borrow_mut();
+        if let Some((at, directory)) = &*walked
+            && at == path
+        {
+            return Ok(Reached::Directory(Arc::clone(directory)));
+        }
+        Ok(match directory::walk(root, path)? {
+            Walk::Directory(directory) => {
+                let directory = Arc::new(directory);
+                *walked = Some((path.to_owned(), Arc::clone(&directory)));
+                Reached::Directory(directory)
+            }
+            Walk::Missing | Walk::File => Reached::Nothing,
+            Walk::Other => Reached::Other,
+        })
+    }
+
     /// The directory of the staged files, which is made when it is first needed.
     fn call(&mut self) -> io::Result<&mut CallDirectory> {
         let area = self.area.as_ref().ok_or_else(|| io::Error::from(Errno::ROFS))?;
@@ -118,13 +160,10 @@ impl Local {
     /// Checks what can be checked and makes it durable, up to the plan. Nothing of it can be seen in the mount.
     pub(super) fn prepare(&mut self, steps: &[Step], durability: Durability) -> io::Result<()> {
         publish::check(self, steps)?;
-        let plan = Plan::new(self.stripes.clone(), steps.to_vec());
         let call = self.call()?;
         publish::check_staged(call.directory(), steps)?;
         if durability == Durability::Full {
             publish::sync_staged(call.directory(), steps)?;
-        }
-        if durability == Durability::Full {
             for directory in &self.made_in {
                 directory::sync(directory)?;
             }
@@ -136,6 +175,7 @@ impl Local {
             // The entry of Airlock's own directory.
             directory::sync(root)?;
         }
+        let plan = Plan::new(self.stripes.clone(), steps.to_vec());
         self.call()?.write_plan(&plan, durability)
     }
 
@@ -158,19 +198,20 @@ impl Local {
 
 impl Backend for Local {
     fn stat(&self, path: &str) -> io::Result<Option<Found>> {
-        match &self.root {
-            Some(root) => directory::stat(root, path),
-            None => Ok(path.is_empty().then_some(Found::Directory)),
+        let Some(holder) = parent(path) else { return Ok(Some(Found::Directory)) };
+        let Some(root) = &self.root else { return Ok(None) };
+        match self.reach(root, holder)? {
+            Reached::Directory(directory) => directory::find(&directory, name(path)),
+            Reached::Nothing => Ok(None),
+            Reached::Other => Ok(Some(Found::Other)),
         }
     }
 
     fn list(&self, path: &str, keep: &dyn Fn(&str) -> bool, limit: usize) -> io::Result<Vec<(String, Kind)>> {
         let Some(root) = &self.root else { return Ok(Vec::new()) };
         let visible = |name: &str| keep(name) && !(path.is_empty() && is_reserved(name));
-        let mut names = match directory::walk(root, path)? {
-            Walk::Directory(directory) => directory::list(&directory, &visible, limit)?,
-            _ => return Ok(Vec::new()),
-        };
+        let Reached::Directory(directory) = self.reach(root, path)? else { return Ok(Vec::new()) };
+        let mut names = directory::list(&directory, &visible, limit)?;
         // What no call can name is there, so that its directory is not empty, but is nothing that a call can move.
         for (name, kind) in &mut names {
             if !is_plain(&join(path, name)) {
@@ -182,10 +223,10 @@ impl Backend for Local {
 
     fn open(&self, path: &str) -> io::Result<Option<File>> {
         let (Some(root), Some(holder)) = (&self.root, parent(path)) else { return Ok(None) };
-        match directory::walk(root, holder)? {
-            Walk::Directory(directory) => directory::open_file(&directory, name(path), OFlags::RDONLY),
-            Walk::Missing | Walk::File => Err(Errno::NOENT.into()),
-            Walk::Other => Ok(None),
+        match self.reach(root, holder)? {
+            Reached::Directory(directory) => directory::open_file(&directory, name(path), OFlags::RDONLY),
+            Reached::Nothing => Err(Errno::NOENT.into()),
+            Reached::Other => Ok(None),
         }
     }
 
@@ -203,6 +244,8 @@ impl Backend for Local {
     }
 
     fn release_readers(&mut self) {
+        // What is published is compared with what lies there then.
+        self.walked.take();
         if self.usage != Use::Write {
             self.locks.clear();
         }
