@@ -51,7 +51,13 @@ pub(crate) fn open_root(path: &Path, mut made: Option<&mut Vec<Dir>>) -> io::Res
                 match rustix::fs::mkdirat(&reached, name, Mode::from_raw_mode(0o777)) {
                     Ok(()) => made.push(readable(&reached)?),
                     Err(Errno::EXIST) => {}
-                    Err(error) => return Err(error.into()),
+                    Err(error) => {
+                        let (name, error) = (Path::new(name).display(), io::Error::from(error));
+                        return Err(io::Error::new(
+                            error.kind(),
+                            format!("{name} is missing and cannot be made ({error})"),
+                        ));
+                    }
                 }
                 rustix::fs::openat(&reached, name, WALKED, Mode::empty())
             }

@@ -2,18 +2,21 @@
 
 mod changes;
 mod limits;
+mod locks;
 mod policy;
 mod publishing;
+mod recovery;
 mod wasi;
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
 use crate::grant::{Access, DirectoryPath, GuestPath, MountGrant, MountSource, Scope};
 use crate::layout::Location;
 use crate::limits::{LimitExceeded, Limits};
-use crate::report::{Denial, Receipt};
+use crate::report::{Denial, Failure, Receipt, StorageFailure};
 
 use super::backend::Kind;
 use super::error::FileError;
@@ -177,4 +180,34 @@ fn receipt(call: &FileSystem) -> Receipt {
 
 fn denials(call: &FileSystem) -> Vec<Denial> {
     receipt(call).denials.list
+}
+
+#[track_caller]
+fn storage<T>(result: Result<T, Failure>) -> StorageFailure {
+    match result {
+        Err(Failure::Storage { failure }) => failure,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was done"),
+    }
+}
+
+fn call_directories(store: &Store) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(store.path().join(".airlock")).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| !path.ends_with("locks")).collect()
+}
+
+/// Does `wait` on another thread, which must wait for others, and then `release`.
+fn after_waiting<T: Send>(release: impl FnOnce(), wait: impl FnOnce(&dyn Fn() -> bool) -> T + Send) -> T {
+    let (waits, waiting) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(move || {
+            wait(&|| {
+                waits.send(()).ok();
+                false
+            })
+        });
+        waiting.recv().expect("it did not wait");
+        release();
+        waiter.join().unwrap()
+    })
 }
