@@ -1,145 +1,20 @@
-//! Values on their way between an op and an I/O manager.
-//!
-//! A value waits in memory under one [`Budget`] for a whole run and beyond it in unlinked temporary files, so that a
-//! store that failed can be tried again without computing the value again. What comes from a file stays in that file:
-//! a loaded value holds the file open instead of a copy, which is sound because stored files are replaced by
-//! renaming and never written in place.
+//! Bytes that wait, in memory or in files.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use super::Budget;
+use super::digest::SharedDigest;
 use crate::limits::CHUNK;
-use crate::text::sha256_text;
-
-/// From this size on a digest is worth a thread of its own.
-const BACKGROUND_DIGEST: u64 = 1 << 20;
-/// How often one who waits for a digest looks whether to go on.
-const DIGEST_CHECK: Duration = Duration::from_millis(50);
-
-/// The memory that the values of a run may take together, and where they go beyond it.
-#[derive(Clone, Debug)]
-pub struct Budget(Arc<BudgetState>);
-
-#[derive(Debug)]
-struct BudgetState {
-    available: AtomicU64,
-    directory: PathBuf,
-}
-
-impl Budget {
-    /// A budget of `bytes` of memory; what exceeds it goes to unlinked files in `directory`, which must exist by then.
-    pub fn new(bytes: u64, directory: impl Into<PathBuf>) -> Self {
-        let available = AtomicU64::new(bytes);
-        Self(Arc::new(BudgetState { available, directory: directory.into() }))
-    }
-
-    /// Bytes of memory that are not taken.
-    pub fn available(&self) -> u64 {
-        self.0.available.load(Ordering::Relaxed)
-    }
-
-    /// The directory of the temporary files.
-    pub fn directory(&self) -> &Path {
-        &self.0.directory
-    }
-
-    fn reserve(&self, bytes: u64) -> bool {
-        let take = |available: u64| available.checked_sub(bytes);
-        self.0.available.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
-    }
-
-    fn release(&self, bytes: u64) {
-        self.0.available.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-/// What an op computed or a manager loaded: one part without a key, or parts that each have one. A value without
-/// parts is absent.
-#[derive(Clone, Debug, Default)]
-pub struct Value {
-    /// The parts, in order.
-    pub parts: Vec<Part>,
-}
-
-/// One part of a value.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// A partition key or a mapping key.
-    pub key: Option<String>,
-    /// An IANA media type.
-    pub media_type: String,
-    /// The bytes.
-    pub content: Content,
-}
-
-impl Value {
-    /// A value of one part without a key.
-    pub fn single(media_type: impl Into<String>, content: Content) -> Self {
-        Self { parts: vec![Part { key: None, media_type: media_type.into(), content }] }
-    }
-
-    /// Whether it has no parts.
-    pub fn is_absent(&self) -> bool {
-        self.parts.is_empty()
-    }
-
-    /// Bytes of all parts.
-    pub fn size(&self) -> u64 {
-        self.parts.iter().fold(0, |size, part| size.saturating_add(part.content.size()))
-    }
-}
 
 /// Bytes that do not change, in memory, in files, or in some of both. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     segments: Vec<Segment>,
     size: u64,
-    digest: Arc<SharedDigest>,
-}
-
-/// A digest that is computed once, by whoever comes first.
-#[derive(Debug, Default)]
-struct SharedDigest {
-    state: Mutex<DigestState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-enum DigestState {
-    #[default]
-    Unknown,
-    /// Somebody computes it.
-    Underway,
-    Known(String),
-}
-
-impl SharedDigest {
-    fn state(&self) -> MutexGuard<'_, DigestState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the caller is to compute it.
-    fn begin(&self) -> bool {
-        let mut state = self.state();
-        let unknown = matches!(*state, DigestState::Unknown);
-        if unknown {
-            *state = DigestState::Underway;
-        }
-        unknown
-    }
-
-    /// Ends what [`SharedDigest::begin`] began.
-    fn end(&self, state: DigestState) {
-        *self.state() = state;
-        self.changed.notify_all();
-    }
+    pub(super) digest: Arc<SharedDigest>,
 }
 
 #[derive(Clone, Debug)]
@@ -176,7 +51,6 @@ impl Drop for MemoryChunk {
         self.budget.release(self.bytes.len() as u64);
     }
 }
-
 impl Content {
     /// The whole of `file`, as long as it is now.
     ///
@@ -218,66 +92,6 @@ impl Content {
         let mut bytes = Vec::new();
         self.reader().copy_to(&mut bytes, |_, _| Ok::<(), io::Error>(()))?;
         Ok(bytes)
-    }
-
-    /// `sha256:` and the digest of all bytes; computed once. `check` is asked now and then whether to go on.
-    ///
-    /// # Errors
-    /// Those of reading and of `check`.
-    pub fn digest<E: From<io::Error>>(&self, mut check: impl FnMut() -> Result<(), E>) -> Result<String, E> {
-        loop {
-            if self.digest.begin() {
-                let computed = self.compute_digest(&mut check);
-                let known = computed.as_ref().map(|text| DigestState::Known(text.clone()));
-                self.digest.end(known.unwrap_or_default());
-                return computed;
-            }
-            let state = self.digest.state();
-            if let DigestState::Known(text) = &*state {
-                return Ok(text.clone());
-            }
-            drop(self.digest.changed.wait_timeout(state, DIGEST_CHECK));
-            check()?;
-        }
-    }
-
-    fn compute_digest<E: From<io::Error>>(&self, mut check: impl FnMut() -> Result<(), E>) -> Result<String, E> {
-        let mut hash = HashWriter(Sha256::new());
-        self.reader().copy_to(&mut hash, |_, _| check())?;
-        Ok(sha256_text(&hash.0.finalize()))
-    }
-
-    /// Begins to compute the digest on another thread, where there is much to do and nobody does it yet. Who asks for it
-    /// waits for the rest; the thread ends once nobody can ask.
-    pub(crate) fn digest_in_background(&self) {
-        if self.size < BACKGROUND_DIGEST || !self.digest.begin() {
-            return;
-        }
-        let content = self.clone();
-        let work = move || {
-            let wanted = || match Arc::strong_count(&content.digest) {
-                1 => Err(io::Error::other("nobody waits for the digest")),
-                _ => Ok(()),
-            };
-            let known = content.compute_digest(wanted).map(DigestState::Known);
-            content.digest.end(known.unwrap_or_default());
-        };
-        if std::thread::Builder::new().name("digest".to_owned()).spawn(work).is_err() {
-            self.digest.end(DigestState::Unknown);
-        }
-    }
-}
-
-struct HashWriter(Sha256);
-
-impl Write for HashWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -366,7 +180,6 @@ impl ContentReader {
         Ok(copied)
     }
 }
-
 fn shorter(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read")
@@ -389,7 +202,6 @@ fn read_segment(segment: &Segment, position: u64, wanted: u64) -> io::Result<Vec
         }
     }
 }
-
 /// Collects the bytes of a [`Content`].
 #[derive(Debug)]
 pub struct ContentWriter {
@@ -497,85 +309,5 @@ impl Write for ContentWriter {
 impl Drop for ContentWriter {
     fn drop(&mut self) {
         self.budget.release(self.chunk.len() as u64);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn budget(bytes: u64) -> Budget {
-        Budget::new(bytes, std::env::temp_dir())
-    }
-
-    #[test]
-    fn bytes_come_back_whether_they_fit_into_the_budget_or_not() {
-        let bytes: Vec<u8> = (0..=250).cycle().take(3 * CHUNK + 17).collect();
-        for memory in [0, 1000, CHUNK as u64 + 1, u64::MAX] {
-            let content = Content::from_bytes(&bytes, &budget(memory)).unwrap();
-            assert_eq!(content.size(), bytes.len() as u64);
-            assert!(content.to_vec().unwrap() == bytes, "with {memory} bytes of memory");
-        }
-    }
-
-    #[test]
-    fn the_digest_is_that_of_all_bytes() {
-        let content = Content::from_bytes(b"abc", &budget(2)).unwrap();
-        let digest = content.digest(|| Ok::<(), io::Error>(())).unwrap();
-        assert_eq!(digest, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
-
-    #[test]
-    fn who_asks_for_a_digest_that_is_underway_waits_for_it_or_gives_up() {
-        let content = Content::from_bytes(&vec![7; 3 * CHUNK], &budget(u64::MAX)).unwrap();
-        assert!(content.digest.begin());
-        let given_up = content.digest(|| Err(io::Error::other("no time left"))).unwrap_err();
-        assert_eq!(given_up.to_string(), "no time left");
-        content.digest.end(DigestState::Unknown);
-        content.digest_in_background();
-        let waited = content.digest(|| Ok::<(), io::Error>(())).unwrap();
-        assert_eq!(waited, content.compute_digest(|| Ok::<(), io::Error>(())).unwrap());
-    }
-
-    #[test]
-    fn memory_goes_back_to_the_budget_when_the_last_clone_goes() {
-        let budget = budget(100);
-        let content = Content::from_bytes(&[1; 60], &budget).unwrap();
-        let clone = content.clone();
-        assert_eq!(budget.available(), 40);
-        drop(content);
-        assert_eq!(budget.available(), 40);
-        drop(clone);
-        assert_eq!(budget.available(), 100);
-    }
-
-    #[test]
-    fn an_abandoned_writer_gives_its_memory_back() {
-        let budget = budget(100);
-        let mut writer = ContentWriter::new(budget.clone());
-        writer.append(&[1; 60]).unwrap();
-        drop(writer);
-        assert_eq!(budget.available(), 100);
-    }
-
-    #[test]
-    fn a_reader_gives_at_most_what_was_asked_for_and_starts_again_after_a_rewind() {
-        let content = Content::from_bytes(b"abcdef", &budget(4)).unwrap();
-        let mut reader = content.reader();
-        assert_eq!(reader.read(4).unwrap(), b"abcd");
-        assert_eq!(reader.left(), 2);
-        assert_eq!(reader.read(4).unwrap(), b"ef");
-        assert_eq!(reader.read(4).unwrap(), b"");
-        reader.rewind();
-        assert_eq!(reader.read(100).unwrap(), b"abcdef");
-    }
-
-    #[test]
-    fn a_file_that_becomes_shorter_is_an_error() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"abcdef").unwrap();
-        let content = Content::from_file(file.try_clone().unwrap()).unwrap();
-        file.set_len(0).unwrap();
-        assert_eq!(content.to_vec().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

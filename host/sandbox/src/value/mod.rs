@@ -1,0 +1,88 @@
+//! Values on their way between an op and an I/O manager.
+//!
+//! A value waits in memory under one [`Budget`] for a whole run and beyond it in unlinked temporary files, so that a
+//! store that failed can be tried again without computing the value again. What comes from a file stays in that file:
+//! a loaded value holds the file open instead of a copy, which is sound because stored files are replaced by
+//! renaming and never written in place.
+mod content;
+mod digest;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use content::{Content, ContentReader, ContentWriter};
+
+/// The memory that the values of a run may take together, and where they go beyond it.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<BudgetState>);
+
+#[derive(Debug)]
+struct BudgetState {
+    available: AtomicU64,
+    directory: PathBuf,
+}
+
+impl Budget {
+    /// A budget of `bytes` of memory; what exceeds it goes to unlinked files in `directory`, which must exist by then.
+    pub fn new(bytes: u64, directory: impl Into<PathBuf>) -> Self {
+        let available = AtomicU64::new(bytes);
+        Self(Arc::new(BudgetState { available, directory: directory.into() }))
+    }
+
+    /// Bytes of memory that are not taken.
+    pub fn available(&self) -> u64 {
+        self.0.available.load(Ordering::Relaxed)
+    }
+
+    /// The directory of the temporary files.
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    fn reserve(&self, bytes: u64) -> bool {
+        let take = |available: u64| available.checked_sub(bytes);
+        self.0.available.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+
+    fn release(&self, bytes: u64) {
+        self.0.available.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+/// What an op computed or a manager loaded: one part without a key, or parts that each have one. A value without
+/// parts is absent.
+#[derive(Clone, Debug, Default)]
+pub struct Value {
+    /// The parts, in order.
+    pub parts: Vec<Part>,
+}
+
+/// One part of a value.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// A partition key or a mapping key.
+    pub key: Option<String>,
+    /// An IANA media type.
+    pub media_type: String,
+    /// The bytes.
+    pub content: Content,
+}
+
+impl Value {
+    /// A value of one part without a key.
+    pub fn single(media_type: impl Into<String>, content: Content) -> Self {
+        Self { parts: vec![Part { key: None, media_type: media_type.into(), content }] }
+    }
+
+    /// Whether it has no parts.
+    pub fn is_absent(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Bytes of all parts.
+    pub fn size(&self) -> u64 {
+        self.parts.iter().fold(0, |size, part| size.saturating_add(part.content.size()))
+    }
+}
