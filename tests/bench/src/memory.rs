@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use airlock_sandbox::context::StoredOutput;
 use airlock_sandbox::value::{Budget, ContentWriter, Value};
 use anyhow::{Context, Result, anyhow};
 
@@ -45,7 +46,7 @@ pub fn child(way: &str, folder: &str) -> Result<()> {
         }
         lab.store(&Value::single("application/octet-stream", content.finish()))?;
     } else {
-        let value = lab.load()?;
+        let value = lab.load(&StoredOutput::default())?;
         let mut reader = value.parts.first().context("nothing was loaded")?.content.reader();
         let mut read = 0;
         loop {

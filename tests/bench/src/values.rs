@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use airlock_sandbox::context::{InputContext, OutputContext};
+use airlock_sandbox::context::{InputContext, OutputContext, StoredOutput};
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::Limits;
@@ -45,7 +45,8 @@ impl Lab {
         Call { component, grant, budget, interrupt, strict: false }
     }
 
-    pub fn store(&self, value: &Value) -> Result<()> {
+    /// Stores `value`, and gives what a pipeline would record of it.
+    pub fn store(&self, value: &Value) -> Result<StoredOutput> {
         let context = OutputContext {
             run_id: "bench".into(),
             step_key: "bench".into(),
@@ -59,17 +60,19 @@ impl Lab {
             runtime_metadata: Vec::new(),
         };
         let report = self.sandbox.handle_output(&self.call(), context, value);
-        report.outcome.map(drop).map_err(|failure| anyhow!("{failure}"))
+        let stored = report.outcome.map_err(|failure| anyhow!("{failure}"))?;
+        Ok(StoredOutput { stored_metadata: stored.metadata, ..StoredOutput::default() })
     }
 
-    pub fn load(&self) -> Result<Value> {
+    /// Loads the value that was stored last, of which `upstream` is recorded.
+    pub fn load(&self, upstream: &StoredOutput) -> Result<Value> {
         let context = InputContext {
             run_id: None,
             step_key: None,
             input_name: None,
             asset_key: Some(vec!["bench".into(), "value".into()]),
             location: Location::asset(&["bench", "value"]),
-            upstream: None,
+            upstream: Some(upstream.clone()),
             requested_type: None,
             columns: Vec::new(),
             allow_missing: false,
@@ -117,11 +120,12 @@ fn bytes(folder: &Path, name: &str, size: usize, rounds: usize, goal: &'static s
     let native = folder.join("native.bin");
     let store =
         compare(rounds, || Ok(timed(|| lab.store(&value))?.0), || Ok(timed(|| Ok(fs::write(&native, &bytes)?))?.0))?;
+    let upstream = lab.store(&value)?;
     let load = compare(
         rounds,
         || {
             let (time, loaded) = timed(|| {
-                let value = lab.load()?;
+                let value = lab.load(&upstream)?;
                 let part = value.parts.first().ok_or_else(|| anyhow!("nothing was loaded"))?;
                 Ok(part.content.to_vec()?)
             })?;
