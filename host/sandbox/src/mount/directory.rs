@@ -226,7 +226,7 @@ pub(crate) fn check_owner(file: impl AsFd) -> io::Result<()> {
     let stat = rustix::fs::fstat(file)?;
     let user = rustix::process::geteuid().as_raw();
     let reason = if stat.st_uid != user && stat.st_uid != 0 {
-        format!("it belongs to the user {}, not to the user {user} who makes this call", stat.st_uid)
+        format!("it belongs to the user {}: call as that user, or lend a directory of your own", stat.st_uid)
     } else if stat.st_mode & 0o022 != 0 {
         "others than its owner may write to it; take that right from them with chmod go-w".to_owned()
     } else {
