@@ -36,9 +36,13 @@ impl OutputManager for Files {
             let media_type = part.media_type();
             let extension = config.extension.as_deref().unwrap_or_else(|| media_type::extension(&media_type));
             let file = context.file(key.as_deref(), extension)?;
+            // A value has one file, so the one that takes an old one's place leaves no other behind.
+            let replaces = file.try_exists()?;
             size += part.save(&file)?;
-            for other in media_type::extensions().filter(|other| *other != extension) {
-                remove(&context.file(key.as_deref(), other)?)?;
+            if !replaces {
+                for other in media_type::extensions().filter(|other| *other != extension) {
+                    remove(&context.file(key.as_deref(), other)?)?;
+                }
             }
             parts += 1;
             only = Some((file, part.digest()?));

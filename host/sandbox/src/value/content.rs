@@ -89,8 +89,17 @@ impl Content {
     /// # Errors
     /// Where a file that holds them cannot be read.
     pub fn to_vec(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.reader().copy_to(&mut bytes, |_, _| Ok::<(), io::Error>(()))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(self.size).map_err(io::Error::other)?);
+        for segment in &self.segments {
+            match segment {
+                Segment::Memory(chunk) => bytes.extend_from_slice(&chunk.bytes),
+                Segment::File { file, offset, length } => {
+                    let start = bytes.len();
+                    bytes.resize(start + usize::try_from(*length).map_err(io::Error::other)?, 0);
+                    file.read_exact_at(bytes.get_mut(start..).unwrap_or_default(), *offset).map_err(shorter)?;
+                }
+            }
+        }
         Ok(bytes)
     }
 }
