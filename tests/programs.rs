@@ -338,6 +338,11 @@ programs! {
         lab("log", 7 << 20).store("").outcome.unwrap();
     }
 
+    fn limit_value() {
+        let lab = Lab::program("limit_value").limits(|limits| limits.disk = 20 << 20);
+        assert_eq!(limit(lab.load()), Limit::Disk);
+    }
+
     fn limit_random() {
         assert_eq!(limit(Lab::program("limit_random").store("")), Limit::Random);
     }

@@ -76,6 +76,7 @@ programs! {
     limit_random,
     limit_stack,
     limit_time_sleeping,
+    limit_value,
     log_is_bounded,
     misused_value_is_an_error,
     slow_store,
