@@ -3,7 +3,6 @@
 //! A program without a test does not compile: each test is named after its program, and both are counted.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "each test file uses its part of it")]
 mod support;
 
 use std::os::unix::fs::symlink;
@@ -457,4 +456,19 @@ fn a_component_that_only_computes_cannot_store() {
         report.outcome.unwrap_err().to_string(),
         "the component does not fit: it does not export airlock:io/output, so it cannot store"
     );
+}
+
+#[test]
+fn an_op_computes_from_its_inputs_and_is_lent_nothing() {
+    let op = Lab::without_mounts("hottest-days");
+    let report = op.run("observations", "date,temp_max\n2012-01-01,12.8\n2012-01-02,10.6\n2012-02-01,9.0\n");
+    let computed = report.outcome.unwrap();
+    let [output] = computed.outputs.as_slice() else { panic!("{computed:?}") };
+    let text = String::from_utf8(output.value.parts[0].content.to_vec().unwrap()).unwrap();
+    assert_eq!(text, "month,date,temp_max\n2012-01,2012-01-01,12.8\n2012-02,2012-02-01,9.0\n");
+    assert_eq!(output.metadata[0].label, "months");
+    match op.run("days", "").outcome {
+        Err(Failure::Guest { error }) => assert_eq!(error.code, "unknown-input"),
+        other => panic!("{other:?}"),
+    }
 }

@@ -203,8 +203,8 @@ impl Lab {
         String::from_utf8(value.parts[0].content.to_vec().unwrap()).unwrap()
     }
 
-    /// Runs an op whose one input, `orders`, is `bytes`, and whose one output is `result`.
-    pub fn run(&self, bytes: impl AsRef<[u8]>) -> Report<Computed> {
+    /// Runs an op whose one input is `bytes`, and whose one output is `result`.
+    pub fn run(&self, input_name: &str, bytes: impl AsRef<[u8]>) -> Report<Computed> {
         self.with_call(|call, budget| {
             let input = Value::single("text/csv", Content::from_bytes(bytes.as_ref(), budget).unwrap());
             let context = OpContext {
@@ -212,7 +212,7 @@ impl Lab {
                 step_key: "orders".into(),
                 attempt: 1,
                 config: self.config.clone(),
-                inputs: vec![("orders".into(), input)],
+                inputs: vec![(input_name.to_owned(), input)],
                 outputs: vec!["result".into()],
             };
             SANDBOX.run_op(call, context)
