@@ -90,6 +90,11 @@ impl Report {
         self.status
     }
 
+    /// What was tried and why it failed.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Writes it to standard error, as far as that takes it.
     pub fn show(&self) {
         let _ = io::stderr().lock().write_all(self.render(stderr_width()).as_bytes());

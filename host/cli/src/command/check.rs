@@ -38,10 +38,13 @@ pub struct Check {
 struct Checked<'a> {
     #[serde(rename = "in")]
     place: String,
-    digest: String,
+    /// Absent where it cannot be used.
+    digest: Option<String>,
     #[serde(flatten)]
     used: &'a ComponentUse,
     warnings: Vec<String>,
+    /// Why it cannot be used.
+    failure: Option<String>,
 }
 
 /// What a component does in its place.
@@ -70,23 +73,10 @@ impl Check {
             }
         };
         let definitions = &project.definitions;
-        let mut checked = Vec::new();
-        let mut failed = None;
-        for (place, role, used) in components(definitions) {
-            match check(place, role, used, definitions.directory()) {
-                Ok(component) => checked.push(component),
-                Err(Error::Told(report)) => {
-                    report.show();
-                    failed = Some(report.status());
-                }
-                Err(closed @ Error::OutputClosed) => return Err(closed),
-            }
-        }
-        if let Some(status) = failed {
-            return Ok(status);
-        }
+        let (checked, failed) = check_all(definitions)?;
         let mut output = Output::new();
         match self.format.format {
+            Format::Human if failed.is_some() => {}
             Format::Human => print(&mut output, definitions, &checked)?,
             format => output.json_items(format, "components", &checked)?,
         }
@@ -96,8 +86,31 @@ impl Check {
                 tell(format!("warning: {}: {warning}", component.place));
             }
         }
-        Ok(ExitStatus::Done)
+        Ok(failed.unwrap_or(ExitStatus::Done))
     }
+}
+
+/// Checks every component and tells of those that cannot be used; the first of them says how the command ends.
+fn check_all(definitions: &Definitions) -> Result<(Vec<Checked<'_>>, Option<ExitStatus>), Error> {
+    let mut checked = Vec::new();
+    let mut failed = None;
+    for (place, role, used) in components(definitions) {
+        let mut component = Checked { place, digest: None, used, warnings: Vec::new(), failure: None };
+        match check(&component.place, role, used, definitions.directory()) {
+            Ok(inspection) => {
+                component.warnings = gaps(&inspection, used);
+                component.digest = Some(inspection.digest);
+            }
+            Err(Error::Told(report)) => {
+                report.show();
+                component.failure = Some(report.message().to_owned());
+                failed.get_or_insert(report.status());
+            }
+            Err(closed @ Error::OutputClosed) => return Err(closed),
+        }
+        checked.push(component);
+    }
+    Ok((checked, failed))
 }
 
 fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, &ComponentUse)> {
@@ -120,7 +133,8 @@ fn role(definitions: &Definitions, manager: &IoManager) -> Role {
     Role::IoManager { stores: assets.iter().any(uses), loads }
 }
 
-fn check<'a>(place: String, role: Role, used: &'a ComponentUse, directory: &Path) -> Result<Checked<'a>, Error> {
+/// Checks that the component can be what its place makes it.
+fn check(place: &str, role: Role, used: &ComponentUse, directory: &Path) -> Result<Inspection, Error> {
     let name = ComponentName::of(&used.component, directory);
     let called = format!("{place}: {name}");
     let unusable = |error: ComponentError| Error::component(&called, &error);
@@ -137,8 +151,7 @@ fn check<'a>(place: String, role: Role, used: &'a ComponentUse, directory: &Path
     if let Some(lacks) = lacks {
         return Err(Report::new(ExitStatus::Component, format!("{called} does not export {lacks}")).into());
     }
-    let warnings = gaps(&inspection, used);
-    Ok(Checked { place, digest: inspection.digest, used, warnings })
+    Ok(inspection)
 }
 
 /// What the component asks for in its manifest and is not lent.
@@ -175,7 +188,7 @@ fn print(output: &mut Output, definitions: &Definitions, checked: &[Checked<'_>]
         let used = component.used;
         fields.add("in", component.place.as_str());
         fields.add("file", ComponentName::of(&used.component, definitions.directory()).to_string());
-        fields.add("digest", component.digest.as_str());
+        fields.add_some("digest", component.digest.as_deref());
         fields.add("lent", lent(used).join("\n"));
         fields.add_all("limits", limits(&used.limits));
         fields.print(output)?;
@@ -244,7 +257,7 @@ mod tests {
         std::fs::write(&file, definitions).unwrap();
         let project = Project::read_file(&file, None).unwrap();
         let (place, role, used) = components(&project.definitions).next().unwrap();
-        match check(place, role, used, project.definitions.directory()) {
+        match check(&place, role, used, project.definitions.directory()) {
             Err(Error::Told(report)) => format!("{report:?}"),
             _ => panic!("it was taken"),
         }
@@ -263,6 +276,27 @@ mod tests {
             (import "wasi:http/types@0.2.0" (instance)) (instance $i) (export "airlock:io/output@0.1.0" (instance $i)))"#;
         let shown = refusal(asks_for_http);
         assert!(shown.contains("imports what Airlock does not provide: wasi:http/types@0.2.0"), "{shown}");
+    }
+
+    #[test]
+    fn a_component_that_cannot_be_used_is_in_the_document_and_the_first_decides_how_the_command_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("airlock.toml");
+        for name in ["text.wasm", "gone.wasm"] {
+            std::fs::write(folder.path().join(name), "text").unwrap();
+        }
+        let definitions = "[io.a]\ncomponent = \"builtin:files\"\n[io.b]\ncomponent = \"text.wasm\"\n\
+                           [io.c]\ncomponent = \"gone.wasm\"\n";
+        std::fs::write(&file, definitions).unwrap();
+        let project = Project::read_file(&file, None).unwrap();
+        std::fs::remove_file(folder.path().join("gone.wasm")).unwrap();
+        let (checked, failed) = check_all(&project.definitions).unwrap();
+        assert_eq!(failed, Some(ExitStatus::Component));
+        let document = serde_json::to_value(&checked).unwrap();
+        assert!(document[0]["digest"].is_string() && document[0]["failure"].is_null(), "{document}");
+        let failure = |index: usize| document[index]["failure"].as_str().unwrap().to_owned();
+        assert!(failure(1).starts_with("io.b: text.wasm: this is not a WebAssembly component"), "{document}");
+        assert!(failure(2).starts_with("cannot read "), "{document}");
     }
 
     #[test]
