@@ -129,6 +129,13 @@ struct Prepared {
 impl Call {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
+        if self.function == Function::HandleOutput && self.export.output.is_some() {
+            return Err(Error::usage(
+                "handle-output takes a value and gives none, so there is nothing for `-o` to write",
+            )
+            .hint("give the value on standard input: `< FILE`")
+            .into());
+        }
         let grant = self.lend.grant()?;
         let name = self.component.to_string();
         let sandbox = places::sandbox()?;
@@ -306,7 +313,10 @@ fn fields(told: &Told<'_>) -> Fields {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::arguments::{Arguments, Verb};
 
     #[test]
     fn a_key_has_parts_and_none_is_empty() {
@@ -314,6 +324,15 @@ mod tests {
         for wrong in ["", "/a", "a//b", "a/"] {
             assert!(wrong.parse::<AssetName>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_file_for_the_value_is_refused_where_a_value_is_stored() {
+        let line = ["airlock", "call", "builtin:files", "handle-output", "--asset", "a", "-o", "value"];
+        let Verb::Call(call) = Arguments::try_parse_from(line).unwrap().verb else { panic!("another verb") };
+        let Err(Error::Told(report)) = call.execute() else { panic!("it was taken") };
+        assert_eq!(report.status(), ExitStatus::Usage);
+        assert!(report.message().contains("nothing for `-o` to write"), "{report:?}");
     }
 
     #[test]
