@@ -70,9 +70,12 @@ impl Run {
         if let Some(jobs) = self.jobs {
             options.jobs = usize::from(jobs);
         }
+        let runner = project.runner()?;
         let watch = Watch::new(plan.steps.len(), self.format.format);
-        let result = project.runner()?.run(&plan, &options, &|event| watch.see(event)).map_err(failure::run)?;
+        let result = runner.run(&plan, &options, &|event| watch.see(event));
+        // The line of progress goes before anything is told.
         let seen = watch.finish();
+        let result = result.map_err(failure::run)?;
         let shown = match (self.format.format, seen.failed) {
             (_, Some(error)) => Err(error),
             (Format::Human, None) => show(&result),
