@@ -22,7 +22,7 @@ const DETAIL: usize = 400;
 const HELP: &str = "\
 Examples:
   airlock events
-  airlock events 20260131-1200
+  airlock events 1a2b3c
   airlock events --format jsonl | grep HANDLED_OUTPUT";
 
 /// Show what happened in a run

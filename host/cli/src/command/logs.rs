@@ -22,7 +22,7 @@ logged.
 
 Examples:
   airlock logs latest
-  airlock logs 20260131-1200 report";
+  airlock logs 1a2b3c report";
 
 /// Show what the steps of a run printed
 #[derive(Debug, Args)]
