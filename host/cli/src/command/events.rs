@@ -114,7 +114,8 @@ fn value(name: &str, media_type: Option<&str>, bytes: u64) -> String {
 }
 
 fn denied(receipt: &Receipt) -> String {
-    let denials = receipt.denials.list.len();
+    let unlisted = usize::try_from(receipt.denials.unlisted).unwrap_or(usize::MAX);
+    let denials = receipt.denials.list.len().saturating_add(unlisted);
     if denials == 0 { String::new() } else { format!(", {} denied", count(denials, "attempt")) }
 }
 

@@ -176,8 +176,10 @@ impl Seen {
 
 /// What a component was denied although its call went well.
 fn denials(step: &str, receipt: &Receipt) -> Vec<String> {
-    let denied = receipt.denials.list.iter().map(|denial| format!("{}: {denial}", safe_name(step)));
-    denied.collect()
+    let step = safe_name(step);
+    let unlisted = receipt.denials.unlisted;
+    let listed = receipt.denials.list.iter().map(|denial| format!("{step}: {denial}"));
+    listed.chain((unlisted > 0).then(|| format!("{step}: {unlisted} more"))).collect()
 }
 
 fn show(result: &RunResult) -> Result<(), Error> {
@@ -233,6 +235,7 @@ fn summary(result: &RunResult) -> String {
 #[cfg(test)]
 mod tests {
     use airlock_pipeline::event::RunStatus;
+    use airlock_sandbox::report::{Denial, Denials, Operation, Rule};
 
     use super::*;
 
