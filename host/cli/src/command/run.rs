@@ -226,6 +226,7 @@ fn summary(result: &RunResult) -> String {
     ];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     let steps = match parts.as_slice() {
+        [] => return format!("run {}: nothing to do, since the definitions have no assets", result.run_id),
         [_] if result.exit_code() == 0 => format!("{} done", count(result.steps.len(), "step")),
         parts => parts.join(", "),
     };
@@ -284,5 +285,14 @@ mod tests {
         let skipped = StepStatus::Skipped { because: "a".to_owned() };
         let failed = vec![step("a", StepStatus::Failed), step("b", skipped), step("c", StepStatus::Succeeded)];
         assert_eq!(summary(&run(failed, RunStatus::Failed)), "run 1a2b: 1 done, 1 failed, 1 not run in 2.0 s");
+        let nothing = summary(&run(Vec::new(), RunStatus::Succeeded));
+        assert_eq!(nothing, "run 1a2b: nothing to do, since the definitions have no assets");
+    }
+
+    #[test]
+    fn denials_that_are_not_listed_are_counted() {
+        let denial = Denial { operation: Operation::Read, subject: "/etc/passwd".to_owned(), rule: Rule::NotMounted };
+        let receipt = Receipt { denials: Denials { list: vec![denial], unlisted: 7 }, ..Receipt::default() };
+        assert_eq!(denials("a", &receipt), ["a: read /etc/passwd: no mount covers it", "a: 7 more"]);
     }
 }
