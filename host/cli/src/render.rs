@@ -49,6 +49,18 @@ pub fn wrap(text: &str, width: usize, indent: &str) -> String {
     shown
 }
 
+/// `label`, and beside it, from `column` on, `text` in lines that end in a line break; together at most `width` columns.
+pub fn beside(label: &str, column: usize, text: &str, width: usize) -> String {
+    let mut before = console::pad_str(label, column, console::Alignment::Left, None).into_owned();
+    let mut shown = String::new();
+    for line in wrap(text, width.saturating_sub(column).max(20), "").lines() {
+        shown.push_str(format!("{before}{line}").trim_end());
+        shown.push('\n');
+        before = " ".repeat(column);
+    }
+    shown
+}
+
 /// Prints a table; `header` names its columns. On a terminal it keeps to the width of that.
 pub fn print_table<const N: usize>(output: &mut Output, header: [&str; N], rows: &[[String; N]]) -> Result<(), Error> {
     table(header, rows, stdout_width()).lines().enumerate().try_for_each(|(index, line)| match index {
@@ -115,16 +127,7 @@ impl Fields {
         for (name, value) in &self.0 {
             let mut name = name.as_str();
             for line in if value.is_empty() { "-" } else { value }.lines() {
-                let pad = " ".repeat(column - measure_text_width(name));
-                let indent = " ".repeat(column);
-                let text = wrap(line, width.saturating_sub(column).max(20), "");
-                for (index, part) in text.lines().enumerate() {
-                    match index {
-                        0 => shown.push_str(format!("{}{pad}{part}", style(name).dim()).trim_end()),
-                        _ => shown.push_str(format!("{indent}{part}").trim_end()),
-                    }
-                    shown.push('\n');
-                }
+                shown.push_str(&beside(&style(name).dim().to_string(), column, line, width));
                 name = "";
             }
         }

@@ -10,14 +10,16 @@ use console::style;
 
 use crate::arguments::FormatArgument;
 use crate::error::{Error, ExitStatus};
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, stdout_width};
 use crate::project::{self, event_log};
-use crate::render::{count, safe_name, size};
+use crate::render::{beside, count, safe_name, size};
 
 /// Events that are read at once.
 const PAGE: usize = 1000;
 /// Bytes of an event's detail that people are shown.
 const DETAIL: usize = 400;
+/// Columns before the step: the time, and the longest kind of an event.
+const COLUMN: usize = 35;
 
 const HELP: &str = "\
 Examples:
@@ -45,6 +47,7 @@ impl Events {
         let (_, reader) = project::events(self.file.as_deref())?;
         let run = project::find_run(reader.as_ref(), &self.run)?;
         let Some(reader) = reader else { return Ok(ExitStatus::Done) };
+        let width = stdout_width();
         let mut output = Output::new();
         let mut all = Vec::new();
         let mut after = 0;
@@ -53,7 +56,7 @@ impl Events {
             let Some(last) = page.last() else { break };
             after = last.id;
             match self.format.format {
-                Format::Human => page.iter().try_for_each(|event| output.line(line(event)))?,
+                Format::Human => page.iter().try_for_each(|event| output.write(line(event, width).as_bytes()))?,
                 Format::Jsonl => page.iter().try_for_each(|event| output.json_line(event))?,
                 Format::Json => all.extend(page),
             }
@@ -66,11 +69,11 @@ impl Events {
     }
 }
 
-fn line(recorded: &RecordedEvent) -> String {
+fn line(recorded: &RecordedEvent, width: usize) -> String {
     let event = &recorded.event;
     let time = format!("{:.3}", event.time);
     let time = time.split_once('T').map_or(time.as_str(), |(_, time)| time).trim_end_matches('Z');
-    let kind = format!("{:<21}", event.body.kind());
+    let kind = event.body.kind();
     let kind = match event.body {
         EventBody::RunFailure { .. } | EventBody::StepFailure(_) => style(kind).red(),
         EventBody::AssetMaterialization(_) => style(kind).green(),
@@ -79,7 +82,8 @@ fn line(recorded: &RecordedEvent) -> String {
     let step = event.step_key.as_deref().map(safe_name).unwrap_or_default();
     let detail = detail(&event.body);
     let separator = if step.is_empty() || detail.is_empty() { "" } else { ": " };
-    format!("{} {kind} {step}{separator}{}", style(time).dim(), safe_line(&detail, DETAIL)).trim_end().to_owned()
+    let text = format!("{step}{separator}{}", safe_line(&detail, DETAIL));
+    beside(&format!("{} {kind}", style(time).dim()), COLUMN, &text, width)
 }
 
 fn detail(body: &EventBody) -> String {
@@ -123,9 +127,9 @@ fn denied(receipt: &Receipt) -> String {
 mod tests {
     use super::*;
 
-    fn shown(json: serde_json::Value) -> String {
+    fn shown(json: serde_json::Value, width: usize) -> String {
         let event = serde_json::from_value(json).unwrap();
-        console::strip_ansi_codes(&line(&RecordedEvent { id: 1, event })).into_owned()
+        console::strip_ansi_codes(line(&RecordedEvent { id: 1, event }, width).trim_end()).into_owned()
     }
 
     #[test]
@@ -134,11 +138,22 @@ mod tests {
             "run_id": "1a2b", "time": "2026-01-31T12:00:01.5Z", "step_key": "report",
             "kind": "STEP_INPUT", "input": "days", "media_type": "text/csv", "size": 2048,
         });
-        assert_eq!(shown(event), "12:00:01.500 STEP_INPUT            report: days, text/csv, 2 KiB");
+        assert_eq!(shown(event, usize::MAX), "12:00:01.500 STEP_INPUT            report: days, text/csv, 2 KiB");
         let event = serde_json::json!({
             "run_id": "1a2b", "time": "2026-01-31T12:00:01Z", "step_key": null, "kind": "RUN_SUCCESS",
         });
-        assert_eq!(shown(event), "12:00:01.000 RUN_SUCCESS");
+        assert_eq!(shown(event, usize::MAX), "12:00:01.000 RUN_SUCCESS");
+    }
+
+    #[test]
+    fn an_event_keeps_to_the_width_of_the_terminal() {
+        let event = serde_json::json!({
+            "run_id": "1a2b", "time": "2026-01-31T12:00:01Z", "step_key": "report",
+            "kind": "STEP_SKIPPED", "because": "one two three four",
+        });
+        let expected = "12:00:01.000 STEP_SKIPPED          report: one two three\n\
+                        \x20                                  four did not succeed";
+        assert_eq!(shown(event, 57), expected);
     }
 
     #[test]
@@ -147,7 +162,7 @@ mod tests {
             "run_id": "1a2b", "time": "2026-01-31T12:00:01Z", "step_key": "a\u{1b}[2J",
             "kind": "STEP_SKIPPED", "because": "b\r\n",
         });
-        let shown = shown(event);
+        let shown = shown(event, usize::MAX);
         assert!(!shown.contains(['\u{1b}', '\r', '\n']), "{shown:?}");
     }
 }
