@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Read};
 use std::str::FromStr;
 
+use airlock_pipeline::definitions::is_media_type;
 use airlock_pipeline::run::VALUE_MEMORY;
 use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry, OutputContext};
 use airlock_sandbox::grant::Grant;
@@ -47,7 +48,7 @@ pub struct Call {
     #[arg(long, value_name = "KEY")]
     asset: AssetName,
     /// The media type of the value that is stored, or that is asked for
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = media_type)]
     media_type: Option<String>,
     /// The configuration of the component, a JSON object
     #[arg(long, value_name = "JSON", default_value = "{}", hide_default_value = true)]
@@ -85,6 +86,10 @@ impl FromStr for AssetName {
         }
         Ok(Self(parts))
     }
+}
+
+fn media_type(text: &str) -> Result<String, String> {
+    if is_media_type(text) { Ok(text.to_owned()) } else { Err("a media type is such as text/csv".to_owned()) }
 }
 
 #[derive(Clone, Debug)]
@@ -333,6 +338,14 @@ mod tests {
         let Err(Error::Told(report)) = call.execute() else { panic!("it was taken") };
         assert_eq!(report.status(), ExitStatus::Usage);
         assert!(report.message().contains("nothing for `-o` to write"), "{report:?}");
+    }
+
+    #[test]
+    fn a_media_type_is_what_the_definitions_take_for_one() {
+        assert_eq!(media_type("text/csv"), Ok("text/csv".to_owned()));
+        for wrong in ["", "csv", "a\u{1b}[31m/b"] {
+            assert!(media_type(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

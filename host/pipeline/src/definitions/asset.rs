@@ -172,7 +172,7 @@ fn op(fields: &Fields<'_>, builtins: Builtins, problems: &Problems) -> Option<Op
 }
 
 /// Whether `text` is a media type without parameters.
-pub(crate) fn is_media_type(text: &str) -> bool {
+pub fn is_media_type(text: &str) -> bool {
     let token = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
     };
