@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
+use airlock_sandbox::text::safe;
 use clap::ValueEnum;
 use console::Term;
 use serde::ser::SerializeMap;
@@ -88,6 +89,30 @@ impl<T: Serialize> Serialize for Document<'_, T> {
     }
 }
 
+/// `value` as JSON on one line, safe to show.
+pub fn json(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map(|json| escape(&json)).map_err(|error| Error::output(&error.into()))
+}
+
+/// `json` with every character escaped that a terminal would obey or hide. It means what it meant, since what is not
+/// ASCII stands within strings only, and JSON escapes the control characters of ASCII but the last itself.
+fn escape(json: &str) -> String {
+    let is_safe = |character: char| {
+        let text = character.to_string();
+        character < '\u{7f}' || safe(&text, text.len()) == text
+    };
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_safe(character) {
+            escaped.push(character);
+        } else {
+            // UTF-16, as JSON has it.
+            escaped.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    escaped
+}
+
 /// Standard output. What is written shows after [`Output::finish`] at the latest.
 pub struct Output {
     writer: BufWriter<Stdout>,
@@ -111,15 +136,14 @@ impl Output {
 
     /// Writes `value` as a line of JSON.
     pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Error> {
-        serde_json::to_writer(&mut self.writer, value).map_err(|error| Error::output(&error.into()))?;
-        self.write(b"\n")
+        self.line(json(value)?)
     }
 
     /// Writes the document `{ "schema": 1, name: value }`.
     pub fn json(&mut self, name: &str, value: &impl Serialize) -> Result<(), Error> {
         let document = Document { name, value };
-        serde_json::to_writer_pretty(&mut self.writer, &document).map_err(|error| Error::output(&error.into()))?;
-        self.write(b"\n")
+        let json = serde_json::to_string_pretty(&document).map_err(|error| Error::output(&error.into()))?;
+        self.line(escape(&json))
     }
 
     /// Writes the `items` called `name` in a JSON format.
@@ -138,5 +162,18 @@ impl Output {
     /// Hands all that was written to whoever reads it.
     pub fn finish(mut self) -> Result<(), Error> {
         self.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_cannot_move_the_cursor_and_means_what_it_meant() {
+        let hostile = "a\u{1b}[2J\u{7f}\u{9b}2J\u{202e}\u{e0041}\n\"ü\u{1f600}";
+        let shown = json(&hostile).unwrap();
+        assert_eq!(shown, r#""a\u001b[2J\u007f\u009b2J\u202e\udb40\udc41\n\"ü😀""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), hostile);
     }
 }

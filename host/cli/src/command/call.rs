@@ -20,7 +20,7 @@ use crate::builtin::ComponentName;
 use crate::error::{self, Error, ExitStatus};
 use crate::export::ExportArgument;
 use crate::lend::LendArguments;
-use crate::output::{Format, Output, tell};
+use crate::output::{Format, Output, json, tell};
 use crate::render::{Fields, metadata, size, time, word};
 use crate::{failure, interrupt, places};
 
@@ -252,7 +252,7 @@ impl Call {
                 return Ok(());
             }
         } else if !on_output {
-            tell(serde_json::to_string(told).unwrap_or_default());
+            tell(json(told)?);
             return Ok(());
         }
         let mut output = Output::new();
