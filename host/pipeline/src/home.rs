@@ -134,16 +134,29 @@ fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Removes the directories in `root` that no run holds.
+/// Removes the scratch directories in `root` that no run holds, and nothing else: a home may be a directory that has
+/// a `scratch` of someone's own.
 fn sweep(root: &Path) -> io::Result<()> {
     for entry in fs::read_dir(root)? {
-        let path = entry?.path();
-        if path.is_dir() && !is_held(&path) {
-            // One that cannot be removed is no reason not to run.
-            let _ = fs::remove_dir_all(&path);
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() || !entry.file_name().to_str().is_some_and(is_run_id) {
+            continue;
         }
+        let path = entry.path();
+        // One that cannot be removed is no reason not to run.
+        let _ = match File::open(path.join(LOCK)) {
+            Ok(lock) if lock.try_lock().is_ok() => fs::remove_dir_all(&path),
+            Ok(_) => Ok(()),
+            // Its run was killed before it had a lock, and nothing is in it; or it is not of a run.
+            Err(_) => fs::remove_dir(&path),
+        };
     }
     Ok(())
+}
+
+/// Whether `name` is 16 hexadecimal digits, as the ids of runs are.
+fn is_run_id(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn is_held(directory: &Path) -> bool {
@@ -179,16 +192,40 @@ mod tests {
     fn what_killed_runs_left_is_swept_and_what_lives_is_not() {
         let root = tempfile::tempdir().unwrap();
         let home = Home::at(root.path());
-        let living = home.hold_scratch("living").unwrap();
-        fs::create_dir_all(root.path().join("scratch/killed/deep")).unwrap();
-        File::create(root.path().join("scratch/killed/lock")).unwrap();
-        let _next = home.hold_scratch("next").unwrap();
-        assert!(living.path().exists());
-        assert!(!root.path().join("scratch/killed").exists());
-        assert!(home.is_running("living"));
-        drop(living);
-        assert!(!home.is_running("living"));
-        assert!(!root.path().join("scratch/living").exists());
+        let scratch = |id: &str| root.path().join("scratch").join(id);
+        let (living, killed, barely_begun) = ("0000000000000001", "0000000000000002", "0000000000000003");
+        let held = home.hold_scratch(living).unwrap();
+        fs::create_dir_all(scratch(killed).join("deep")).unwrap();
+        File::create(scratch(killed).join("lock")).unwrap();
+        fs::create_dir(scratch(barely_begun)).unwrap();
+        let _next = home.hold_scratch("0000000000000004").unwrap();
+        assert!(held.path().exists());
+        assert!(!scratch(killed).exists());
+        assert!(!scratch(barely_begun).exists());
+        assert!(home.is_running(living));
+        drop(held);
+        assert!(!home.is_running(living));
+        assert!(!scratch(living).exists());
+    }
+
+    #[test]
+    fn what_no_run_made_is_not_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let kept = ["notes/thesis.txt", "locked/lock", "0000000000000001/thesis.txt", "file"];
+        for name in kept {
+            let path = root.path().join("scratch").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            File::create(path).unwrap();
+        }
+        fs::create_dir(root.path().join("elsewhere")).unwrap();
+        File::create(root.path().join("elsewhere/lock")).unwrap();
+        std::os::unix::fs::symlink(root.path().join("elsewhere"), root.path().join("scratch/0000000000000002"))
+            .unwrap();
+        drop(Home::at(root.path()).hold_scratch("0000000000000003").unwrap());
+        for name in kept {
+            assert!(root.path().join("scratch").join(name).exists(), "{name}");
+        }
+        assert!(root.path().join("elsewhere/lock").exists());
     }
 
     #[test]
