@@ -211,6 +211,7 @@ fn lines(steps: &[StepResult]) -> Vec<String> {
                 format!("{} {name}  {}", style("-").dim(), style(because).dim())
             }
             StepStatus::Canceled => format!("{} {name}  {}", style("-").dim(), style("interrupted").dim()),
+            StepStatus::NotBegun => format!("{} {name}  {}", style("-").dim(), style("not run").dim()),
         }
     };
     steps.iter().zip(&names).map(line).collect()
@@ -221,7 +222,7 @@ fn summary(result: &RunResult) -> String {
     let parts = [
         (number(|status| *status == StepStatus::Succeeded), "done"),
         (number(|status| *status == StepStatus::Failed), "failed"),
-        (number(|status| matches!(status, StepStatus::Skipped { .. })), "not run"),
+        (number(|status| matches!(status, StepStatus::Skipped { .. } | StepStatus::NotBegun)), "not run"),
         (number(|status| *status == StepStatus::Canceled), "interrupted"),
     ];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();

@@ -267,6 +267,8 @@ pub enum StepStatus {
     },
     /// It was interrupted, or not begun since the run was.
     Canceled,
+    /// It was not begun, since the event log could not be written any more.
+    NotBegun,
 }
 
 impl RunResult {

@@ -52,8 +52,12 @@ struct State {
 /// What is to be done with a step whose turn it is.
 enum Turn {
     Perform,
-    Skip { because: String },
+    Skip {
+        because: String,
+    },
     Cancel,
+    /// Nothing of it could be recorded.
+    Leave,
 }
 
 impl<'a> Schedule<'a> {
@@ -102,23 +106,25 @@ impl<'a> Schedule<'a> {
             let Some(step) = self.steps.get(place) else { return };
             // A step that panics, or whoever is told of it, must not leave the others waiting for its end.
             let taken = std::panic::catch_unwind(AssertUnwindSafe(|| self.take(step, place, turn)));
-            let result = taken.unwrap_or_else(|_| Ok(panicked(step)));
-            self.end(place, result.map_err(|error| (not_begun(step, StepStatus::Canceled), error)));
+            let (result, error) = taken.unwrap_or_else(|_| (panicked(step), None));
+            self.end(place, result, error);
         }
     }
 
-    fn take(&self, step: &ReadyStep<'_>, place: usize, turn: Turn) -> Result<StepResult, EventLogError> {
-        match turn {
-            Turn::Perform => step::perform(self.run, step, place),
+    fn take(&self, step: &ReadyStep<'_>, place: usize, turn: Turn) -> (StepResult, Option<EventLogError>) {
+        let status = match turn {
+            Turn::Perform => return step::perform(self.run, step, place),
             Turn::Skip { because } => {
                 self.run.emit(Some(&step.planned.key), EventBody::StepSkipped { because: because.clone() });
-                Ok(not_begun(step, StepStatus::Skipped { because }))
+                StepStatus::Skipped { because }
             }
             Turn::Cancel => {
                 self.run.emit(Some(&step.planned.key), EventBody::StepCanceled {});
-                Ok(not_begun(step, StepStatus::Canceled))
+                StepStatus::Canceled
             }
-        }
+            Turn::Leave => StepStatus::NotBegun,
+        };
+        (not_begun(step, status), None)
     }
 
     fn turn(&self, state: &State, place: usize) -> Turn {
@@ -127,24 +133,20 @@ impl<'a> Schedule<'a> {
         let because = ended.iter().find_map(|result| match &result.status {
             StepStatus::Failed => Some(result.key.clone()),
             StepStatus::Skipped { because } => Some(because.clone()),
-            StepStatus::Succeeded | StepStatus::Canceled => None,
+            StepStatus::Succeeded | StepStatus::Canceled | StepStatus::NotBegun => None,
         });
         let is_canceled = ended.iter().any(|result| result.status == StepStatus::Canceled);
         match because {
             Some(because) => Turn::Skip { because },
-            None if is_canceled || state.event_log_error.is_some() || self.run.interrupt.is_interrupted() => {
-                Turn::Cancel
-            }
+            None if is_canceled || self.run.interrupt.is_interrupted() => Turn::Cancel,
+            None if state.event_log_error.is_some() => Turn::Leave,
             None => Turn::Perform,
         }
     }
 
-    fn end(&self, place: usize, result: Result<StepResult, (StepResult, EventLogError)>) {
+    fn end(&self, place: usize, result: StepResult, error: Option<EventLogError>) {
         let mut state = self.lock();
-        let result = result.unwrap_or_else(|(unknown, error)| {
-            state.event_log_error.get_or_insert(error);
-            unknown
-        });
+        state.event_log_error = state.event_log_error.take().or(error);
         if let Some(slot) = state.results.get_mut(place) {
             *slot = Some(result);
         }

@@ -53,11 +53,13 @@ struct Done {
     metadata: Vec<MetadataEntry>,
 }
 
-/// Does the step `ready`, the `number`th of the run.
-///
-/// # Errors
-/// Where the event log cannot be written; then nothing is known of the step.
-pub(super) fn perform(run: &RunContext<'_>, ready: &ReadyStep<'_>, number: usize) -> Result<StepResult, EventLogError> {
+/// Does the step `ready`, the `number`th of the run. What became of it is true also where the event log cannot be
+/// written, which is the error beside it.
+pub(super) fn perform(
+    run: &RunContext<'_>,
+    ready: &ReadyStep<'_>,
+    number: usize,
+) -> (StepResult, Option<EventLogError>) {
     let start = Instant::now();
     let log = Arc::new(StepLog::new(run.home.step_log(&run.run_id, &ready.planned.key)));
     let scratch = run.scratch.join(number.to_string());
@@ -76,7 +78,7 @@ impl Step<'_> {
         self.run.emit(Some(&self.ready.planned.key), body);
     }
 
-    fn end(&self, outcome: Outcome<Done>, time: Duration) -> Result<StepResult, EventLogError> {
+    fn end(&self, outcome: Outcome<Done>, time: Duration) -> (StepResult, Option<EventLogError>) {
         let (status, done, failure) = match outcome {
             Ok(done) => (StepStatus::Succeeded, Some(done), None),
             Err(failure) if failure.class == FailureClass::Interrupted => (StepStatus::Canceled, None, None),
@@ -88,9 +90,9 @@ impl Step<'_> {
             _ => EventBody::StepCanceled {},
         };
         // Only a step whose events last has ended: what depends on it starts after this.
-        self.run.emit_durable(Some(&self.ready.planned.key), body)?;
+        let recorded = self.run.emit_durable(Some(&self.ready.planned.key), body);
         let (size, metadata) = done.map(|done| (done.size, done.metadata)).unwrap_or_default();
-        Ok(StepResult {
+        let result = StepResult {
             key: self.ready.planned.key.clone(),
             asset: self.ready.asset.name.clone(),
             status,
@@ -99,7 +101,8 @@ impl Step<'_> {
             metadata,
             failure,
             log: self.log.path().map(Path::to_owned),
-        })
+        };
+        (result, recorded.err())
     }
 
     fn perform(&self) -> Outcome<Done> {

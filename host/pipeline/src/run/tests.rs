@@ -358,9 +358,30 @@ fn an_event_log_that_cannot_be_written_ends_the_run() {
             log.execute_batch("DROP TABLE materializations; DROP TABLE events").unwrap();
         }
     });
+    // What became of the step is told although it is not recorded, and the next one is not called interrupted.
+    assert_eq!(statuses(&result), ["a succeeded", "b notbegun"]);
     assert_eq!((result.status, result.exit_code()), (RunStatus::Failed, 7));
     assert!(result.event_log_error.unwrap().contains("no such table"));
     assert!(!commands.project.directory.path().join("b").exists());
+}
+
+#[test]
+fn the_failure_of_a_step_is_told_also_where_it_cannot_be_recorded() {
+    let commands = Commands::new(
+        r#"
+        assets.a = { command = ["sh", "-c", "exit 3"], type = "none" }
+        assets.b = { command = ["touch", "b"], type = "none", deps = ["a"] }
+        "#,
+    );
+    let result = commands.run_with(&RunOptions::default(), &|event| {
+        if event.body == (EventBody::StepStart {}) {
+            let log = rusqlite::Connection::open(commands.project.home().events()).unwrap();
+            log.execute_batch("DROP TABLE materializations; DROP TABLE events").unwrap();
+        }
+    });
+    assert_eq!(statuses(&result), ["a failed", "b skipped for a"]);
+    assert_eq!(result.steps[0].failure.as_ref().unwrap().class, FailureClass::Error);
+    assert_eq!(result.exit_code(), 7);
 }
 
 #[test]
