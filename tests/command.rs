@@ -147,6 +147,17 @@ fn every_value_of_the_weather_example_is_what_a_script_computes_by_itself() {
         std::fs::read_dir(project.path("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     stored.sort();
     assert_eq!(stored, [".airlock", "chart.svg", "hottest_days.csv", "observations.csv", "summary.json"]);
+    // Which code computed a value is recorded as which code stored it is.
+    let events = project.run(&["events", "--format", "jsonl"]).ok();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let computed_by = |step: &str| {
+        let output = |event: &&Value| event["kind"] == "STEP_OUTPUT" && event["step_key"] == step;
+        events.iter().find(output).unwrap()["computed_by"].clone()
+    };
+    let hottest_days = computed_by("hottest_days");
+    assert!(hottest_days["digest"].as_str().unwrap().starts_with("sha256:"), "{hottest_days}");
+    assert_eq!(hottest_days["receipt"]["denials"]["list"], serde_json::json!([]));
+    assert_eq!(computed_by("summary"), Value::Null);
 }
 
 #[test]

@@ -140,11 +140,11 @@ impl Watch {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.write(event);
         let Some(step) = &event.step_key else { return };
+        if let Some(receipt) = event.body.receipt() {
+            seen.denials.extend(denials(step, receipt));
+        }
         match &event.body {
             EventBody::StepStart {} => seen.running.push(safe_name(step)),
-            EventBody::LoadedInput { receipt, .. } | EventBody::HandledOutput { receipt, .. } => {
-                seen.denials.extend(denials(step, receipt));
-            }
             EventBody::StepSuccess {}
             | EventBody::StepFailure(_)
             | EventBody::StepSkipped { .. }

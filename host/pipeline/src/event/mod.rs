@@ -78,7 +78,7 @@ pub enum EventBody {
         /// Bytes of the value.
         size: u64,
     },
-    /// The op gave an output.
+    /// The op gave an output; of size 0 and without a media type where a component only did something.
     StepOutput {
         /// The output.
         output: String,
@@ -88,6 +88,8 @@ pub enum EventBody {
         size: u64,
         /// What the op recorded of it.
         metadata: Vec<MetadataEntry>,
+        /// The component that computed it; absent where a command did.
+        computed_by: Option<OpUse>,
     },
     /// A manager stored an output.
     HandledOutput {
@@ -156,6 +158,15 @@ pub struct ManagerUse {
     pub digest: String,
 }
 
+/// Which code of an op it was, and what it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpUse {
+    /// Of its component: `sha256:…`.
+    pub digest: String,
+    /// What the call read, wrote and was denied.
+    pub receipt: Receipt,
+}
+
 impl EventBody {
     /// The kind as it stands in JSON.
     pub fn kind(&self) -> &'static str {
@@ -175,6 +186,15 @@ impl EventBody {
             Self::StepFailure(_) => "STEP_FAILURE",
             Self::StepSkipped { .. } => "STEP_SKIPPED",
             Self::StepCanceled {} => "STEP_CANCELED",
+        }
+    }
+
+    /// The receipt of the call of a component that went well.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match self {
+            Self::LoadedInput { receipt, .. } | Self::HandledOutput { receipt, .. } => Some(receipt),
+            Self::StepOutput { computed_by, .. } => computed_by.as_ref().map(|used| &used.receipt),
+            _ => None,
         }
     }
 

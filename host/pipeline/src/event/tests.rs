@@ -226,3 +226,23 @@ fn after_a_commit_failed_every_flush_says_so() {
     assert!(matches!(log.flush(), Err(EventLogError::Unusable { .. })));
     assert!(matches!(log.flush(), Err(EventLogError::Unusable { .. })));
 }
+
+#[test]
+fn what_an_op_was_denied_is_told_as_what_a_manager_was() {
+    let receipt = Receipt { peak_memory: 7, ..Receipt::default() };
+    let output = |computed_by| EventBody::StepOutput {
+        output: "result".to_owned(),
+        media_type: None,
+        size: 0,
+        metadata: Vec::new(),
+        computed_by,
+    };
+    let used = OpUse { digest: "sha256:00".to_owned(), receipt: receipt.clone() };
+    assert_eq!(output(Some(used)).receipt(), Some(&receipt));
+    assert_eq!(output(None).receipt(), None);
+    // What was recorded before ops were is read still.
+    let earlier = serde_json::json!({
+        "kind": "STEP_OUTPUT", "output": "result", "media_type": null, "size": 0, "metadata": [],
+    });
+    assert_eq!(serde_json::from_value::<EventBody>(earlier).unwrap(), output(None));
+}

@@ -74,7 +74,7 @@ pub(super) fn run(step: &Step<'_>, ready: &ReadyCommand, inputs: Vec<LoadedInput
         None => Vec::new(),
     };
     if !has_value {
-        return Ok(Output { value: None, metadata });
+        return Ok(Output { value: None, metadata, computed_by: None });
     }
     let content = take(&files.output).map_err(|error| failed("take the output", &error))?;
     let Some(content) = content else {
@@ -85,7 +85,8 @@ pub(super) fn run(step: &Step<'_>, ready: &ReadyCommand, inputs: Vec<LoadedInput
         return Err(failure.help(help).into());
     };
     let media_type = step.ready.asset.media_type.clone().unwrap_or_default();
-    Ok(Output { value: Some(step.checked(Value::single(media_type, content))?), metadata })
+    let value = step.checked(Value::single(media_type, content))?;
+    Ok(Output { value: Some(value), metadata, computed_by: None })
 }
 
 /// What the command finds in its environment, beside what Airlock itself was given. The inputs are written to files.

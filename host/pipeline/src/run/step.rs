@@ -17,7 +17,7 @@ use super::prepare::{ReadyInput, ReadyOp, ReadyOutput, ReadyStep};
 use super::step_log::StepLog;
 use super::{StepResult, StepStatus, command_step, value};
 use crate::definitions::ValueType;
-use crate::event::{AssetMaterialization, EventBody, EventLogError};
+use crate::event::{AssetMaterialization, EventBody, EventLogError, OpUse};
 
 /// The name of the output of an asset.
 pub(super) const OUTPUT: &str = "result";
@@ -45,6 +45,8 @@ pub(super) struct Output {
     /// Absent where nothing is to be stored.
     pub value: Option<Value>,
     pub metadata: Vec<MetadataEntry>,
+    /// The component that computed it, where one did.
+    pub computed_by: Option<OpUse>,
 }
 
 /// What was stored, as it is told when the step ends.
@@ -117,6 +119,16 @@ impl Step<'_> {
         if self.run.interrupt.is_interrupted() {
             return Err(StepFailure::interrupted(Stage::Output).into());
         }
+        if output.value.is_some() || output.computed_by.is_some() {
+            let part = output.value.as_ref().and_then(|value| value.parts.first());
+            self.emit(EventBody::StepOutput {
+                output: OUTPUT.to_owned(),
+                media_type: part.map(|part| part.media_type.clone()),
+                size: output.value.as_ref().map_or(0, Value::size),
+                metadata: output.metadata.clone(),
+                computed_by: output.computed_by.clone(),
+            });
+        }
         let stored = match (&self.ready.output, &output.value) {
             (Some(ready), Some(value)) => Some(self.store(ready, value, &output.metadata)?),
             _ => None,
@@ -182,16 +194,23 @@ impl Step<'_> {
         self.log.write_component(&lent.name, &log);
         let computed = outcome.map_err(|failure| {
             let doing = format!("cannot compute `{}`", lent.name);
-            StepFailure::of_call(Stage::Op, &doing, lent, failure, receipt)
+            StepFailure::of_call(Stage::Op, &doing, lent, failure, receipt.clone())
         })?;
+        let used = OpUse { digest: component.digest().to_owned(), receipt };
         let Some(output) = computed.outputs.into_iter().find(|output| output.name == OUTPUT && has_value) else {
-            return Ok(Output { value: None, metadata: Vec::new() });
+            return Ok(Output { value: None, metadata: Vec::new(), computed_by: Some(used) });
         };
-        if output.value.is_absent() {
+        let checked = if output.value.is_absent() {
             let message = format!("the component ended well, and gave no value of `{}`", self.ready.asset.name);
-            return Err(wrong_output(message));
-        }
-        Ok(Output { value: Some(self.checked(output.value)?), metadata: value::keepable(output.metadata) })
+            Err(wrong_output(message))
+        } else {
+            self.checked(output.value)
+        };
+        let value = checked.map_err(|mut failure| {
+            failure.receipt = Some(used.receipt.clone());
+            failure
+        })?;
+        Ok(Output { value: Some(value), metadata: value::keepable(output.metadata), computed_by: Some(used) })
     }
 
     /// The value with its media type, found to be what the asset is defined as.
@@ -214,12 +233,6 @@ impl Step<'_> {
     ) -> Outcome<(AssetMaterialization, Stored)> {
         let asset = self.ready.asset;
         let component = self.component(&ready.manager, &Stage::Output)?;
-        self.emit(EventBody::StepOutput {
-            output: OUTPUT.to_owned(),
-            media_type: value.parts.first().map(|part| part.media_type.clone()),
-            size: value.size(),
-            metadata: metadata.to_vec(),
-        });
         let context = OutputContext {
             run_id: self.run.run_id.clone(),
             step_key: self.ready.planned.key.clone(),
