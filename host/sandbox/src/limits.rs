@@ -100,9 +100,11 @@ pub const MANIFEST_BYTES: usize = 256 << 10;
 pub struct Limits {
     /// Bytes of linear memory, summed over all memories of the call. Default 512 MiB.
     pub memory: u64,
-    /// Time from the start of the guest to its end, sleeping included. Default 300 s.
+    /// Time from the start of the guest to its end, sleeping included; as data in seconds. Default 300 s.
+    #[serde(with = "crate::report::seconds")]
     pub time: Duration,
-    /// Time that the guest computes. Default 60 s.
+    /// Time that the guest computes; as data in seconds. Default 60 s.
+    #[serde(with = "crate::report::seconds")]
     pub cpu_time: Duration,
     /// Bytes that the guest writes, to its mounts and, apart from these, to the value that it loads or computes.
     /// Default 10 GiB.
