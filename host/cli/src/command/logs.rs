@@ -13,7 +13,7 @@ use crate::output::{Output, tell};
 use crate::project;
 use crate::render::safe_name;
 
-/// Bytes of a line that are shown.
+/// Bytes of a line that are shown at once; what follows is shown on a line of its own.
 const LINE: usize = 8 << 10;
 
 const HELP: &str = "\
@@ -86,15 +86,50 @@ fn print(output: &mut Output, path: &Path, log: File) -> Result<(), Error> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = log.by_ref().take(LINE as u64).read_until(b'\n', &mut line).map_err(|e| unreadable(path, &e))?;
-        if read == 0 {
+        read_line(&mut log, &mut line).map_err(|error| unreadable(path, &error))?;
+        if line.is_empty() {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&line);
-        output.line(safe(text.trim_end_matches(['\n', '\r']), LINE))?;
+        output.line(safe(text.trim_end_matches(['\n', '\r']), usize::MAX))?;
     }
+}
+
+/// Reads a line, or so much of a long one as is shown at once, to the end of a character.
+fn read_line(log: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<()> {
+    log.take(LINE as u64).read_until(b'\n', line)?;
+    while ends_within_a_character(line) && log.take(1).read_to_end(line)? > 0 {}
+    Ok(())
+}
+
+fn ends_within_a_character(bytes: &[u8]) -> bool {
+    let rest = bytes.utf8_chunks().last().map(|chunk| str::from_utf8(chunk.invalid()));
+    matches!(rest, Some(Err(error)) if error.error_len().is_none())
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     Report::new(ExitStatus::Storage, format!("cannot read {}: {error}", path.display())).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_shown_in_pieces_and_no_character_is_cut() {
+        let mut log = vec![b'a'; LINE - 1];
+        log.extend("😀b\ncut \u{e9}".as_bytes());
+        log.pop();
+        let mut reader = log.as_slice();
+        let mut lines = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            read_line(&mut reader, &mut line).unwrap();
+            if line.is_empty() {
+                break;
+            }
+            lines.push(String::from_utf8_lossy(&line).into_owned());
+        }
+        assert_eq!(lines, [format!("{}😀", "a".repeat(LINE - 1)), "b\n".to_owned(), "cut \u{fffd}".to_owned()]);
+    }
 }
