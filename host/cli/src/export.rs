@@ -104,7 +104,11 @@ fn write_file(path: &Path, content: &Content) -> io::Result<()> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    let mut file = tempfile::Builder::new().prefix(".airlock-").permissions(mode).tempfile_in(directory)?;
+    directory.metadata()?;
+    let mut builder = tempfile::Builder::new();
+    // Its own message names a file that nobody asked for.
+    let file = builder.prefix(".airlock-").permissions(mode).tempfile_in(directory);
+    let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
     copy(content, file.as_file_mut())?;
     file.persist(&path)?;
     Ok(())
@@ -144,6 +148,15 @@ mod tests {
         let mut bytes = vec![b'a'; CHUNK - 1];
         bytes.extend("ü".as_bytes());
         assert!(is_text(&content(&bytes)).unwrap());
+    }
+
+    #[test]
+    fn an_error_names_the_file_that_was_asked_for_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gone/value");
+        let Err(Error::Told(report)) = to_file(&path, &content(b"new")) else { panic!("it was written") };
+        let expected = format!("cannot write {}: No such file or directory (os error 2)", path.display());
+        assert_eq!(report.message(), expected);
     }
 
     #[test]
