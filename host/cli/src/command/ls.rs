@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::arguments::{FormatArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus};
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, tell};
 use crate::project::{Project, event_log};
 use crate::render::{instant, print_table, word};
 
@@ -67,6 +67,7 @@ impl Ls {
             .collect();
         let mut output = Output::new();
         match self.format.format {
+            Format::Human if rows.is_empty() => tell("the definitions have no assets"),
             Format::Human => print(&mut output, &rows)?,
             format => output.json_items(format, "assets", &rows)?,
         }
