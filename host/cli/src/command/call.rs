@@ -89,7 +89,7 @@ impl FromStr for AssetName {
 }
 
 fn media_type(text: &str) -> Result<String, String> {
-    if is_media_type(text) { Ok(text.to_owned()) } else { Err("a media type is such as text/csv".to_owned()) }
+    if is_media_type(text) { Ok(text.to_owned()) } else { Err("write TYPE/SUBTYPE, such as text/csv".to_owned()) }
 }
 
 #[derive(Clone, Debug)]
