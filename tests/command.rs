@@ -174,7 +174,7 @@ fn a_guest_that_looks_around_is_denied_and_the_line_that_would_allow_it_is_shown
 error: diary: cannot store `diary` with the I/O manager `snoop`: denied by policy: read /etc/passwd: no mount covers it; …
 hint: to let it read /etc/passwd, name the directory to lend:
       [io.snoop]
-      mounts.\"/etc\" = { path = \"…\", access = \"read\" }
+      mounts.\"/etc\" = { path = \"…\", access = \"read\", scope = \"mount\" }
 hint: to let it … /data/…, lend the whole directory instead of the paths of one output:
       [io.snoop]
       mounts.\"/data\" = { path = \"data\", access = \"write\", scope = \"mount\" }
@@ -186,6 +186,25 @@ hint: `airlock logs … diary` shows what it printed",
     let events = project.run(&["events", "--format", "jsonl"]).ok();
     let failure = events.lines().find(|line| line.contains("STEP_FAILURE")).unwrap();
     assert!(failure.contains("/etc/passwd") && failure.contains("no-network"), "{failure}");
+}
+
+#[test]
+fn what_a_hint_says_to_add_lends_what_was_denied() {
+    let programs = guest("test-programs");
+    let asset = "type = \"text\"\nio = \"io\"\ncommand = [\"sh\", \"-c\", 'printf dear > $AIRLOCK_OUTPUT']\n";
+    for (manager, stored) in [
+        ("component = \"builtin:files\"\n".to_owned(), "data/notes/today.txt"),
+        (format!("component = {programs:?}\nconfig = {{ program = \"stores_by_std_fs\" }}\n"), "data/notes"),
+    ] {
+        let definitions = format!("[assets.\"notes/today\"]\n{asset}[io.io]\n{manager}");
+        let project = Project::of(&definitions);
+        let denied = project.run(&["run"]);
+        assert_eq!(denied.code, Some(3), "{denied:#?}");
+        let line = denied.stderr.lines().find(|line| line.trim_start().starts_with("mounts.")).unwrap();
+        std::fs::write(project.path("airlock.toml"), format!("{definitions}{}\n", line.replace('…', "data"))).unwrap();
+        project.run(&["run"]).ok();
+        assert!(project.path(stored).exists(), "{line}");
+    }
 }
 
 #[test]

@@ -8,7 +8,8 @@ use airlock_pipeline::definitions::quantity;
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::Limits;
-use airlock_sandbox::report::{Denial, Denials, Operation, Rule};
+use airlock_sandbox::remedy::MountRemedy;
+use airlock_sandbox::report::{Denial, Denials, Rule};
 use clap::Args;
 
 use crate::error::Error;
@@ -93,16 +94,10 @@ impl LendArguments {
 
     /// The options that would allow what was denied; `location` is where the value lies.
     pub fn remedies(&self, denials: &Denials, location: &Location) -> Vec<String> {
-        let mut mounts: Vec<MountOption> = Vec::new();
-        let mut storing_only = false;
-        for denial in &denials.list {
-            storing_only |= matches!(denial.rule, Rule::ReadOnly { loading: true, .. });
-            let Some(mount) = self.remedy(denial, location) else { continue };
-            match mounts.iter_mut().find(|other| other.guest == mount.guest) {
-                Some(other) => other.widen(&mount),
-                None => mounts.push(mount),
-            }
-        }
+        let mounts = MountRemedy::of_all(&denials.list, std::slice::from_ref(location));
+        let mounts: Vec<MountOption> = mounts.into_iter().map(|mount| self.option(mount)).collect();
+        let is_of_load = |denial: &Denial| matches!(denial.rule, Rule::ReadOnly { loading: true, .. });
+        let storing_only = denials.list.iter().any(is_of_load);
         let mut remedies = Vec::new();
         if storing_only {
             remedies.push("a component that loads may not write, whatever it is lent".to_owned());
@@ -117,49 +112,15 @@ impl LendArguments {
         remedies
     }
 
-    /// The mount that would allow what was denied, where one would.
-    fn remedy(&self, denial: &Denial, location: &Location) -> Option<MountOption> {
-        let current = |guest: &str| self.mounts.iter().find(|mount| mount.guest.as_str() == guest).cloned();
-        match &denial.rule {
-            Rule::NotMounted => {
-                let access = if denial.operation == Operation::Read { Access::Read } else { Access::Write };
-                let (guest, below) = split_first(&denial.subject)?;
-                let own = below.strip_prefix(location.as_str()).is_some_and(|rest| rest.starts_with(['.', '/']));
-                let scope = if own { Scope::Output } else { Scope::Mount };
-                Some(MountOption {
-                    host: PathBuf::from("DIRECTORY"),
-                    guest: GuestPath::new(guest).ok()?,
-                    access,
-                    scope,
-                })
-            }
-            Rule::ReadOnly { mount, loading: false } => Some(MountOption { access: Access::Write, ..current(mount)? }),
-            Rule::OutOfScope { mount, .. } => Some(MountOption { scope: Scope::Mount, ..current(mount)? }),
-            Rule::ReadOnly { loading: true, .. }
-            | Rule::Escape { .. }
-            | Rule::Reserved
-            | Rule::NotAFile
-            | Rule::NoNetwork => None,
+    /// The option that lends the mount as `remedy` wants it, and as it is lent.
+    fn option(&self, mut remedy: MountRemedy) -> MountOption {
+        let current = self.mounts.iter().find(|mount| mount.guest == remedy.guest_path);
+        if let Some(mount) = current {
+            remedy.widen(mount.access, mount.scope);
         }
+        let host = current.map_or_else(|| PathBuf::from("DIRECTORY"), |mount| mount.host.clone());
+        MountOption { host, guest: remedy.guest_path, access: remedy.access, scope: remedy.scope }
     }
-}
-
-impl MountOption {
-    /// Lends also what `other` lends.
-    fn widen(&mut self, other: &Self) {
-        if other.access == Access::Write {
-            self.access = Access::Write;
-        }
-        if other.scope == Scope::Mount {
-            self.scope = Scope::Mount;
-        }
-    }
-}
-
-/// `/data/a/b` as `/data` and `a/b`.
-fn split_first(path: &str) -> Option<(&str, &str)> {
-    let (first, rest) = path.strip_prefix('/')?.split_once('/').unwrap_or((path.strip_prefix('/')?, ""));
-    path.get(..=first.len()).map(|guest| (guest, rest))
 }
 
 impl std::fmt::Display for MountOption {
@@ -228,6 +189,8 @@ impl FromStr for LimitOption {
 
 #[cfg(test)]
 mod tests {
+    use airlock_sandbox::report::Operation;
+
     use super::*;
 
     fn lend(mounts: &[&str]) -> LendArguments {

@@ -70,6 +70,7 @@ pub mod grant;
 pub mod layout;
 pub mod limits;
 pub mod mount;
+pub mod remedy;
 pub mod report;
 pub mod text;
 pub mod value;

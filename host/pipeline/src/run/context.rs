@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use airlock_sandbox::context::{AssetEvent, AssetEventKind, StoredOutput};
+use airlock_sandbox::layout::Location;
 use airlock_sandbox::report::{Failure, Loaded, Report};
 use airlock_sandbox::value::Budget;
 use airlock_sandbox::{Call, Component, Interrupt, Sandbox, text};
@@ -167,7 +168,10 @@ pub(super) fn loaded(manager: &Lent, asset: &Asset, stage: &Stage, report: Repor
         Ok(loaded) => loaded,
         Err(failure) => {
             let is_missing = matches!(&failure, Failure::Guest { error } if error.code == "not-found");
-            let mut failed = StepFailure::of_call(stage.clone(), &doing, manager, failure, receipt);
+            let mut failed = {
+                let locations = [Location::asset(&asset.key)];
+                StepFailure::of_call(stage.clone(), &doing, manager, &locations, failure, receipt)
+            };
             if is_missing {
                 failed.help.push(store_first(asset, manager));
             }

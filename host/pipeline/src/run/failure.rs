@@ -1,6 +1,7 @@
 //! Why a step failed, and what to do about it.
 
 use airlock_sandbox::component::ComponentError;
+use airlock_sandbox::layout::Location;
 use airlock_sandbox::report::{Failure, Receipt};
 use airlock_sandbox::text;
 use serde::{Deserialize, Serialize};
@@ -149,7 +150,15 @@ impl StepFailure {
     }
 
     /// That a call of the component of `lent` gave nothing; `doing` says what was tried.
-    pub(super) fn of_call(stage: Stage, doing: &str, lent: &Lent, failure: Failure, receipt: Receipt) -> Self {
+    /// The call was on the values at `locations`.
+    pub(super) fn of_call(
+        stage: Stage,
+        doing: &str,
+        lent: &Lent,
+        locations: &[Location],
+        failure: Failure,
+        receipt: Receipt,
+    ) -> Self {
         let message = match &failure {
             Failure::Guest { error } if error.code == "not-found" && error.message.is_empty() => {
                 format!("{doing}: it has no stored value")
@@ -159,8 +168,8 @@ impl StepFailure {
         let mut failed = Self::new(FailureClass::from(&failure), stage, message);
         match &failure {
             Failure::Denied { denial, .. } => {
-                let denials = std::iter::once(denial).chain(&receipt.denials.list);
-                failed.help = help::allow_all(denials, lent, DENIALS_HELPED);
+                let denials: Vec<_> = std::iter::once(denial).chain(&receipt.denials.list).collect();
+                failed.help = help::allow_all(&denials, locations, lent, DENIALS_HELPED);
             }
             Failure::Limit { exceeded } => failed.help.extend(help::raise(exceeded, lent)),
             _ => {}

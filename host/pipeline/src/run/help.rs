@@ -3,26 +3,32 @@
 use std::collections::HashSet;
 
 use airlock_sandbox::grant::{Access, Scope};
+use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::{Limit, LimitExceeded};
+use airlock_sandbox::remedy::MountRemedy;
 use airlock_sandbox::report::{Denial, Operation, Rule};
 
 use super::lend::Lent;
-use crate::definitions::{Mount, MountPath, Setting};
+use crate::definitions::{MountPath, Setting};
 
-/// What would allow `denials`, at most `limit` remedies, each once.
-pub(super) fn allow_all<'a>(denials: impl Iterator<Item = &'a Denial>, lent: &Lent, limit: usize) -> Vec<String> {
+/// What would allow `denials` of a call on the values at `locations`, at most `limit` remedies, each once.
+pub(super) fn allow_all(denials: &[&Denial], locations: &[Location], lent: &Lent, limit: usize) -> Vec<String> {
+    let mounts = MountRemedy::of_all(denials.iter().copied(), locations);
     // Of two denials with one remedy the first is told.
     let remedy = |help: &str| help.split_once('\n').map_or_else(|| help.to_owned(), |(_, lines)| lines.to_owned());
     let mut remedies = HashSet::new();
-    let all = denials.map(|denial| allow(denial, lent));
+    let all = denials.iter().map(|denial| {
+        let own = MountRemedy::of(denial, locations);
+        let mount = own.and_then(|own| mounts.iter().find(|mount| mount.guest_path == own.guest_path));
+        allow(denial, mount, lent)
+    });
     all.filter(|help| remedies.insert(remedy(help))).take(limit).collect()
 }
 
-/// What would allow `denial`: a sentence, and the lines to add to the definitions where there are some.
-pub(super) fn allow(denial: &Denial, lent: &Lent) -> String {
-    let mount_of =
-        |guest_path: &str| lent.definition.mounts.iter().find(|mount| mount.guest_path.as_str() == guest_path);
-    let lines = |mount: String| format!("{}\n{mount}", lent.table);
+/// What would allow `denial`: a sentence, and the lines to add to the definitions, or to change in them, where lending
+/// `mount` is what would.
+fn allow(denial: &Denial, mount: Option<&MountRemedy>, lent: &Lent) -> String {
+    let lines = mount.map(|mount| format!(":\n{}\n{}", lent.table, mount_line(mount, lent))).unwrap_or_default();
     let tried = match denial.operation {
         Operation::Read => format!("read {}", denial.subject),
         Operation::Write => format!("write {}", denial.subject),
@@ -30,25 +36,12 @@ pub(super) fn allow(denial: &Denial, lent: &Lent) -> String {
         Operation::Network => format!("reach the network by {}", denial.subject),
     };
     match &denial.rule {
-        Rule::NotMounted => {
-            let access = if denial.operation == Operation::Read { Access::Read } else { Access::Write };
-            let line = mount_line(&directory_of(&denial.subject), "\"…\"", access, None);
-            format!("to let it {tried}, name the directory to lend:\n{}", lines(line))
+        Rule::NotMounted if mount.is_none() => format!("nothing lets it {tried}: it is no directory that can be lent"),
+        Rule::NotMounted => format!("to let it {tried}, name the directory to lend{lines}"),
+        Rule::ReadOnly { loading: false, .. } => format!("to let it {tried}{lines}"),
+        Rule::OutOfScope { .. } => {
+            format!("to let it {tried}, lend the whole directory instead of the paths of one output{lines}")
         }
-        Rule::ReadOnly { mount, loading: false } => match mount_of(mount) {
-            Some(mount) => {
-                let scope = if lent.is_op { Scope::Output } else { mount.scope };
-                format!("to let it {tried}:\n{}", lines(changed(mount, Access::Write, scope)))
-            }
-            None => format!("to let it {tried}, lend {mount} with access = \"write\" in {}", lent.table),
-        },
-        Rule::OutOfScope { mount, .. } => match mount_of(mount) {
-            Some(mount) => format!(
-                "to let it {tried}, lend the whole directory instead of the paths of one output:\n{}",
-                lines(changed(mount, mount.access, Scope::Mount))
-            ),
-            None => format!("to let it {tried}, lend {mount} with scope = \"mount\" in {}", lent.table),
-        },
         Rule::Escape { mount } => {
             format!(
                 "nothing leads out of {mount}; to let it {tried}, lend the directory that holds it as a mount of its own in {}",
@@ -82,28 +75,22 @@ fn size(bytes: u64) -> String {
     whole.map_or_else(|| format!("{bytes}B"), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }
 
-/// The directory to lend so that `subject` can be reached: the one that holds it, or itself below `/`.
-fn directory_of(subject: &str) -> String {
-    match subject.rsplit_once('/') {
-        Some((directory, _)) if !directory.is_empty() => directory.to_owned(),
-        _ => subject.to_owned(),
+/// `mounts."/data" = { path = "data", access = "read" }`: the mount as it is lent and as `remedy` wants it.
+fn mount_line(remedy: &MountRemedy, lent: &Lent) -> String {
+    let mut remedy = remedy.clone();
+    let lent_so_far = lent.definition.mounts.iter().find(|mount| mount.guest_path == remedy.guest_path);
+    let source = match lent_so_far.map(|mount| &mount.source) {
+        Some(MountPath::Directory(path)) => format!("path = {}", toml_setting(path)),
+        Some(MountPath::Memory) => "memory = true".to_owned(),
+        None => "path = \"…\"".to_owned(),
+    };
+    if let Some(mount) = lent_so_far {
+        remedy.widen(mount.access, mount.scope);
     }
-}
-
-fn changed(mount: &Mount, access: Access, scope: Scope) -> String {
-    let scope = (scope != Scope::Output).then_some(scope);
-    match &mount.source {
-        MountPath::Directory(path) => mount_line(mount.guest_path.as_str(), &toml_setting(path), access, scope),
-        MountPath::Memory => mount_line(mount.guest_path.as_str(), "", access, scope),
-    }
-}
-
-/// `mounts."/data" = { path = "data", access = "read" }`; in memory where `path` is empty.
-fn mount_line(guest_path: &str, path: &str, access: Access, scope: Option<Scope>) -> String {
-    let source = if path.is_empty() { "memory = true".to_owned() } else { format!("path = {path}") };
-    let access = if access == Access::Read { "read" } else { "write" };
-    let scope = if scope == Some(Scope::Mount) { ", scope = \"mount\"" } else { "" };
-    format!("mounts.{} = {{ {source}, access = \"{access}\"{scope} }}", quoted(guest_path))
+    let access = if remedy.access == Access::Read { "read" } else { "write" };
+    // To an op a mount is lent whole.
+    let scope = if remedy.scope == Scope::Mount && !lent.is_op { ", scope = \"mount\"" } else { "" };
+    format!("mounts.{} = {{ {source}, access = \"{access}\"{scope} }}", quoted(remedy.guest_path.as_str()))
 }
 
 fn toml_setting(setting: &Setting) -> String {
@@ -155,7 +142,8 @@ mod tests {
     }
 
     fn denied(operation: Operation, subject: &str, rule: Rule) -> String {
-        allow(&Denial { operation, subject: subject.to_owned(), rule }, &lent())
+        let denial = Denial { operation, subject: subject.to_owned(), rule };
+        allow_all(&[&denial], &[Location::asset(&["notes", "today"])], &lent(), 1).remove(0)
     }
 
     #[test]
@@ -163,8 +151,18 @@ mod tests {
         let read_only = |mount: &str| Rule::ReadOnly { mount: mount.to_owned(), loading: false };
         let out_of_scope = |mount: &str| Rule::OutOfScope { mount: mount.to_owned(), scope: "a".to_owned() };
         for (operation, subject, rule, line) in [
-            (Operation::Read, "/etc/passwd", Rule::NotMounted, r#"mounts."/etc" = { path = "…", access = "read" }"#),
-            (Operation::Write, "/x", Rule::NotMounted, r#"mounts."/x" = { path = "…", access = "write" }"#),
+            (
+                Operation::Read,
+                "/etc/passwd",
+                Rule::NotMounted,
+                r#"mounts."/etc" = { path = "…", access = "read", scope = "mount" }"#,
+            ),
+            (
+                Operation::Write,
+                "/lake/notes/today.txt",
+                Rule::NotMounted,
+                r#"mounts."/lake" = { path = "…", access = "write" }"#,
+            ),
             (
                 Operation::Write,
                 "/data/a",
@@ -198,10 +196,11 @@ mod tests {
             denial("a socket", Rule::NoNetwork),
             denial("/etc/passwd", Rule::NotMounted),
         ];
-        let help = allow_all(denials.iter(), &lent(), 4);
+        let denials: Vec<&Denial> = denials.iter().collect();
+        let help = allow_all(&denials, &[], &lent(), 4);
         assert_eq!(help.len(), 2, "{help:?}");
         assert!(help[0].starts_with("to let it read /etc/passwd, "), "{help:?}");
-        assert_eq!(allow_all(denials.iter(), &lent(), 1).len(), 1);
+        assert_eq!(allow_all(&denials, &[], &lent(), 1).len(), 1);
     }
 
     #[test]
@@ -231,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_text_that_a_guest_chose_stays_one_toml_string() {
-        let help = denied(Operation::Read, "/a\"b\\c/d", Rule::NotMounted);
-        assert!(help.ends_with(r#"mounts."/a\"b\\c" = { path = "…", access = "read" }"#), "{help}");
+        let help = denied(Operation::Read, "/a\"b\tc/d", Rule::NotMounted);
+        assert!(help.ends_with(r#"mounts."/a\"b\tc" = { path = "…", access = "read", scope = "mount" }"#), "{help}");
     }
 }

@@ -194,7 +194,7 @@ impl Step<'_> {
         self.log.write_component(&lent.name, &log);
         let computed = outcome.map_err(|failure| {
             let doing = format!("cannot compute `{}`", lent.name);
-            StepFailure::of_call(Stage::Op, &doing, lent, failure, receipt.clone())
+            StepFailure::of_call(Stage::Op, &doing, lent, &[], failure, receipt.clone())
         })?;
         let used = OpUse { digest: component.digest().to_owned(), receipt };
         let Some(output) = computed.outputs.into_iter().find(|output| output.name == OUTPUT && has_value) else {
@@ -250,7 +250,8 @@ impl Step<'_> {
         self.log.write_component(&ready.manager.name, &log);
         let mut stored = outcome.map_err(|failure| {
             let doing = format!("cannot store `{}` with the I/O manager `{}`", asset.name, ready.manager.name);
-            StepFailure::of_call(Stage::Output, &doing, &ready.manager, failure, receipt.clone())
+            let locations = [Location::asset(&asset.key)];
+            StepFailure::of_call(Stage::Output, &doing, &ready.manager, &locations, failure, receipt.clone())
         })?;
         stored.metadata = value::keepable(stored.metadata);
         let manager = ready.manager.manager_use(component);

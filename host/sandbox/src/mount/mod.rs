@@ -35,6 +35,7 @@ pub use memory::MemoryDirectory;
 
 pub(crate) use error::FileError;
 pub(crate) use record::Record;
+pub(crate) use scope::{CallScope, Place};
 pub(crate) use system::{FileSystem, ReadFile};
 pub(crate) use wasi::{FileSystemView, HasFileSystem};
 
