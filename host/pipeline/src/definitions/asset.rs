@@ -109,10 +109,10 @@ pub(super) fn read(entry: &Entry, known: &Known<'_>, problems: &Problems) -> Ass
     }
 }
 
-/// What a part of an asset key and a group look like, so that a selection can name them on any command line.
-const NAME_RULE: &str = "has other characters than letters, digits, `_`, `-` and `.`";
+/// What a part of an asset key, a group and an I/O manager look like, so that a selection can name them on any command line.
+pub(super) const NAME_RULE: &str = "has other characters than letters, digits, `_`, `-` and `.`";
 
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|character| character.is_alphanumeric() || matches!(character, '_' | '-' | '.'))
 }

@@ -73,6 +73,10 @@ fn contents(sections: &Sections, builtins: Builtins, problems: &Problems) -> Con
     }
     let mut io_managers = Vec::new();
     for entry in &sections.io_managers {
+        if !asset::is_name(&entry.key) {
+            let message = format!("the name of the I/O manager {:?} {}", entry.key, asset::NAME_RULE);
+            problems.at(&entry.position, message);
+        }
         let what = format!("the I/O manager `{}`", entry.key);
         let fields = Fields::new(&entry.node, &entry.position, &what, keys::IO_MANAGER, problems);
         let component = component::read(&fields, &component::IO_MANAGER, builtins, problems);

@@ -270,6 +270,10 @@ fn each_mistake_has_a_message_of_its_own() {
             "`default` is a text, and `as` says `int`",
         ),
         (stored("config = { \"$env\" = \"\" }"), "the name of an environment variable is not empty and has no `=`"),
+        (
+            io("[io.\"\\u001b[2J\"]\ncomponent = \"builtin:files\""),
+            "the name of the I/O manager \"\\u{1b}[2J\" has other characters than letters, digits, `_`, `-` and `.`",
+        ),
         (io("config = 3"), "`config` is a table, and this is an integer"),
         (io("mounts.\"/a\" = {}"), "the mount \"/a\" lacks `path`"),
         (io("mounts.\"/a\" = { path = \"a\", memory = true }"), "a mount has either `path` or `memory`, not both"),

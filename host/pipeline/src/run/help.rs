@@ -122,7 +122,7 @@ mod tests {
     fn lent() -> Lent {
         let definitions = definitions(
             r#"
-            [io."my lake"]
+            [io."my.lake"]
             component = "builtin:files"
             mounts."/data" = { path = "data", access = "read" }
             mounts."/tmp" = { memory = true, access = "write" }
@@ -137,8 +137,8 @@ mod tests {
             components: &Components::default(),
             problems: Vec::new(),
         };
-        let manager = definitions.io_manager("my lake").unwrap();
-        lender.lend("my lake", false, &manager.component).unwrap()
+        let manager = definitions.io_manager("my.lake").unwrap();
+        lender.lend("my.lake", false, &manager.component).unwrap()
     }
 
     fn denied(operation: Operation, subject: &str, rule: Rule) -> String {
@@ -183,7 +183,7 @@ mod tests {
             ),
         ] {
             let help = denied(operation, subject, rule);
-            assert!(help.ends_with(&format!(":\n[io.\"my lake\"]\n{line}")), "{help}");
+            assert!(help.ends_with(&format!(":\n[io.\"my.lake\"]\n{line}")), "{help}");
         }
     }
 
@@ -223,7 +223,7 @@ mod tests {
             (Limit::Files, 10, "limits.files = 20"),
         ] {
             let help = raise(&LimitExceeded::new(limit, allowed), &lent).unwrap();
-            assert_eq!(help, format!("to allow more:\n[io.\"my lake\"]\n{line}"));
+            assert_eq!(help, format!("to allow more:\n[io.\"my.lake\"]\n{line}"));
         }
         assert_eq!(raise(&LimitExceeded::new(Limit::Handles, 1), &lent), None);
     }

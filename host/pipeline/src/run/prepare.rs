@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use airlock_sandbox::text;
 use serde_json::Value;
 
 use super::lend::{Lender, Lent};
@@ -32,9 +33,12 @@ pub(super) enum ReadyOp {
 pub(super) struct ReadyCommand {
     pub program: String,
     pub arguments: Vec<String>,
-    /// As it is shown: without what the environment has.
+    /// As it is shown: one line, without what the environment has.
     pub shown: String,
 }
+
+/// Bytes of a command that are shown.
+const COMMAND_SHOWN: usize = 200;
 
 /// An input to load.
 #[derive(Debug)]
@@ -118,7 +122,8 @@ impl<'a> Preparation<'a, '_> {
             arguments.iter().map(|argument| self.lender.resolve(argument.resolve_text(environment))).collect();
         let mut resolved = resolved.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
         let shown: Vec<String> = arguments.iter().map(Setting::shown).collect();
-        Some(ReadyCommand { program: resolved.next()?, arguments: resolved.collect(), shown: shown.join(" ") })
+        let shown = text::safe_line(&shown.join(" "), COMMAND_SHOWN);
+        Some(ReadyCommand { program: resolved.next()?, arguments: resolved.collect(), shown })
     }
 
     fn input(&mut self, input: &'a Input) -> Option<ReadyInput<'a>> {

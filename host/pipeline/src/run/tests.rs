@@ -283,6 +283,17 @@ fn a_program_that_is_not_there_says_where_it_was_looked_for() {
 }
 
 #[test]
+fn a_command_that_is_told_of_is_one_line_that_cannot_move_the_cursor() {
+    let long = "x".repeat(300);
+    let commands = Commands::new(&format!(
+        r#"assets.a = {{ command = ["sh", "-c", "\u001b[2J\n exit 3 # {long}"], type = "none" }}"#
+    ));
+    let failure = commands.run().steps[0].failure.clone().unwrap();
+    assert!(failure.message.starts_with("the command `sh -c \\u{1b}[2J"), "{:?}", failure.message);
+    assert!(!failure.message.contains(char::is_control) && failure.message.len() < 300, "{:?}", failure.message);
+}
+
+#[test]
 fn what_a_command_leaves_running_does_not_hold_up_the_run() {
     let commands = Commands::new(
         r#"
