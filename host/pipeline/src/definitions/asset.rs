@@ -211,15 +211,14 @@ fn inputs(fields: &Fields<'_>, known: &Known<'_>, problems: &Problems) -> Vec<In
     };
     for (index, input) in inputs.iter().enumerate() {
         known.check_asset(&input.asset, &input.position, problems);
-        let same = |other: &&Input| environment_name(&other.name) == environment_name(&input.name);
-        if let Some(other) = inputs.iter().take(index).find(same) {
-            let variable = environment_name(&input.name);
-            let message = if other.name == input.name {
+        let shared = |other: &Input| Some((other.name.clone(), shared_variable(&other.name, &input.name)?));
+        if let Some((other, variable)) = inputs.iter().take(index).find_map(shared) {
+            let message = if other == input.name {
                 format!("two inputs are named `{}`", input.name)
             } else {
                 format!(
-                    "the inputs `{}` and `{}` differ too little: a command finds both in {variable}",
-                    other.name, input.name
+                    "the inputs `{other}` and `{}` differ too little: a command finds something of both in {variable}",
+                    input.name
                 )
             };
             problems.push(
@@ -234,6 +233,17 @@ fn inputs(fields: &Fields<'_>, known: &Known<'_>, problems: &Problems) -> Vec<In
 pub(crate) fn environment_name(input: &str) -> String {
     let upper = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
     format!("AIRLOCK_INPUT_{}", input.chars().map(upper).collect::<String>())
+}
+
+/// `AIRLOCK_INPUT_DAILY_WEATHER_MEDIA_TYPE`: where a command finds the media type of an input.
+pub(crate) fn media_type_name(input: &str) -> String {
+    format!("{}_MEDIA_TYPE", environment_name(input))
+}
+
+/// A variable in which a command would find something of both inputs.
+fn shared_variable(a: &str, b: &str) -> Option<String> {
+    let of_b = [environment_name(b), media_type_name(b)];
+    [environment_name(a), media_type_name(a)].into_iter().find(|name| of_b.contains(name))
 }
 
 fn listed_input(node: &Node, problems: &Problems) -> Option<Input> {

@@ -20,8 +20,8 @@ use airlock_sandbox::grant::{Access, GuestPath, Scope};
 use airlock_sandbox::limits::Limits;
 use serde::Serialize;
 
-pub(crate) use asset::environment_name;
 pub use asset::is_media_type;
+pub(crate) use asset::{environment_name, media_type_name};
 pub(crate) use check::refuse_deciding;
 pub(crate) use component::beside;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};

@@ -257,6 +257,11 @@ fn each_mistake_has_a_message_of_its_own() {
             stored("inputs = { \"2x\" = \"b\" }"),
             "\"2x\" is not the name of an input: a letter or `_`, then letters, digits, `_` and `-`",
         ),
+        (
+            stored("inputs = { days = \"b\", days_media_type = \"b\" }"),
+            "the inputs `days` and `days_media_type` differ too little: a command finds something of both in \
+             AIRLOCK_INPUT_DAYS_MEDIA_TYPE",
+        ),
         (stored("deps = [\"a\"]"), "the asset `a` depends on itself"),
         (stored("group = \"a b\""), "the group \"a b\" has other characters than letters, digits, `_`, `-` and `.`"),
         (
@@ -357,7 +362,7 @@ fn inputs_whose_names_a_command_could_not_tell_apart_are_refused() {
         "#;
     let expected = [
         "two inputs are named `day`",
-        "the inputs `a-b` and `a_b` differ too little: a command finds both in AIRLOCK_INPUT_A_B",
+        "the inputs `a-b` and `a_b` differ too little: a command finds something of both in AIRLOCK_INPUT_A_B",
     ];
     assert_eq!(messages(text), expected);
 }

@@ -14,7 +14,7 @@ use super::failure::{FailureClass, Stage, StepFailure};
 use super::prepare::ReadyCommand;
 use super::step::{LoadedInput, Output, Step, wrong_output};
 use super::value;
-use crate::definitions::{ValueType, environment_name};
+use crate::definitions::{ValueType, environment_name, media_type_name};
 
 /// The helper for programs in Python.
 const PYTHON: &str = include_str!("../../python/airlock.py");
@@ -110,12 +110,11 @@ fn environment(
     }
     for input in inputs {
         let path = files.inputs.join(&input.name);
-        let variable = environment_name(&input.name);
         if let Some(part) = input.value.parts.first() {
             write_input(&path, &part.content)?;
-            environment.push((format!("{variable}_MEDIA_TYPE"), part.media_type.clone().into()));
+            environment.push((media_type_name(&input.name), part.media_type.clone().into()));
         }
-        environment.push((variable, path.into()));
+        environment.push((environment_name(&input.name), path.into()));
     }
     Ok(environment)
 }
