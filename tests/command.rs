@@ -428,6 +428,33 @@ command = ["sh", "-c", "printf new > $AIRLOCK_OUTPUT"]
 }
 
 #[test]
+fn a_second_interrupt_ends_the_commands_of_a_run_too() {
+    let project = Project::of(
+        r#"
+[assets.a]
+type = "none"
+command = ["sh", "-c", "trap '' TERM; exec > alive; mkfifo never; echo started; cat never"]
+"#,
+    );
+    assert!(Command::new("mkfifo").arg(project.path("alive")).status().unwrap().success());
+    let mut child = project.command(&["run"]).spawn().unwrap();
+    let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    let interrupt = || kill(process, Signal::SIGINT).unwrap();
+    let mut alive = std::fs::File::open(project.path("alive")).unwrap();
+    alive.read_exact(&mut [0; 8]).unwrap();
+    interrupt();
+    let mut said = [0; 11];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"interrupted");
+    interrupt();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // It ends once nobody can write to it.
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(alive.read_to_end(&mut Vec::new()).unwrap()));
+    assert_eq!(ended.recv_timeout(std::time::Duration::from_secs(10)), Ok(0));
+}
+
+#[test]
 fn two_processes_that_store_one_output_wait_for_each_other() {
     let project = Project::new("");
     let programs = guest("test-programs");

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use airlock_pipeline::run::kill_commands;
 use airlock_sandbox::Interrupt;
 
 use crate::error::{Error, ExitStatus, Report};
@@ -17,6 +18,7 @@ pub fn on_signal() -> Result<Interrupt, Error> {
     let again = AtomicBool::new(false);
     ctrlc::set_handler(move || {
         if again.swap(true, Ordering::Relaxed) {
+            kill_commands();
             std::process::exit(INTERRUPTED);
         }
         triggered.interrupt();

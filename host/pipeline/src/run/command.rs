@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use airlock_sandbox::Interrupt;
@@ -53,8 +53,7 @@ pub(super) fn run(
     }
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn()?;
-    let group = Pid::from_child(&child);
+    let (mut child, group) = start(&mut command)?;
     let tail = Arc::new(Mutex::new(VecDeque::new()));
     let (sender, receiver) = channel();
     let follow = || -> io::Result<()> {
@@ -64,8 +63,7 @@ pub(super) fn run(
     };
     let followed = follow();
     if let Err(error) = followed {
-        end(group, Signal::KILL);
-        child.wait()?;
+        reap(&mut child, group)?;
         return Err(error);
     }
     let (status, was_interrupted) = wait(&mut child, group, &receiver, interrupt)?;
@@ -144,14 +142,58 @@ fn wait(
             _ => {}
         }
     }
-    // What it left running goes with it; until it is reaped no other group can have its id.
-    end(group, Signal::KILL);
-    let status = child.wait()?;
+    let status = reap(child, group)?;
     let until = Instant::now() + DRAIN;
     while open > 0 && notices.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() {
         open -= 1;
     }
     Ok((status, kill_at.is_some()))
+}
+
+/// The process groups of the commands that run in this process.
+static GROUPS: Mutex<Groups> = Mutex::new(Groups { living: Vec::new(), is_closed: false });
+
+struct Groups {
+    living: Vec<Pid>,
+    /// Whether no command may be started any more.
+    is_closed: bool,
+}
+
+impl Groups {
+    fn lock() -> MutexGuard<'static, Self> {
+        GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Kills all commands that runs of this process have started, with what these started, and lets no other start: for a
+/// program that ends at once and not as its runs do.
+pub fn kill_commands() {
+    let mut groups = Groups::lock();
+    groups.is_closed = true;
+    for group in &groups.living {
+        end(*group, Signal::KILL);
+    }
+}
+
+/// Starts `command`, the leader of a process group.
+fn start(command: &mut Command) -> io::Result<(Child, Pid)> {
+    // Held meanwhile, so that no command starts unseen while all are killed.
+    let mut groups = Groups::lock();
+    if groups.is_closed {
+        return Err(io::Error::new(io::ErrorKind::Interrupted, "the program ends"));
+    }
+    let child = command.spawn()?;
+    let group = Pid::from_child(&child);
+    groups.living.push(group);
+    Ok((child, group))
+}
+
+/// Ends what is left of `group` and takes the status of `child`, which leads it; until then no other group can have its
+/// id.
+fn reap(child: &mut Child, group: Pid) -> io::Result<ExitStatus> {
+    end(group, Signal::KILL);
+    Groups::lock().living.retain(|living| *living != group);
+    child.wait()
 }
 
 fn end(group: Pid, signal: Signal) {

@@ -25,6 +25,7 @@ use airlock_sandbox::value::{Budget, Value};
 use airlock_sandbox::{Interrupt, Sandbox};
 use serde::Serialize;
 
+pub use command::kill_commands;
 pub use failure::{FailureClass, Stage, StepFailure};
 
 use self::context::RunContext;
