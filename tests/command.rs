@@ -367,6 +367,8 @@ fn each_way_to_fail_has_its_exit_code() {
             "{io}\n[assets.a]\nio = \"io\"\ntype = \"bytes\"\ncommand = [\"sh\", \"-c\", 'printf x > $AIRLOCK_OUTPUT']\n"
         ));
         std::fs::write(project.path("a file"), "").unwrap();
+        std::fs::create_dir(project.path("unusable")).unwrap();
+        std::fs::write(project.path("unusable/.airlock"), "").unwrap();
         let ran = project.run(&["run"]);
         assert!(ran.stderr.starts_with("error: "), "{ran:#?}");
         ran.code.unwrap()
@@ -384,10 +386,12 @@ fn each_way_to_fail_has_its_exit_code() {
     assert_eq!(code("[io.io]\ncomponent = \"airlock.toml\""), 6);
     let op = guest("hottest-days");
     assert_eq!(code(&format!("[io.io]\ncomponent = {op:?}")), 6);
-    assert_eq!(
-        code("[io.io]\ncomponent = \"builtin:files\"\nmounts.\"/data\" = { path = \"a file\", access = \"write\" }"),
-        7
-    );
+    let lent = |path: &str| {
+        let mount = format!("mounts.\"/data\" = {{ path = {path:?}, access = \"write\" }}");
+        format!("[io.io]\ncomponent = \"builtin:files\"\n{mount}")
+    };
+    assert_eq!(code(&lent("a file")), 2);
+    assert_eq!(code(&lent("unusable")), 7);
 }
 
 #[test]

@@ -115,13 +115,21 @@ pub(crate) fn refuse_deciding(access: Access, directory: &DirectoryPath, decidin
     ))
 }
 
+/// Whether what `directory` names is there, and is something else.
+pub(crate) fn is_no_directory(directory: &DirectoryPath) -> bool {
+    directory.as_path().metadata().is_ok_and(|metadata| !metadata.is_dir())
+}
+
 /// A directory that must not be lent is a mistake of the definitions where they name it themselves; one that the
 /// environment names is checked when a run starts.
 fn check_roots(component: &ComponentUse, home: &Home, deciding: &[PathBuf], problems: &Problems) {
     for mount in &component.mounts {
         if let MountPath::Directory(Setting::Text(path)) = &mount.source {
-            let path = component::beside(&mount.position, Path::new(path));
-            match DirectoryPath::new(&path, home.own_state()) {
+            let beside = component::beside(&mount.position, Path::new(path));
+            match DirectoryPath::new(&beside, home.own_state()) {
+                Ok(directory) if is_no_directory(&directory) => {
+                    problems.at(&mount.position, format!("{path} is not a directory"));
+                }
                 Ok(directory) => {
                     if let Some(refusal) = refuse_deciding(mount.access, &directory, deciding) {
                         problems.at(&mount.position, refusal);

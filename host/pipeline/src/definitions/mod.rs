@@ -22,7 +22,7 @@ use serde::Serialize;
 
 pub use asset::is_media_type;
 pub(crate) use asset::{environment_name, media_type_name};
-pub(crate) use check::refuse_deciding;
+pub(crate) use check::{is_no_directory, refuse_deciding};
 pub(crate) use component::beside;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
 pub use schema::schema;

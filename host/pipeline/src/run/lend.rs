@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::help::toml_key;
 use crate::definitions::{
     Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, Setting, UnresolvedSetting,
-    beside, refuse_deciding,
+    beside, is_no_directory, refuse_deciding,
 };
 use crate::event::ManagerUse;
 use crate::home::Home;
@@ -115,6 +115,10 @@ impl Lender<'_> {
         let text = self.resolve(setting.resolve_text(self.environment))?;
         let refuse = |message: String| Diagnostic::at(&mount.position, message);
         let problem = match DirectoryPath::new(&beside(&mount.position, Path::new(&text)), self.home.own_state()) {
+            Ok(directory) if is_no_directory(&directory) => match setting {
+                Setting::Environment(reference) => refuse(format!("what {} names is not a directory", reference.name)),
+                _ => refuse(format!("{text} is not a directory")),
+            },
             Ok(directory) => match refuse_deciding(mount.access, &directory, self.deciding) {
                 Some(message) => refuse(message),
                 None => return Some(directory),

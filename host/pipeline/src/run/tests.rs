@@ -341,6 +341,24 @@ fn a_dangerous_directory_that_the_environment_names_is_refused_and_not_shown() {
 }
 
 #[test]
+fn a_file_in_the_place_of_a_directory_to_lend_is_a_mistake_that_names_the_variable() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let commands = Commands::with_environment(
+        r#"
+        io.lake = { component = "builtin:files", mounts."/data" = { path = { "$env" = "LAKE" }, access = "write" } }
+        assets.a = { command = ["true"], type = "json", io = "lake" }
+        "#,
+        Environment::from_iter([("LAKE", file.path())]),
+    );
+    let plan = Plan::new(&commands.runner.definitions, &[]).unwrap();
+    let refused = commands.runner.run(&plan, &RunOptions::default(), &|_| {}).unwrap_err();
+    assert_eq!(refused.exit_code(), 2);
+    let RunError::Definitions(mistakes) = refused else { panic!("{refused}") };
+    assert_eq!(mistakes.list[0].message, "what LAKE names is not a directory");
+    assert!(mistakes.list[0].position.is_some());
+}
+
+#[test]
 fn a_panic_of_whoever_is_told_does_not_hold_up_the_run() {
     let commands = Commands::new(
         r#"
