@@ -1,9 +1,10 @@
 //! Reads the sections of the definitions and checks what holds between them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use airlock_sandbox::grant::{Access, DirectoryPath};
+use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GrantError, MountGrant, MountSource};
+use airlock_sandbox::limits::Limits;
 
 use super::asset::Known;
 use super::fields::{Fields, Problems};
@@ -123,6 +124,7 @@ pub(crate) fn is_no_directory(directory: &DirectoryPath) -> bool {
 /// A directory that must not be lent is a mistake of the definitions where they name it themselves; one that the
 /// environment names is checked when a run starts.
 fn check_roots(component: &ComponentUse, home: &Home, deciding: &[PathBuf], problems: &Problems) {
+    let mut lent: Vec<MountGrant> = Vec::new();
     for mount in &component.mounts {
         if let MountPath::Directory(Setting::Text(path)) = &mount.source {
             let beside = component::beside(&mount.position, Path::new(path));
@@ -134,6 +136,18 @@ fn check_roots(component: &ComponentUse, home: &Home, deciding: &[PathBuf], prob
                     if let Some(refusal) = refuse_deciding(mount.access, &directory, deciding) {
                         problems.at(&mount.position, refusal);
                     }
+                    let (guest_path, source) = (mount.guest_path.clone(), MountSource::Directory(directory));
+                    let grant = MountGrant { guest_path, source, access: mount.access, scope: mount.scope };
+                    for other in &lent {
+                        let pair = vec![grant.clone(), other.clone()];
+                        // That guest paths overlap was found when they were read.
+                        if let Err(error @ GrantError::WrittenTwice(..)) =
+                            Grant::new(pair, BTreeMap::new(), Limits::default())
+                        {
+                            problems.at(&mount.position, error.to_string());
+                        }
+                    }
+                    lent.push(grant);
                 }
                 Err(error) => problems.at(&mount.position, error.to_string()),
             }

@@ -287,6 +287,12 @@ fn each_mistake_has_a_message_of_its_own() {
             "the mounts \"/a/b\" and \"/a\" overlap: a guest path belongs to one mount",
         ),
         (
+            io(
+                "mounts.\"/a\" = { path = \"x\", access = \"write\" }\nmounts.\"/b\" = { path = \"./x\", access = \"write\" }",
+            ),
+            "the mounts \"/b\" and \"/a\" are the same directory: lend it to be written once",
+        ),
+        (
             io("environment = { \"A=B\" = \"x\" }"),
             "the environment entry \"A=B\" has an empty name, or a `=` or a NUL where none can be",
         ),
