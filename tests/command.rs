@@ -328,6 +328,22 @@ command = ["sh", "-c", "cat $AIRLOCK_INPUT_FIRST $AIRLOCK_INPUT_FIRST > $AIRLOCK
 }
 
 #[test]
+fn the_metadata_of_a_definition_is_recorded_with_what_is_stored() {
+    let project = Project::new(
+        r#"
+[assets.a]
+type = "text"
+command = ["sh", "-c", "printf x > $AIRLOCK_OUTPUT"]
+metadata = { owner = "weather team" }
+"#,
+    );
+    project.run(&["run"]).ok();
+    let shown = project.run(&["show", "a"]).ok();
+    let recorded = shown.split_once("recorded").unwrap().1;
+    assert!(recorded.contains("owner") && recorded.contains("weather team"), "{shown}");
+}
+
+#[test]
 fn a_secret_of_the_environment_reaches_the_guest_that_names_it_and_nothing_else() {
     let programs = guest("test-programs");
     let project = Project::of(&format!(

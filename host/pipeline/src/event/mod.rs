@@ -137,7 +137,7 @@ pub struct AssetMaterialization {
     pub partition: Option<String>,
     /// In words.
     pub description: Option<String>,
-    /// The op's, then the manager's; of entries with one label the manager's.
+    /// That of the asset's definition, then the op's, then the manager's; of entries with one label the last.
     pub metadata: Vec<MetadataEntry>,
     /// The manager that stored it; absent where nothing was stored.
     pub manager: Option<ManagerUse>,

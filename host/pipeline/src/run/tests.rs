@@ -255,6 +255,25 @@ fn a_program_in_python_adds_metadata_by_the_helper() {
 }
 
 #[test]
+fn the_metadata_of_a_definition_is_recorded_where_the_op_says_nothing_else() {
+    let commands = Commands::new(
+        r#"
+        [assets.a]
+        command = ["sh", "-c", "echo '{\"rows\": 3}' > $AIRLOCK_METADATA"]
+        type = "none"
+        metadata = { owner = "weather team", rows = 0 }
+        "#,
+    );
+    let result = commands.run();
+    let entry = |label: &str, value| MetadataEntry { label: label.to_owned(), value };
+    let expected =
+        [entry("owner", MetadataValue::Text("weather team".to_owned())), entry("rows", MetadataValue::Int(3))];
+    assert_eq!(result.steps[0].metadata, expected);
+    let reader = EventReader::open(&commands.project.home()).unwrap().unwrap();
+    assert_eq!(reader.materializations("a", 1).unwrap()[0].body.metadata, expected);
+}
+
+#[test]
 fn metadata_that_is_no_json_object_fails_the_step() {
     let commands =
         Commands::new(r#"assets.a = { command = ["sh", "-c", "echo [1] > $AIRLOCK_METADATA"], type = "none" }"#);
