@@ -181,7 +181,10 @@ impl FromStr for LimitOption {
             "disk" => size().map(Self::Disk),
             "time" => time().map(Self::Time),
             "cpu_time" => time().map(Self::CpuTime),
-            "files" => value.parse().map(Self::Files).map_err(|_| format!("`{value}` is no number of files")),
+            "files" => match value.parse() {
+                Ok(files) if files > 0 => Ok(Self::Files(files)),
+                _ => Err(format!("`{value}` is no number of files, from 1 to {}", u32::MAX)),
+            },
             other => Err(format!("`{other}` is none of memory, disk, time, cpu_time and files")),
         }
     }
@@ -224,7 +227,7 @@ mod tests {
     fn limits_have_units() {
         assert_eq!("memory=64MiB".parse(), Ok(LimitOption::Memory(64 << 20)));
         assert_eq!("files=3".parse(), Ok(LimitOption::Files(3)));
-        for wrong in ["memory", "memory=64", "time=5", "fuel=1", "files=-1"] {
+        for wrong in ["memory", "memory=64", "time=5", "fuel=1", "files=-1", "files=0"] {
             assert!(wrong.parse::<LimitOption>().is_err(), "{wrong}");
         }
     }
