@@ -328,6 +328,26 @@ command = ["sh", "-c", "cat $AIRLOCK_INPUT_FIRST $AIRLOCK_INPUT_FIRST > $AIRLOCK
 }
 
 #[test]
+fn an_input_may_have_a_longer_name_than_a_file() {
+    let name = "x".repeat(300);
+    let variable = name.to_uppercase();
+    let project = Project::new(&format!(
+        r#"
+[assets.first]
+type = "text"
+command = ["sh", "-c", "printf first > $AIRLOCK_OUTPUT"]
+
+[assets.second]
+type = "text"
+inputs = {{ {name} = "first" }}
+command = ["sh", "-c", "cat $AIRLOCK_INPUT_{variable} > $AIRLOCK_OUTPUT"]
+"#
+    ));
+    project.run(&["run"]).ok();
+    assert_eq!(project.load("second"), "first");
+}
+
+#[test]
 fn the_metadata_of_a_definition_is_recorded_with_what_is_stored() {
     let project = Project::new(
         r#"

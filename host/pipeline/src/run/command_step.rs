@@ -108,8 +108,9 @@ fn environment(
     if has_value {
         environment.push(("AIRLOCK_OUTPUT".to_owned(), files.output.clone().into()));
     }
-    for input in inputs {
-        let path = files.inputs.join(&input.name);
+    for (index, input) in inputs.iter().enumerate() {
+        // A name may be longer than that of a file can be.
+        let path = files.inputs.join(index.to_string());
         if let Some(part) = input.value.parts.first() {
             write_input(&path, &part.content)?;
             environment.push((media_type_name(&input.name), part.media_type.clone().into()));
