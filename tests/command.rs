@@ -328,6 +328,15 @@ command = ["sh", "-c", "cat $AIRLOCK_INPUT_FIRST $AIRLOCK_INPUT_FIRST > $AIRLOCK
 }
 
 #[test]
+fn a_pattern_that_means_the_definitions_themselves_includes_them_once() {
+    let project = Project::of("include = [\"*.toml\"]\n[assets.a]\ntype = \"none\"\ncommand = [\"true\"]\n");
+    std::fs::write(project.path("more.toml"), "[assets.b]\ntype = \"none\"\ncommand = [\"true\"]\n").unwrap();
+    for file in ["airlock.toml", "./airlock.toml"] {
+        project.run(&["check", "--file", file]).ok();
+    }
+}
+
+#[test]
 fn an_input_may_have_a_longer_name_than_a_file() {
     let name = "x".repeat(300);
     let variable = name.to_uppercase();

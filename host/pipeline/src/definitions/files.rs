@@ -1,6 +1,6 @@
 //! The files of the definitions: the one that is named, those it includes, and profiles merged over them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -49,10 +49,13 @@ impl Files {
             Node { tree: Tree::Table(Vec::new()), position: Position { source, start: 0, end: 0 } }
         });
         let mut included = Vec::new();
+        // One file has many paths, and is read once.
+        let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut read = HashSet::from([canonical(path)]);
         let fields = Fields::new(&main, &main.position, "the definitions file", keys::FILE, &problems);
         for (pattern, position) in fields.texts("include") {
             for file in find(path, pattern, position, &problems) {
-                if sources.iter().any(|source| source.path == file) {
+                if !read.insert(canonical(&file)) {
                     continue;
                 }
                 match load(&file) {
