@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -41,6 +41,7 @@ impl EventLog {
             connection,
             receiver,
             events: Vec::new(),
+            commit_at: None,
             waiting: Vec::new(),
             failed: None,
         };
@@ -81,6 +82,8 @@ struct Writer {
     connection: Connection,
     receiver: Receiver<Request>,
     events: Vec<Event>,
+    /// When they are committed at the latest.
+    commit_at: Option<Instant>,
     waiting: Vec<SyncSender<Result<(), EventLogError>>>,
     /// After a commit failed nothing more is written, so that what is there has no gaps.
     failed: Option<EventLogError>,
@@ -89,17 +92,18 @@ struct Writer {
 impl Writer {
     fn work(&mut self) {
         loop {
-            let request = if self.events.is_empty() {
-                self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                self.receiver.recv_timeout(PATIENCE)
+            let request = match self.commit_at {
+                None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(time) => self.receiver.recv_timeout(time.saturating_duration_since(Instant::now())),
             };
             match request {
                 Ok(request) => self.take(request),
                 Err(RecvTimeoutError::Timeout) => self.commit(),
                 Err(RecvTimeoutError::Disconnected) => return self.commit(),
             }
-            if !self.waiting.is_empty() || self.events.len() >= WAITING {
+            // Events that keep coming do not put it off.
+            let is_due = self.commit_at.is_some_and(|time| Instant::now() >= time);
+            if is_due || !self.waiting.is_empty() || self.events.len() >= WAITING {
                 self.take_what_is_there();
                 self.commit();
             }
@@ -108,7 +112,10 @@ impl Writer {
 
     fn take(&mut self, request: Request) {
         match request {
-            Request::Append(event) => self.events.push(*event),
+            Request::Append(event) => {
+                self.commit_at.get_or_insert_with(|| Instant::now() + PATIENCE);
+                self.events.push(*event);
+            }
             Request::Flush(sender) => self.waiting.push(sender),
         }
     }
@@ -125,6 +132,7 @@ impl Writer {
 
     fn commit(&mut self) {
         let events = std::mem::take(&mut self.events);
+        self.commit_at = None;
         if self.failed.is_none()
             && !events.is_empty()
             && let Err(error) = store::write(&mut self.connection, &events)

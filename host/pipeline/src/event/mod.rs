@@ -223,7 +223,10 @@ pub enum EventLogError {
         known: i64,
     },
     /// Someone else holds it.
-    #[error("the event log {path} is locked by another program: {reason}")]
+    #[error(
+        "the event log {path} is locked by another program: {reason}; try again when that has ended, or set AIRLOCK_HOME \
+         to another directory"
+    )]
     Locked {
         /// The file.
         path: String,
