@@ -239,6 +239,7 @@ pub struct StepResult {
     /// The asset.
     pub asset: String,
     /// What became of it.
+    #[serde(flatten)]
     pub status: StepStatus,
     /// From start to end, zero where it was not begun; as data in seconds.
     #[serde(with = "airlock_sandbox::report::seconds")]

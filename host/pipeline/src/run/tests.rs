@@ -133,6 +133,8 @@ fn a_failure_stops_only_what_depends_on_it() {
         ["fails failed", "apart succeeded", "after skipped for fails", "far/after skipped for fails"]
     );
     assert_eq!((result.status, result.exit_code()), (RunStatus::Failed, 1));
+    let as_data = serde_json::to_value(&result.steps[2]).unwrap();
+    assert_eq!((&as_data["status"], &as_data["because"]), (&"skipped".into(), &"fails".into()));
     let failure = result.steps[0].failure.clone().unwrap();
     assert_eq!(failure.message, "the command `sh -c echo why >&2; exit 3` exited with status 3");
     assert_eq!((failure.class, failure.stage, failure.stderr.as_str()), (FailureClass::Error, Stage::Op, "why"));
