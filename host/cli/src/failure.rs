@@ -37,7 +37,10 @@ pub fn load(error: LoadError) -> Error {
     let status = ExitStatus::Failed(error.exit_code());
     match error {
         LoadError::Run(error) => run(error),
-        LoadError::Failed(failure) => of_step(failure.message.clone(), &failure).into(),
+        LoadError::Failed { failure, log } => {
+            tell_log(&log);
+            of_step(failure.message.clone(), &failure).into()
+        }
         LoadError::UnknownAsset { .. } => {
             Report::new(status, error.to_string()).hint("`airlock ls` lists the assets").into()
         }

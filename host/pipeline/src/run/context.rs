@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use airlock_sandbox::context::{AssetEvent, AssetEventKind, StoredOutput};
 use airlock_sandbox::layout::Location;
-use airlock_sandbox::report::{Failure, Loaded, Report};
+use airlock_sandbox::report::{Failure, Loaded, Receipt};
 use airlock_sandbox::value::Budget;
 use airlock_sandbox::{Call, Component, Interrupt, Sandbox, text};
 use jiff::{Timestamp, Unit};
@@ -15,7 +15,7 @@ use jiff::{Timestamp, Unit};
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
 use super::step::{OUTPUT, Outcome};
-use super::{LoadedAsset, value};
+use super::value;
 use crate::definitions::{Asset, Builtins, Definitions, Environment, Mount, MountPath, Setting};
 use crate::event::{AssetMaterialization, Event, EventBody, EventLog, EventLogError, EventReader, Materialization};
 use crate::home::Home;
@@ -161,16 +161,21 @@ impl RunContext<'_> {
 }
 
 /// What a load gave: one part, of no partition.
-pub(super) fn loaded(manager: &Lent, asset: &Asset, stage: &Stage, report: Report<Loaded>) -> Outcome<LoadedAsset> {
-    let Report { outcome, receipt, log } = report;
+pub(super) fn loaded(
+    manager: &Lent,
+    asset: &Asset,
+    stage: &Stage,
+    outcome: Result<Loaded, Failure>,
+    receipt: &Receipt,
+) -> Outcome<Loaded> {
     let doing = format!("cannot load `{}` with the I/O manager `{}`", asset.name, manager.name);
-    let loaded = match outcome {
+    let mut loaded = match outcome {
         Ok(loaded) => loaded,
         Err(failure) => {
             let is_missing = matches!(&failure, Failure::Guest { error } if error.code == "not-found");
             let mut failed = {
                 let locations = [Location::asset(&asset.key)];
-                StepFailure::of_call(stage.clone(), &doing, manager, &locations, failure, receipt)
+                StepFailure::of_call(stage.clone(), &doing, manager, &locations, failure, receipt.clone())
             };
             if is_missing {
                 failed.help.push(store_first(asset, manager));
@@ -184,8 +189,8 @@ pub(super) fn loaded(manager: &Lent, asset: &Asset, stage: &Stage, report: Repor
         [part] if part.key.is_none() => {}
         _ => return Err(wrong("it came in parts with keys, and the asset has no partitions").into()),
     }
-    let metadata = value::keepable(loaded.metadata);
-    Ok(LoadedAsset { value: loaded.value, metadata, receipt, log, events: loaded.events })
+    loaded.metadata = value::keepable(loaded.metadata);
+    Ok(loaded)
 }
 
 /// How there will be a value of `asset` to load.

@@ -18,9 +18,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry};
+use airlock_sandbox::context::{InputContext, MetadataEntry};
 use airlock_sandbox::layout::Location;
-use airlock_sandbox::report::{Log, Receipt};
+use airlock_sandbox::report::{Log, Receipt, Report};
 use airlock_sandbox::value::{Budget, Value};
 use airlock_sandbox::{Interrupt, Sandbox};
 use serde::Serialize;
@@ -144,14 +144,15 @@ impl Runner {
         let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
         let run = self.context(id, scratch.path().to_owned(), options);
         let stage = Stage::Input { name: asset.name.clone(), asset: asset.name.clone() };
-        let component = run.component(&manager, &stage).map_err(LoadError::Failed)?;
+        let unsaid = |failure| LoadError::Failed { failure, log: Log::default() };
+        let component = run.component(&manager, &stage).map_err(unsaid)?;
         let context = InputContext {
             run_id: None,
             step_key: None,
             input_name: None,
             asset_key: Some(asset.key.clone()),
             location: Location::asset(&asset.key),
-            upstream: Some(run.upstream(asset, &stage).map_err(LoadError::Failed)?),
+            upstream: Some(run.upstream(asset, &stage).map_err(unsaid)?),
             requested_type: None,
             columns: Vec::new(),
             allow_missing: false,
@@ -159,8 +160,11 @@ impl Runner {
             input_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
         };
-        let report = self.sandbox.load_input(&run.call(&manager, component), context);
-        context::loaded(&manager, asset, &stage, report).map_err(LoadError::Failed)
+        let Report { outcome, receipt, log } = self.sandbox.load_input(&run.call(&manager, component), context);
+        match context::loaded(&manager, asset, &stage, outcome, &receipt) {
+            Ok(loaded) => Ok(LoadedAsset { value: loaded.value, receipt }),
+            Err(failure) => Err(LoadError::Failed { failure, log }),
+        }
     }
 
     fn lender(&self) -> Lender<'_> {
@@ -205,14 +209,8 @@ fn ended(steps: &[StepResult]) -> (RunStatus, EventBody) {
 pub struct LoadedAsset {
     /// The value; never absent.
     pub value: Value,
-    /// What the manager recorded.
-    pub metadata: Vec<MetadataEntry>,
     /// What the call read and was denied.
     pub receipt: Receipt,
-    /// What the component said.
-    pub log: Log,
-    /// Observations that the manager logged.
-    pub events: Vec<AssetEvent>,
 }
 
 /// What became of a run.
@@ -331,8 +329,13 @@ pub enum LoadError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// The load failed.
-    #[error("{}", .0.message)]
-    Failed(Box<StepFailure>),
+    #[error("{}", failure.message)]
+    Failed {
+        /// Why.
+        failure: Box<StepFailure>,
+        /// What the component said.
+        log: Log,
+    },
 }
 
 impl LoadError {
@@ -341,7 +344,7 @@ impl LoadError {
         match self {
             Self::UnknownAsset { .. } | Self::NoValue { .. } => FailureClass::Definitions.exit_code(),
             Self::Run(error) => error.exit_code(),
-            Self::Failed(failure) => failure.class.exit_code(),
+            Self::Failed { failure, .. } => failure.class.exit_code(),
         }
     }
 }

@@ -156,9 +156,10 @@ impl Step<'_> {
             input_config: ready.config.clone(),
             definition_metadata: ready.input.metadata.clone(),
         };
-        let report = self.run.sandbox.load_input(&self.call(&ready.manager, component), context);
-        self.log.write_component(&ready.manager.name, &report.log);
-        let loaded = loaded(&ready.manager, ready.asset, &stage, report)?;
+        let Report { outcome, receipt, log } =
+            self.run.sandbox.load_input(&self.call(&ready.manager, component), context);
+        self.log.write_component(&ready.manager.name, &log);
+        let loaded = loaded(&ready.manager, ready.asset, &stage, outcome, &receipt)?;
         let value = loaded.value;
         self.emit(EventBody::LoadedInput {
             input: ready.input.name.clone(),
@@ -166,7 +167,7 @@ impl Step<'_> {
             manager: ready.manager.manager_use(component),
             upstream_run_id,
             metadata: value::merge(&ready.input.metadata, &loaded.metadata),
-            receipt: loaded.receipt,
+            receipt,
         });
         for event in loaded.events {
             self.run.emit_logged(&self.ready.planned.key, event);
