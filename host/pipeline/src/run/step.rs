@@ -133,7 +133,7 @@ impl Step<'_> {
             (Some(ready), Some(value)) => Some(self.store(ready, value, &output.metadata)?),
             _ => None,
         };
-        Ok(self.materialize(output, stored))
+        Ok(self.materialize(&output, stored))
     }
 
     /// Loads an input through its manager.
@@ -275,7 +275,7 @@ impl Step<'_> {
         Ok((materialization, stored))
     }
 
-    fn materialize(&self, output: Output, stored: Option<(AssetMaterialization, Stored)>) -> Done {
+    fn materialize(&self, output: &Output, stored: Option<(AssetMaterialization, Stored)>) -> Done {
         let size = output.value.as_ref().map(Value::size);
         let nothing_stored = || AssetMaterialization {
             asset: self.ready.asset.name.clone(),
