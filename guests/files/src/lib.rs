@@ -36,8 +36,9 @@ impl OutputManager for Files {
             let media_type = part.media_type();
             let extension = config.extension.as_deref().unwrap_or_else(|| media_type::extension(&media_type));
             let file = context.file(key.as_deref(), extension)?;
-            // A value has one file, so the one that takes an old one's place leaves no other behind.
-            let replaces = file.try_exists()?;
+            // A value has one file, so the one that takes an old one's place leaves no other behind. Where it cannot be
+            // told whether there is one, saving says why.
+            let replaces = file.try_exists().unwrap_or(false);
             size += part.save(&file)?;
             if !replaces {
                 for other in media_type::extensions().filter(|other| *other != extension) {
