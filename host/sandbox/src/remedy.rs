@@ -17,21 +17,23 @@ pub struct MountRemedy {
 }
 
 impl MountRemedy {
-    /// The mount that would allow `denial` of a call on the values at `locations`; none where no mount would, or where
-    /// what leads out of a mount is no path that could be lent.
-    pub fn of(denial: &Denial, locations: &[Location]) -> Option<Self> {
+    /// The mount that would allow `denial` of a call that loads the values at `locations`, or stores them; none where no
+    /// mount would, or where what leads out of a mount is no path that could be lent.
+    pub fn of(denial: &Denial, locations: &[Location], stores: bool) -> Option<Self> {
         let mount = |guest_path: &str, access, scope| {
             GuestPath::new(guest_path).ok().map(|guest_path| Self { guest_path, access, scope })
         };
         match &denial.rule {
             Rule::NotMounted => {
-                let access = if denial.operation == Operation::Read { Access::Read } else { Access::Write };
                 let (guest_path, below) = split_first(&denial.subject)?;
                 // A value is looked for at its place below a mount, so what lies elsewhere is some other file.
                 let scope = match CallScope::new(Scope::Output, locations).place(below) {
                     Place::Inside | Place::Above => Scope::Output,
                     Place::Outside => Scope::Mount,
                 };
+                // Who stores a value may look first whether one is there.
+                let is_written = denial.operation != Operation::Read || (stores && scope == Scope::Output);
+                let access = if is_written { Access::Write } else { Access::Read };
                 mount(guest_path, access, scope)
             }
             Rule::ReadOnly { mount: guest_path, loading: false } => mount(guest_path, Access::Write, Scope::Output),
@@ -45,9 +47,13 @@ impl MountRemedy {
     }
 
     /// The mounts that would together allow `denials`, each guest path once.
-    pub fn of_all<'a>(denials: impl IntoIterator<Item = &'a Denial>, locations: &[Location]) -> Vec<Self> {
+    pub fn of_all<'a>(
+        denials: impl IntoIterator<Item = &'a Denial>,
+        locations: &[Location],
+        stores: bool,
+    ) -> Vec<Self> {
         let mut mounts: Vec<Self> = Vec::new();
-        for mount in denials.into_iter().filter_map(|denial| Self::of(denial, locations)) {
+        for mount in denials.into_iter().filter_map(|denial| Self::of(denial, locations, stores)) {
             match mounts.iter_mut().find(|other| other.guest_path == mount.guest_path) {
                 Some(other) => other.widen(mount.access, mount.scope),
                 None => mounts.push(mount),
@@ -82,7 +88,8 @@ mod tests {
     }
 
     fn remedy(operation: Operation, subject: &str, rule: Rule) -> Option<(String, Access, Scope)> {
-        let remedy = MountRemedy::of(&denial(operation, subject, rule), &[Location::asset(&["notes", "today"])])?;
+        let locations = [Location::asset(&["notes", "today"])];
+        let remedy = MountRemedy::of(&denial(operation, subject, rule), &locations, false)?;
         Some((remedy.guest_path.to_string(), remedy.access, remedy.scope))
     }
 
@@ -104,6 +111,15 @@ mod tests {
     }
 
     #[test]
+    fn who_stores_a_value_and_looks_first_whether_one_is_there_needs_to_write() {
+        let access = |subject: &str| {
+            let denied = denial(Operation::Read, subject, Rule::NotMounted);
+            MountRemedy::of(&denied, &[Location::asset(&["a"])], true).unwrap().access
+        };
+        assert_eq!([access("/data/a.txt"), access("/etc/passwd")], [Access::Write, Access::Read]);
+    }
+
+    #[test]
     fn denials_of_one_mount_have_one_remedy() {
         let read_only = Rule::ReadOnly { mount: "/data".to_owned(), loading: false };
         let out_of_scope = Rule::OutOfScope { mount: "/data".to_owned(), scope: "a".to_owned() };
@@ -112,7 +128,7 @@ mod tests {
             denial(Operation::Read, "/data/b.txt", out_of_scope),
             denial(Operation::Read, "/tmp/x", Rule::NotMounted),
         ];
-        let mounts = MountRemedy::of_all(&denials, &[Location::asset(&["a"])]);
+        let mounts = MountRemedy::of_all(&denials, &[Location::asset(&["a"])], false);
         let mounts: Vec<_> =
             mounts.iter().map(|mount| (mount.guest_path.as_str(), mount.access, mount.scope)).collect();
         assert_eq!(mounts, [("/data", Access::Write, Scope::Mount), ("/tmp", Access::Read, Scope::Mount)]);

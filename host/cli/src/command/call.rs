@@ -266,7 +266,8 @@ impl Call {
 
     fn judge<T>(&self, report: Report<T>, location: &Location) -> Result<T, Error> {
         report.outcome.map_err(|failed| {
-            let remedies = self.lend.remedies(&report.receipt.denials, location);
+            let stores = self.function == Function::HandleOutput;
+            let remedies = self.lend.remedies(&report.receipt.denials, location, stores);
             failure::call(&self.component.to_string(), &word(&self.function), &failed, &report.receipt, remedies).into()
         })
     }

@@ -165,11 +165,12 @@ impl StepFailure {
             }
             failure => format!("{doing}: {failure}"),
         };
+        let stores = stage == Stage::Output;
         let mut failed = Self::new(FailureClass::from(&failure), stage, message);
         match &failure {
             Failure::Denied { denial, .. } => {
                 let denials: Vec<_> = std::iter::once(denial).chain(&receipt.denials.list).collect();
-                failed.help = help::allow_all(&denials, locations, lent, DENIALS_HELPED);
+                failed.help = help::allow_all(&denials, locations, stores, lent, DENIALS_HELPED);
             }
             Failure::Limit { exceeded } => failed.help.extend(help::raise(exceeded, lent)),
             _ => {}

@@ -11,14 +11,20 @@ use airlock_sandbox::report::{Denial, Operation, Rule};
 use super::lend::Lent;
 use crate::definitions::{MountPath, Setting};
 
-/// What would allow `denials` of a call on the values at `locations`, at most `limit` remedies, each once.
-pub(super) fn allow_all(denials: &[&Denial], locations: &[Location], lent: &Lent, limit: usize) -> Vec<String> {
-    let mounts = MountRemedy::of_all(denials.iter().copied(), locations);
+/// What would allow `denials` of a call that loads the values at `locations`, or stores them, at most `limit` remedies, each once.
+pub(super) fn allow_all(
+    denials: &[&Denial],
+    locations: &[Location],
+    stores: bool,
+    lent: &Lent,
+    limit: usize,
+) -> Vec<String> {
+    let mounts = MountRemedy::of_all(denials.iter().copied(), locations, stores);
     // Of two denials with one remedy the first is told.
     let remedy = |help: &str| help.split_once('\n').map_or_else(|| help.to_owned(), |(_, lines)| lines.to_owned());
     let mut remedies = HashSet::new();
     let all = denials.iter().map(|denial| {
-        let own = MountRemedy::of(denial, locations);
+        let own = MountRemedy::of(denial, locations, stores);
         let mount = own.and_then(|own| mounts.iter().find(|mount| mount.guest_path == own.guest_path));
         allow(denial, mount, lent)
     });
@@ -143,7 +149,7 @@ mod tests {
 
     fn denied(operation: Operation, subject: &str, rule: Rule) -> String {
         let denial = Denial { operation, subject: subject.to_owned(), rule };
-        allow_all(&[&denial], &[Location::asset(&["notes", "today"])], &lent(), 1).remove(0)
+        allow_all(&[&denial], &[Location::asset(&["notes", "today"])], false, &lent(), 1).remove(0)
     }
 
     #[test]
@@ -197,10 +203,10 @@ mod tests {
             denial("/etc/passwd", Rule::NotMounted),
         ];
         let denials: Vec<&Denial> = denials.iter().collect();
-        let help = allow_all(&denials, &[], &lent(), 4);
+        let help = allow_all(&denials, &[], false, &lent(), 4);
         assert_eq!(help.len(), 2, "{help:?}");
         assert!(help[0].starts_with("to let it read /etc/passwd, "), "{help:?}");
-        assert_eq!(allow_all(&denials, &[], &lent(), 1).len(), 1);
+        assert_eq!(allow_all(&denials, &[], false, &lent(), 1).len(), 1);
     }
 
     #[test]
