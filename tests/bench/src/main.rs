@@ -151,13 +151,14 @@ fn machine() -> String {
         found.and_then(|line| line.split(':').nth(1)).unwrap_or("?").trim().to_owned()
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory: u64 = line(&read("/proc/meminfo"), "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0);
     let kernel = read("/proc/sys/kernel/osrelease");
     let load = read("/proc/loadavg");
     format!(
-        "{}, {cores} cores, {} of memory, Linux {}, load {} at the start.",
+        "{}, {cores} cores, {} GiB of memory, Linux {}, load {} at the start.",
         line(&read("/proc/cpuinfo"), "model name"),
-        line(&read("/proc/meminfo"), "MemTotal"),
-        kernel.trim(),
+        memory >> 20,
+        kernel.split('-').next().unwrap_or("?").trim(),
         load.split(' ').next().unwrap_or("?"),
     )
 }
