@@ -1,164 +1,18 @@
-//! The command from end to end, as its users meet it: pipelines of commands and real guests, what is printed, how it ends.
+//! The manners of the command: what it prints, how it ends, what it takes.
 #![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/pattern.rs"]
 mod pattern;
+#[path = "support/project.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod project;
 
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::io::Read;
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pattern::matches;
-use serde_json::Value;
-
-/// A folder with definitions, and a home of its own.
-struct Project(tempfile::TempDir);
-
-/// An I/O manager that every project here has.
-const LAKE: &str = r#"
-[defaults]
-io = "lake"
-
-[io.lake]
-component = "builtin:files"
-mounts."/data" = { path = "data", access = "write" }
-"#;
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
-
-fn guest(name: &str) -> String {
-    let folder = std::env::var_os("AIRLOCK_GUESTS").map_or_else(|| repository().join("target/guests"), PathBuf::from);
-    folder.join(name).with_extension("wasm").display().to_string()
-}
-
-impl Project {
-    /// A project of these definitions and nothing else.
-    fn of(definitions: &str) -> Self {
-        let project = Self(tempfile::tempdir().unwrap());
-        std::fs::write(project.path("airlock.toml"), definitions).unwrap();
-        project
-    }
-
-    /// A project that stores in a folder `data`.
-    fn new(assets: &str) -> Self {
-        Self::of(&format!("{LAKE}{assets}"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
-        command.args(arguments).current_dir(self.0.path()).env("HOME", self.path("home"));
-        for variable in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "AIRLOCK_HOME", "COLUMNS", "NO_COLOR"] {
-            command.env_remove(variable);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).output().unwrap())
-    }
-
-    fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        Ran::from(child.wait_with_output().unwrap())
-    }
-
-    /// The value of an asset, which is stored.
-    fn load(&self, asset: &str) -> String {
-        self.run(&["load", asset]).ok()
-    }
-}
-
-/// What a command printed and how it ended.
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-}
-
-impl Ran {
-    /// What it printed on standard output, after it ended well.
-    fn ok(self) -> String {
-        assert_eq!(self.code, Some(0), "{self:#?}");
-        self.stdout
-    }
-
-    /// Checks how it ended and what it said on standard error.
-    fn fails(&self, code: i32, said: &str) {
-        assert_eq!(self.code, Some(code), "{self:#?}");
-        assert_prints(&self.stderr, said);
-    }
-
-    fn json(self) -> Value {
-        serde_json::from_str(&self.ok()).unwrap()
-    }
-}
-
-/// Checks `printed` against `expected`, in which `…` stands for anything.
-fn assert_prints(printed: &str, expected: &str) {
-    let pattern: Vec<String> = expected.trim_start_matches('\n').lines().map(str::to_owned).collect();
-    let lines: Vec<&str> = printed.lines().collect();
-    assert!(matches(&pattern, &lines), "expected\n{expected}\n\nbut it printed\n{printed}");
-}
-
-#[test]
-fn every_value_of_the_weather_example_is_what_a_script_computes_by_itself() {
-    let project = Project(tempfile::tempdir().unwrap());
-    let example = repository().join("examples/weather");
-    for entry in std::fs::read_dir(&example).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_file() {
-            std::fs::copy(entry.path(), project.path(entry.file_name().to_str().unwrap())).unwrap();
-        }
-    }
-    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
-    let definitions = definitions.replace("../../target/guests/hottest-days.wasm", &guest("hottest-days"));
-    std::fs::write(project.path("airlock.toml"), definitions).unwrap();
-
-    // The second run replaces what the first one stored.
-    for _ in 0..2 {
-        project.run(&["run"]).ok();
-    }
-    std::fs::create_dir(project.path("loaded")).unwrap();
-    for value in ["observations.csv", "summary.json", "hottest_days.csv", "chart.svg"] {
-        let asset = value.split('.').next().unwrap();
-        project.run(&["load", asset, "-o", &format!("loaded/{value}")]).ok();
-    }
-    let verified = Command::new("python3").arg(example.join("verify.py")).arg(project.path("loaded")).output().unwrap();
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-    let mut stored: Vec<_> =
-        std::fs::read_dir(project.path("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    stored.sort();
-    assert_eq!(stored, [".airlock", "chart.svg", "hottest_days.csv", "observations.csv", "summary.json"]);
-    // Which code computed a value is recorded as which code stored it is.
-    let events = project.run(&["events", "--format", "jsonl"]).ok();
-    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let computed_by = |step: &str| {
-        let output = |event: &&Value| event["kind"] == "STEP_OUTPUT" && event["step_key"] == step;
-        events.iter().find(output).unwrap()["computed_by"].clone()
-    };
-    let hottest_days = computed_by("hottest_days");
-    assert!(hottest_days["digest"].as_str().unwrap().starts_with("sha256:"), "{hottest_days}");
-    assert_eq!(hottest_days["receipt"]["denials"]["list"], serde_json::json!([]));
-    assert_eq!(computed_by("summary"), Value::Null);
-}
+use project::{Project, Ran, assert_prints, guest};
 
 #[test]
 fn a_guest_that_looks_around_is_denied_and_the_line_that_would_allow_it_is_shown() {
@@ -264,144 +118,12 @@ component = "op.wasm"
 }
 
 #[test]
-fn a_failure_stops_only_what_depends_on_it() {
-    let project = Project::new(
-        r#"
-[assets.raw]
-type = "text"
-command = ["sh", "-c", "echo some words; echo no such thing >&2; exit 3"]
-
-[assets.after]
-type = "text"
-inputs = ["raw"]
-command = ["true"]
-
-[assets.other]
-type = "text"
-command = ["sh", "-c", "printf other > $AIRLOCK_OUTPUT"]
-"#,
-    );
-    let ran = project.run(&["run"]);
-    ran.fails(
-        1,
-        "
-error: raw: the command `sh -c echo some words; echo no such thing >&2; exit 3` exited with status 3
-  the end of its standard error:
-    | no such thing
-hint: `airlock logs … raw` shows what it printed",
-    );
-    assert_eq!(project.load("other"), "other");
-    let logged = project.run(&["logs", "latest", "raw"]).ok();
-    assert!(logged.contains("some words") && logged.contains("no such thing"), "{logged}");
-}
-
-#[test]
-fn events_come_in_the_order_of_a_step() {
-    let project = Project::new(
-        r#"
-[assets.first]
-type = "text"
-command = ["sh", "-c", "printf first > $AIRLOCK_OUTPUT"]
-
-[assets.second]
-type = "text"
-inputs = ["first"]
-command = ["sh", "-c", "cat $AIRLOCK_INPUT_FIRST $AIRLOCK_INPUT_FIRST > $AIRLOCK_OUTPUT"]
-"#,
-    );
-    project.run(&["run"]).ok();
-    assert_eq!(project.load("second"), "firstfirst");
-    let events = project.run(&["events", "--format", "jsonl"]).ok();
-    let kinds: Vec<String> = events
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned())
-        .collect();
-    let stored = ["STEP_OUTPUT", "HANDLED_OUTPUT", "ASSET_MATERIALIZATION", "STEP_SUCCESS"];
-    let expected: Vec<&str> = ["RUN_START", "STEP_START"]
-        .into_iter()
-        .chain(stored)
-        .chain(["STEP_START", "LOADED_INPUT", "STEP_INPUT"])
-        .chain(stored)
-        .chain(["RUN_SUCCESS"])
-        .collect();
-    assert_eq!(kinds, expected);
-}
-
-#[test]
 fn a_pattern_that_means_the_definitions_themselves_includes_them_once() {
     let project = Project::of("include = [\"*.toml\"]\n[assets.a]\ntype = \"none\"\ncommand = [\"true\"]\n");
     std::fs::write(project.path("more.toml"), "[assets.b]\ntype = \"none\"\ncommand = [\"true\"]\n").unwrap();
     for file in ["airlock.toml", "./airlock.toml"] {
         project.run(&["check", "--file", file]).ok();
     }
-}
-
-#[test]
-fn an_input_may_have_a_longer_name_than_a_file() {
-    let name = "x".repeat(300);
-    let variable = name.to_uppercase();
-    let project = Project::new(&format!(
-        r#"
-[assets.first]
-type = "text"
-command = ["sh", "-c", "printf first > $AIRLOCK_OUTPUT"]
-
-[assets.second]
-type = "text"
-inputs = {{ {name} = "first" }}
-command = ["sh", "-c", "cat $AIRLOCK_INPUT_{variable} > $AIRLOCK_OUTPUT"]
-"#
-    ));
-    project.run(&["run"]).ok();
-    assert_eq!(project.load("second"), "first");
-}
-
-#[test]
-fn the_metadata_of_a_definition_is_recorded_with_what_is_stored() {
-    let project = Project::new(
-        r#"
-[assets.a]
-type = "text"
-command = ["sh", "-c", "printf x > $AIRLOCK_OUTPUT"]
-metadata = { owner = "weather team" }
-"#,
-    );
-    project.run(&["run"]).ok();
-    let shown = project.run(&["show", "a"]).ok();
-    let recorded = shown.split_once("recorded").unwrap().1;
-    assert!(recorded.contains("owner") && recorded.contains("weather team"), "{shown}");
-}
-
-#[test]
-fn a_secret_of_the_environment_reaches_the_guest_that_names_it_and_nothing_else() {
-    let programs = guest("test-programs");
-    let project = Project::of(&format!(
-        r#"
-[io.guest]
-component = {programs:?}
-config = {{ program = "empty_environment", environment = {{ TOKEN = {{ "$env" = "AIRLOCK_TEST_TOKEN" }} }} }}
-environment = {{ TOKEN = {{ "$env" = "AIRLOCK_TEST_TOKEN" }} }}
-
-[assets.secret]
-io = "guest"
-type = "text"
-command = ["sh", "-c", "printf x > $AIRLOCK_OUTPUT"]
-"#
-    ));
-    project.run(&["run"]).fails(
-        2,
-        "
-error: …AIRLOCK_TEST_TOKEN…
-…",
-    );
-    let ran = Ran::from(project.command(&["run"]).env("AIRLOCK_TEST_TOKEN", "hush-hush").output().unwrap());
-    assert_eq!(ran.code, Some(0), "{ran:#?}");
-    for verb in [&["events", "--format", "json"][..], &["show", "secret"], &["logs", "latest"], &["check"]] {
-        let ran = Ran::from(project.command(verb).env("AIRLOCK_TEST_TOKEN", "hush-hush").output().unwrap());
-        assert!(!format!("{ran:?}").contains("hush"), "{ran:#?}");
-    }
-    let database = std::fs::read(project.path(".airlock/events.db")).unwrap();
-    assert!(!database.windows(9).any(|bytes| bytes == b"hush-hush"));
 }
 
 #[test]
@@ -504,29 +226,6 @@ command = ["sh", "-c", "trap '' TERM; exec > alive; mkfifo never; echo started; 
 }
 
 #[test]
-fn two_processes_that_store_one_output_wait_for_each_other() {
-    let project = Project::new("");
-    let programs = guest("test-programs");
-    let config = r#"{"program": "stores_many_files", "piece": 1}"#;
-    let store = |value: &str| {
-        let arguments = ["call", &programs, "handle-output", "--asset", "a", "--config", config];
-        let mut child =
-            project.command(&arguments).args(["--mount", "data::/data:write"]).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
-        child
-    };
-    let values = ["a".repeat(300), "b".repeat(200), "c".repeat(100)];
-    let children: Vec<_> = values.iter().map(|value| store(value)).collect();
-    for child in children {
-        Ran::from(child.wait_with_output().unwrap()).ok();
-    }
-    let arguments = ["call", &programs, "load-input", "--asset", "a", "--config", config, "--mount", "data::/data"];
-    let loaded = project.run(&arguments).ok();
-    assert!(values.contains(&loaded), "{loaded}");
-    assert_eq!(std::fs::read_dir(project.path("data/a.d")).unwrap().count(), loaded.len());
-}
-
-#[test]
 fn a_value_can_be_stored_and_loaded_without_definitions() {
     let project = Project::new("");
     let store = ["call", "builtin:files", "handle-output", "--asset", "notes/today", "--media-type", "text/csv"];
@@ -568,74 +267,6 @@ fn a_closed_pipe_is_no_failure() {
     child.stdout.take().unwrap().read_exact(&mut start).unwrap();
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.stderr.as_str(), &start), (Some(0), "", b"y\n"));
-}
-
-#[test]
-fn what_a_selection_means_is_what_runs() {
-    let asset = |name: &str, inputs: &str| {
-        format!(
-            "[assets.{name}]\ntype = \"text\"\ngroup = \"{}\"\ninputs = [{inputs}]\n\
-             command = [\"sh\", \"-c\", 'printf {name} > $AIRLOCK_OUTPUT']\n",
-            if name < "c" { "early" } else { "late" },
-        )
-    };
-    let definitions = [asset("a", ""), asset("b", "\"a\""), asset("c", "\"b\""), asset("d", "")].concat();
-    let project = Project::new(&definitions);
-    project.run(&["run"]).ok();
-    for (selection, expected) in [
-        (&["b"][..], &["b"][..]),
-        (&["+b"], &["a", "b"]),
-        (&["b+"], &["b", "c"]),
-        (&["+b+"], &["a", "b", "c"]),
-        (&["group:late"], &["c", "d"]),
-        (&["d", "+b"], &["a", "b", "d"]),
-    ] {
-        let ran = project.run(&[&["run", "--format", "json"], selection].concat()).json();
-        let steps: Vec<&str> =
-            ran["run"]["steps"].as_array().unwrap().iter().map(|step| step["key"].as_str().unwrap()).collect();
-        let mut sorted = steps.clone();
-        sorted.sort_unstable();
-        assert_eq!(sorted, expected, "{selection:?}");
-    }
-    project.run(&["run", "+bb"]).fails(2, "error: …`bb`…did you mean `b`?\n…");
-}
-
-#[test]
-fn a_profile_changes_where_values_go() {
-    let project = Project::new(
-        "[profile.prod.io.lake]\nmounts.\"/data\" = { path = { \"$env\" = \"AIRLOCK_TEST_LAKE\" }, access = \"write\" }\n\
-         [assets.a]\ntype = \"text\"\ncommand = [\"sh\", \"-c\", 'printf a > $AIRLOCK_OUTPUT']\n",
-    );
-    let mut run = project.command(&["run", "--profile", "prod"]);
-    let ran = Ran::from(run.env("AIRLOCK_TEST_LAKE", project.path("elsewhere")).output().unwrap());
-    ran.ok();
-    assert_eq!(std::fs::read_to_string(project.path("elsewhere/a.txt")).unwrap(), "a");
-    assert!(!project.path("data").exists());
-    project.run(&["run", "--profile", "prd"]).fails(2, "error: …`prd`…\n…");
-}
-
-#[test]
-fn a_store_that_fails_leaves_the_value_that_was_there() {
-    let programs = guest("test-programs");
-    let project = Project::of(&format!(
-        r#"
-[io.lake]
-component = {programs:?}
-config = {{ program = "trap_half_way" }}
-mounts."/data" = {{ path = "data", access = "write" }}
-
-[assets.a]
-io = "lake"
-type = "bytes"
-command = ["sh", "-c", "printf 'a new value' > $AIRLOCK_OUTPUT"]
-"#
-    ));
-    std::fs::create_dir(project.path("data")).unwrap();
-    std::fs::write(project.path("data/a.bin"), "a good value").unwrap();
-    let ran = project.run(&["run"]);
-    assert_eq!(ran.code, Some(5), "{ran:#?}");
-    assert!(ran.stderr.contains("the guest gave up half-way"), "{}", ran.stderr);
-    assert_eq!(project.load("a"), "a good value");
 }
 
 #[test]

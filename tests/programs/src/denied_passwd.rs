@@ -7,7 +7,7 @@ use airlock_sdk::{Error, InputContext, OutputContext, Sink, Source};
 pub struct Program;
 
 const PATHS: [&str; 6] =
-    ["/etc/passwd", "/etc/shadow", "/proc/self/environ", "/proc/self/fd/0", "/root/.ssh/id_rsa", "/dev/urandom"];
+    ["/etc/passwd", "/etc/shadow", "/proc/self/environ", "/proc/self/fd/0", "/etc/ssh/ssh_host_rsa_key", "/dev/urandom"];
 
 impl crate::Program for Program {
     fn store(_context: &OutputContext, _value: &mut Source) -> Result<(), Error> {

@@ -1,0 +1,279 @@
+//! Pipelines of commands and real guests from end to end: what runs, what is stored, what is recorded.
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/pattern.rs"]
+mod pattern;
+#[path = "support/project.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod project;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use project::{Project, Ran, guest, repository};
+use serde_json::Value;
+
+#[test]
+fn every_value_of_the_weather_example_is_what_a_script_computes_by_itself() {
+    let project = Project(tempfile::tempdir().unwrap());
+    let example = repository().join("examples/weather");
+    for entry in std::fs::read_dir(&example).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), project.path(entry.file_name().to_str().unwrap())).unwrap();
+        }
+    }
+    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
+    let definitions = definitions.replace("../../target/guests/hottest-days.wasm", &guest("hottest-days"));
+    std::fs::write(project.path("airlock.toml"), definitions).unwrap();
+
+    // The second run replaces what the first one stored.
+    for _ in 0..2 {
+        project.run(&["run"]).ok();
+    }
+    std::fs::create_dir(project.path("loaded")).unwrap();
+    for value in ["observations.csv", "summary.json", "hottest_days.csv", "chart.svg"] {
+        let asset = value.split('.').next().unwrap();
+        project.run(&["load", asset, "-o", &format!("loaded/{value}")]).ok();
+    }
+    let verified = Command::new("python3").arg(example.join("verify.py")).arg(project.path("loaded")).output().unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let mut stored: Vec<_> =
+        std::fs::read_dir(project.path("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    stored.sort();
+    assert_eq!(stored, [".airlock", "chart.svg", "hottest_days.csv", "observations.csv", "summary.json"]);
+    // Which code computed a value is recorded as which code stored it is.
+    let events = project.run(&["events", "--format", "jsonl"]).ok();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let computed_by = |step: &str| {
+        let output = |event: &&Value| event["kind"] == "STEP_OUTPUT" && event["step_key"] == step;
+        events.iter().find(output).unwrap()["computed_by"].clone()
+    };
+    let hottest_days = computed_by("hottest_days");
+    assert!(hottest_days["digest"].as_str().unwrap().starts_with("sha256:"), "{hottest_days}");
+    assert_eq!(hottest_days["receipt"]["denials"]["list"], serde_json::json!([]));
+    assert_eq!(computed_by("summary"), Value::Null);
+}
+
+#[test]
+fn a_failure_stops_only_what_depends_on_it() {
+    let project = Project::new(
+        r#"
+[assets.raw]
+type = "text"
+command = ["sh", "-c", "echo some words; echo no such thing >&2; exit 3"]
+
+[assets.after]
+type = "text"
+inputs = ["raw"]
+command = ["true"]
+
+[assets.other]
+type = "text"
+command = ["sh", "-c", "printf other > $AIRLOCK_OUTPUT"]
+"#,
+    );
+    let ran = project.run(&["run"]);
+    ran.fails(
+        1,
+        "
+error: raw: the command `sh -c echo some words; echo no such thing >&2; exit 3` exited with status 3
+  the end of its standard error:
+    | no such thing
+hint: `airlock logs … raw` shows what it printed",
+    );
+    assert_eq!(project.load("other"), "other");
+    let logged = project.run(&["logs", "latest", "raw"]).ok();
+    assert!(logged.contains("some words") && logged.contains("no such thing"), "{logged}");
+}
+
+#[test]
+fn events_come_in_the_order_of_a_step() {
+    let project = Project::new(
+        r#"
+[assets.first]
+type = "text"
+command = ["sh", "-c", "printf first > $AIRLOCK_OUTPUT"]
+
+[assets.second]
+type = "text"
+inputs = ["first"]
+command = ["sh", "-c", "cat $AIRLOCK_INPUT_FIRST $AIRLOCK_INPUT_FIRST > $AIRLOCK_OUTPUT"]
+"#,
+    );
+    project.run(&["run"]).ok();
+    assert_eq!(project.load("second"), "firstfirst");
+    let events = project.run(&["events", "--format", "jsonl"]).ok();
+    let kinds: Vec<String> = events
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned())
+        .collect();
+    let stored = ["STEP_OUTPUT", "HANDLED_OUTPUT", "ASSET_MATERIALIZATION", "STEP_SUCCESS"];
+    let expected: Vec<&str> = ["RUN_START", "STEP_START"]
+        .into_iter()
+        .chain(stored)
+        .chain(["STEP_START", "LOADED_INPUT", "STEP_INPUT"])
+        .chain(stored)
+        .chain(["RUN_SUCCESS"])
+        .collect();
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn an_input_may_have_a_longer_name_than_a_file() {
+    let name = "x".repeat(300);
+    let variable = name.to_uppercase();
+    let project = Project::new(&format!(
+        r#"
+[assets.first]
+type = "text"
+command = ["sh", "-c", "printf first > $AIRLOCK_OUTPUT"]
+
+[assets.second]
+type = "text"
+inputs = {{ {name} = "first" }}
+command = ["sh", "-c", "cat $AIRLOCK_INPUT_{variable} > $AIRLOCK_OUTPUT"]
+"#
+    ));
+    project.run(&["run"]).ok();
+    assert_eq!(project.load("second"), "first");
+}
+
+#[test]
+fn the_metadata_of_a_definition_is_recorded_with_what_is_stored() {
+    let project = Project::new(
+        r#"
+[assets.a]
+type = "text"
+command = ["sh", "-c", "printf x > $AIRLOCK_OUTPUT"]
+metadata = { owner = "weather team" }
+"#,
+    );
+    project.run(&["run"]).ok();
+    let shown = project.run(&["show", "a"]).ok();
+    let recorded = shown.split_once("recorded").unwrap().1;
+    assert!(recorded.contains("owner") && recorded.contains("weather team"), "{shown}");
+}
+
+#[test]
+fn a_secret_of_the_environment_reaches_the_guest_that_names_it_and_nothing_else() {
+    let programs = guest("test-programs");
+    let project = Project::of(&format!(
+        r#"
+[io.guest]
+component = {programs:?}
+config = {{ program = "empty_environment", environment = {{ TOKEN = {{ "$env" = "AIRLOCK_TEST_TOKEN" }} }} }}
+environment = {{ TOKEN = {{ "$env" = "AIRLOCK_TEST_TOKEN" }} }}
+
+[assets.secret]
+io = "guest"
+type = "text"
+command = ["sh", "-c", "printf x > $AIRLOCK_OUTPUT"]
+"#
+    ));
+    project.run(&["run"]).fails(
+        2,
+        "
+error: …AIRLOCK_TEST_TOKEN…
+…",
+    );
+    let ran = Ran::from(project.command(&["run"]).env("AIRLOCK_TEST_TOKEN", "hush-hush").output().unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    for verb in [&["events", "--format", "json"][..], &["show", "secret"], &["logs", "latest"], &["check"]] {
+        let ran = Ran::from(project.command(verb).env("AIRLOCK_TEST_TOKEN", "hush-hush").output().unwrap());
+        assert!(!format!("{ran:?}").contains("hush"), "{ran:#?}");
+    }
+    let database = std::fs::read(project.path(".airlock/events.db")).unwrap();
+    assert!(!database.windows(9).any(|bytes| bytes == b"hush-hush"));
+}
+
+#[test]
+fn two_processes_that_store_one_output_wait_for_each_other() {
+    let project = Project::new("");
+    let programs = guest("test-programs");
+    let config = r#"{"program": "stores_many_files", "piece": 1}"#;
+    let store = |value: &str| {
+        let arguments = ["call", &programs, "handle-output", "--asset", "a", "--config", config];
+        let mut child =
+            project.command(&arguments).args(["--mount", "data::/data:write"]).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+        child
+    };
+    let values = ["a".repeat(300), "b".repeat(200), "c".repeat(100)];
+    let children: Vec<_> = values.iter().map(|value| store(value)).collect();
+    for child in children {
+        Ran::from(child.wait_with_output().unwrap()).ok();
+    }
+    let arguments = ["call", &programs, "load-input", "--asset", "a", "--config", config, "--mount", "data::/data"];
+    let loaded = project.run(&arguments).ok();
+    assert!(values.contains(&loaded), "{loaded}");
+    assert_eq!(std::fs::read_dir(project.path("data/a.d")).unwrap().count(), loaded.len());
+}
+
+#[test]
+fn what_a_selection_means_is_what_runs() {
+    let asset = |name: &str, inputs: &str| {
+        format!(
+            "[assets.{name}]\ntype = \"text\"\ngroup = \"{}\"\ninputs = [{inputs}]\n\
+             command = [\"sh\", \"-c\", 'printf {name} > $AIRLOCK_OUTPUT']\n",
+            if name < "c" { "early" } else { "late" },
+        )
+    };
+    let definitions = [asset("a", ""), asset("b", "\"a\""), asset("c", "\"b\""), asset("d", "")].concat();
+    let project = Project::new(&definitions);
+    project.run(&["run"]).ok();
+    for (selection, expected) in [
+        (&["b"][..], &["b"][..]),
+        (&["+b"], &["a", "b"]),
+        (&["b+"], &["b", "c"]),
+        (&["+b+"], &["a", "b", "c"]),
+        (&["group:late"], &["c", "d"]),
+        (&["d", "+b"], &["a", "b", "d"]),
+    ] {
+        let ran = project.run(&[&["run", "--format", "json"], selection].concat()).json();
+        let steps: Vec<&str> =
+            ran["run"]["steps"].as_array().unwrap().iter().map(|step| step["key"].as_str().unwrap()).collect();
+        let mut sorted = steps.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, expected, "{selection:?}");
+    }
+    project.run(&["run", "+bb"]).fails(2, "error: …`bb`…did you mean `b`?\n…");
+}
+
+#[test]
+fn a_profile_changes_where_values_go() {
+    let project = Project::new(
+        "[profile.prod.io.lake]\nmounts.\"/data\" = { path = { \"$env\" = \"AIRLOCK_TEST_LAKE\" }, access = \"write\" }\n\
+         [assets.a]\ntype = \"text\"\ncommand = [\"sh\", \"-c\", 'printf a > $AIRLOCK_OUTPUT']\n",
+    );
+    let mut run = project.command(&["run", "--profile", "prod"]);
+    let ran = Ran::from(run.env("AIRLOCK_TEST_LAKE", project.path("elsewhere")).output().unwrap());
+    ran.ok();
+    assert_eq!(std::fs::read_to_string(project.path("elsewhere/a.txt")).unwrap(), "a");
+    assert!(!project.path("data").exists());
+    project.run(&["run", "--profile", "prd"]).fails(2, "error: …`prd`…\n…");
+}
+
+#[test]
+fn a_store_that_fails_leaves_the_value_that_was_there() {
+    let programs = guest("test-programs");
+    let project = Project::of(&format!(
+        r#"
+[io.lake]
+component = {programs:?}
+config = {{ program = "trap_half_way" }}
+mounts."/data" = {{ path = "data", access = "write" }}
+
+[assets.a]
+io = "lake"
+type = "bytes"
+command = ["sh", "-c", "printf 'a new value' > $AIRLOCK_OUTPUT"]
+"#
+    ));
+    std::fs::create_dir(project.path("data")).unwrap();
+    std::fs::write(project.path("data/a.bin"), "a good value").unwrap();
+    let ran = project.run(&["run"]);
+    assert_eq!(ran.code, Some(5), "{ran:#?}");
+    assert!(ran.stderr.contains("the guest gave up half-way"), "{}", ran.stderr);
+    assert_eq!(project.load("a"), "a good value");
+}

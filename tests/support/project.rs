@@ -1,0 +1,114 @@
+//! A folder with definitions, the command run in it, and what it printed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::pattern::matches;
+
+/// A folder with definitions, and a home of its own.
+pub struct Project(pub tempfile::TempDir);
+
+/// An I/O manager that every project here has.
+pub const LAKE: &str = r#"
+[defaults]
+io = "lake"
+
+[io.lake]
+component = "builtin:files"
+mounts."/data" = { path = "data", access = "write" }
+"#;
+
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+pub fn guest(name: &str) -> String {
+    let folder = std::env::var_os("AIRLOCK_GUESTS").map_or_else(|| repository().join("target/guests"), PathBuf::from);
+    folder.join(name).with_extension("wasm").display().to_string()
+}
+
+impl Project {
+    /// A project of these definitions and nothing else.
+    pub fn of(definitions: &str) -> Self {
+        let project = Self(tempfile::tempdir().unwrap());
+        std::fs::write(project.path("airlock.toml"), definitions).unwrap();
+        project
+    }
+
+    /// A project that stores in a folder `data`.
+    pub fn new(assets: &str) -> Self {
+        Self::of(&format!("{LAKE}{assets}"))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
+        command.args(arguments).current_dir(self.0.path()).env("HOME", self.path("home"));
+        for variable in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "AIRLOCK_HOME", "COLUMNS", "NO_COLOR"] {
+            command.env_remove(variable);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(arguments).output().unwrap())
+    }
+
+    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Ran::from(child.wait_with_output().unwrap())
+    }
+
+    /// The value of an asset, which is stored.
+    pub fn load(&self, asset: &str) -> String {
+        self.run(&["load", asset]).ok()
+    }
+}
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Ran {
+    /// What it printed on standard output, after it ended well.
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self.stdout
+    }
+
+    /// Checks how it ended and what it said on standard error.
+    pub fn fails(&self, code: i32, said: &str) {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert_prints(&self.stderr, said);
+    }
+
+    pub fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).unwrap()
+    }
+}
+
+/// Checks `printed` against `expected`, in which `…` stands for anything.
+pub fn assert_prints(printed: &str, expected: &str) {
+    let pattern: Vec<String> = expected.trim_start_matches('\n').lines().map(str::to_owned).collect();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(matches(&pattern, &lines), "expected\n{expected}\n\nbut it printed\n{printed}");
+}
