@@ -98,7 +98,10 @@ fn detail(body: &EventBody) -> String {
             format!("{what} with {}, read {}{}", manager.name, size(receipt.read.bytes), denied(receipt))
         }
         EventBody::StepInput { input, media_type, size: bytes } => value(input, media_type.as_deref(), *bytes),
-        EventBody::StepOutput { output, media_type, size: bytes, .. } => value(output, media_type.as_deref(), *bytes),
+        EventBody::StepOutput { output, media_type, size: bytes, .. } => {
+            let denied = body.receipt().map(denied).unwrap_or_default();
+            format!("{}{denied}", value(output, media_type.as_deref(), *bytes))
+        }
         EventBody::HandledOutput { output, manager, receipt, .. } => {
             format!("{output} with {}, wrote {}{}", manager.name, size(receipt.written.bytes), denied(receipt))
         }
