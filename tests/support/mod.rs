@@ -139,7 +139,7 @@ impl Lab {
     pub fn leftovers(&self, folder: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path(folder).join(".airlock")) else { return Vec::new() };
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name != "locks").collect()
+        names.filter(|name| name != "locks" && name != ".gitignore").collect()
     }
 
     fn with_call<T>(&self, work: impl FnOnce(&Call<'_>, &Budget) -> T) -> T {

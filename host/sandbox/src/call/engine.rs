@@ -15,6 +15,8 @@ const TICK: Duration = Duration::from_millis(10);
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19);
 /// The most that a linear memory can be without 64-bit addresses. Only address space is set aside for it.
 const MEMORY_ADDRESSES: usize = 4 << 30;
+/// The address space of a memory where there is little of it; a memory that outgrows it moves.
+const SMALL_RESERVATION: u64 = 64 << 20;
 /// Bytes of a memory, of a table and of a stack that are cleared by writing when an instance ends, which costs less than
 /// giving them back to the kernel and taking them again.
 const KEPT_MEMORY: usize = 2 << 20;
@@ -38,7 +40,7 @@ pub(super) fn new() -> wasmtime::Result<Engine> {
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES));
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     Engine::new(&config).or_else(|_| {
-        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand).memory_reservation(SMALL_RESERVATION);
         Engine::new(&config)
     })
 }

@@ -218,13 +218,15 @@ impl Sandbox {
             Ok(files) => files,
             Err(failure) => return failed(failure),
         };
-        // The files are open, and so the output is locked, before the turn is taken: who waits for a lock holds none.
-        let Some(_turn) = self.0.turns.take(call.interrupt) else { return failed(Failure::Interrupted) };
+        // Who waits for a lock of an output holds no turn: the files are opened before it is taken, and published after it
+        // is given back.
+        let Some(turn) = self.0.turns.take(call.interrupt) else { return failed(Failure::Interrupted) };
         let mut store = state::store(&self.0.engine, call, files, subject, sinks);
         let ended = std::panic::catch_unwind(AssertUnwindSafe(|| deadline::run(&mut store, call, enter)))
             .unwrap_or(Ended::Panicked);
         // The guest's files are closed with the store, before they are published.
         let mut state = store.into_data();
+        drop(turn);
         let result = finish(&mut state);
         let (mut files, receipt, log, stderr) = state.close();
         let outcome = outcome::judge(ended, &files, stderr, call.strict);

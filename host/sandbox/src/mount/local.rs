@@ -272,7 +272,10 @@ impl Backend for Local {
         prepared.map_err(|error| failure(self, "publish to", "", &error))?;
         let mut changed = BTreeSet::new();
         for step in &steps {
-            self.perform(step, &mut changed).map_err(|error| failure(self, "publish", step.path(), &error))?;
+            // A plan that is done again passes over what it has put in place; here nothing was put yet.
+            let staged = self.staging().and_then(|staging| publish::check_staged(staging, std::slice::from_ref(step)));
+            let done = staged.and_then(|()| self.perform(step, &mut changed));
+            done.map_err(|error| failure(self, "publish", step.path(), &error))?;
         }
         self.finish(&changed, durability).map_err(|error| failure(self, "publish to", "", &error))
     }

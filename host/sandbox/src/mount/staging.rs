@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use cap_std::fs::Dir;
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::limits::{Bytes, PLAN_BYTES};
@@ -60,8 +60,20 @@ pub(crate) struct Pending {
 impl Area {
     /// The area in `root`, which is made where `create` says so; nothing where there is none.
     pub fn open(root: &Dir, create: bool, mount: &str) -> io::Result<Option<Self>> {
-        let Some(directory) = open_or_make(root, RESERVED, create)? else { return Ok(None) };
-        let distrust = directory::check_owner(&directory).err().map(|error| error.to_string());
+        let directory = match open_or_make(root, RESERVED, false)? {
+            Some(directory) => directory,
+            None if create => {
+                let Some(directory) = open_or_make(root, RESERVED, true)? else { return Ok(None) };
+                // It belongs to this machine. Where it cannot be written, somebody else does so or nobody minds.
+                let _ = ignore_in_git(&directory);
+                directory
+            }
+            None => return Ok(None),
+        };
+        let mut distrust = directory::check_owner(&directory).err().map(|error| error.to_string());
+        if create && distrust.is_some() && take_back(&directory).unwrap_or(false) {
+            distrust = None;
+        }
         let locks = open_or_make(&directory, LOCKS, create && distrust.is_none())?;
         Ok(Some(Self { directory, locks, distrust, mount: mount.to_owned() }))
     }
@@ -344,6 +356,33 @@ fn read_plan<T>(call: &Dir, decode: impl Fn(&[u8]) -> Result<Option<T>, String>)
 fn cannot_be_made(error: &io::Error) -> bool {
     let errors = [Errno::NOENT, Errno::ACCESS, Errno::PERM, Errno::ROFS];
     Errno::from_io_error(error).is_some_and(|errno| errors.contains(&errno))
+}
+
+/// Keeps what lies here out of commits of the mount.
+fn ignore_in_git(area: &Dir) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    match directory::open_file(area, ".gitignore", flags)? {
+        Some(mut file) => file.write_all(b"*\n"),
+        None => Ok(()),
+    }
+}
+
+/// Takes the right to write from others than the owner of `area`, and gives whether it can be believed then: where this
+/// user owns it, and others have left no call in it. A checkout or a `chmod -R` may have given that right.
+fn take_back(area: &Dir) -> io::Result<bool> {
+    let stat = rustix::fs::fstat(area)?;
+    let has_calls = || directory::list(area, &|name| name.starts_with(CALL_PREFIX), 0).map(|calls| !calls.is_empty());
+    if stat.st_uid != rustix::process::geteuid().as_raw() || has_calls()? {
+        return Ok(false);
+    }
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    rustix::fs::fchmod(area, mode - Mode::WGRP - Mode::WOTH)?;
+    if has_calls()? {
+        // Somebody was quicker.
+        rustix::fs::fchmod(area, mode)?;
+        return Ok(false);
+    }
+    Ok(directory::check_owner(area).is_ok())
 }
 
 fn open_or_make(parent: &Dir, name: &str, create: bool) -> io::Result<Option<Dir>> {

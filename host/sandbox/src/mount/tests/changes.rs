@@ -21,7 +21,7 @@ fn check(before: &[(&str, &str)], change: impl Fn(&mut FileSystem), after: &[&st
         assert_eq!(store.tree(), after, "after publishing, {:?}", store.source);
         if let Some(directory) = &store.directory {
             let left = std::fs::read_dir(directory.path().join(".airlock")).unwrap().count();
-            assert_eq!(left, 1, "nothing but the locks is left");
+            assert_eq!(left, 2, "nothing but the locks and .gitignore is left");
         }
     }
 }

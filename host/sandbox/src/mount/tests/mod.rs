@@ -193,7 +193,7 @@ fn storage<T>(result: Result<T, Failure>) -> StorageFailure {
 
 fn call_directories(store: &Store) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(store.path().join(".airlock")).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| !path.ends_with("locks")).collect()
+    entries.filter(|path| !path.ends_with("locks") && !path.ends_with(".gitignore")).collect()
 }
 
 /// Does `wait` on another thread, which must wait for others, and then `release`.

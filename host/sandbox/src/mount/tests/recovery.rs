@@ -291,3 +291,19 @@ fn what_a_call_left_and_cannot_be_looked_into_is_an_error() {
     let failure = storage(FileSystem::open(&grants, &[], Intent::Load, &Limits::default(), &|| false));
     assert!(failure.path.ends_with(".airlock/call-a"), "{failure}");
 }
+
+#[test]
+fn a_directory_of_our_own_that_a_checkout_left_writable_is_taken_back() {
+    let store = Store::local();
+    store.fill(&[("a", "1")]);
+    drop(store.store());
+    let area = store.path().join(".airlock");
+    fs::set_permissions(&area, fs::Permissions::from_mode(0o777)).unwrap();
+    let mut call = store.store();
+    write(&mut call, "b", "2");
+    publish(&mut call);
+    drop(call);
+    assert_eq!(fs::metadata(&area).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(store.tree(), ["a=1", "b=2"]);
+    assert_eq!(fs::read_to_string(area.join(".gitignore")).unwrap(), "*\n");
+}
