@@ -39,6 +39,8 @@
 //!   paths that [`OutputContext::path`] gives.
 //! - A panic ends the call with a trap; an [`Error`] says what was wrong.
 //! - A computation can be a guest too, see [`Op`].
+//! - With the feature `arrow`, the module `table` reads and writes tables batch by batch, and the crate arrow comes along
+//!   as `airlock_sdk::arrow`.
 //!
 //! # Tests
 //! [`build_output_context`], [`build_input_context`] and [`build_op_context`] call a guest natively, without a
@@ -72,8 +74,12 @@ mod manager;
 mod metadata;
 mod op;
 pub mod path;
+#[cfg(feature = "arrow")]
+pub mod table;
 mod value;
 
+#[cfg(feature = "arrow")]
+pub use arrow;
 #[cfg(not(target_family = "wasm"))]
 pub use built::{
     BuiltInput, BuiltOp, BuiltOutput, InputContextBuilder, LogLine, OpContextBuilder, OutputContextBuilder, Part,

@@ -146,6 +146,15 @@ impl Reader {
         self.host.save(utf8(path.as_ref())?)
     }
 
+    /// The next bytes as the host gave them; none at the end.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn next_chunk(&mut self) -> io::Result<Vec<u8>> {
+        self.fill_buf()?;
+        let mut chunk = std::mem::take(&mut self.chunk);
+        chunk.drain(..std::mem::take(&mut self.position));
+        Ok(chunk)
+    }
+
     /// Writes what is left to `target`, in chunks, and gives how many bytes that were. [`io::copy`] does the same
     /// in far smaller pieces.
     ///
