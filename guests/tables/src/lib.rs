@@ -6,6 +6,9 @@
 //! What was stored loads as it was, its metadata included. A text cannot tell an `int32` from an `int64`, so beside a CSV
 //! or JSON lines file lies another, with the extension `schema.arrows`: an Arrow IPC stream without batches, which has the
 //! schema. Without it, as for files from elsewhere, types are inferred from the whole file.
+//!
+//! A file that is damaged or made to deceive is an error that names it, or, where the libraries of Arrow and Parquet meet
+//! what they take for impossible, a trap, which the sandbox reports.
 
 mod config;
 mod convert;

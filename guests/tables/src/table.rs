@@ -74,3 +74,16 @@ pub fn names(schema: &Schema) -> String {
         _ => names.join(", "),
     }
 }
+
+/// Refuses rows without columns, for a form in which they would be lost.
+///
+/// # Errors
+/// [`Error::UnsupportedType`].
+pub fn require_columns(batch: &RecordBatch, form: &str) -> Result<(), Error> {
+    if batch.num_columns() > 0 || batch.num_rows() == 0 {
+        return Ok(());
+    }
+    Err(Error::unsupported_type(format!(
+        "the table has rows but no columns, which {form} cannot hold; keep it as Arrow or JSON lines"
+    )))
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, ListArray, MapArray, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, ListArray, MapArray, StructArray, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use arrow::error::ArrowError;
@@ -23,6 +23,7 @@ pub fn parse(texts: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsa
     let values = match data_type {
         DataType::Utf8 => return Ok(texts.clone()),
         DataType::Binary => bytes(texts),
+        DataType::Null => new_null_array(data_type, texts.len()),
         _ => {
             let options = CastOptions { safe: true, ..CastOptions::default() };
             cast_with_options(texts, data_type, &options)
@@ -32,7 +33,7 @@ pub fn parse(texts: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsa
     let digits = fraction_digits(data_type);
     for (row, text) in texts.as_string::<i32>().iter().enumerate() {
         let Some(text) = text else { continue };
-        if values.is_null(row) || digits.is_some_and(|digits| !has_at_most(text, digits)) {
+        if values.data_type() == &DataType::Null || values.is_null(row) || digits.is_some_and(|digits| !has_at_most(text, digits)) {
             return Err(Unparsable { row, reason: format!("{} is no {}", shown(text), type_name(data_type)) });
         }
     }

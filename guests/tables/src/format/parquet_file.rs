@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use airlock_sdk::Error;
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, IntervalUnit, Schema};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::{ArrowSchemaConverter, ArrowWriter, ProjectionMask};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
@@ -19,7 +19,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::config::Compression;
 use crate::error::{unreadable, unreadable_parquet, unsupported_column, unwritable_parquet};
 use crate::schema::type_name;
-use crate::table::{BATCH_BYTES, BATCH_ROWS, Batches, Writer, projection};
+use crate::table::{BATCH_BYTES, BATCH_ROWS, Batches, Writer, projection, require_columns};
 
 /// Encoded bytes in memory after which a row group is written.
 const ROW_GROUP_BYTES: usize = 32 << 20;
@@ -41,17 +41,15 @@ pub fn write<'a>(
     compression: Compression,
 ) -> Result<Box<dyn Writer + 'a>, Error> {
     for field in schema.fields() {
-        let alone = Schema::new(vec![field.clone()]);
-        ArrowSchemaConverter::new().convert(&alone).map_err(|error| {
-            unsupported_column(
+        if !holds(field.data_type()) {
+            return Err(unsupported_column(
                 field.name(),
                 format!(
-                    "has the type {}, which Parquet cannot hold ({error}); convert it to another type, or keep the table \
-                     as Arrow",
+                    "has the type {}, which Parquet cannot hold; convert it to another type, or keep the table as Arrow",
                     type_name(field.data_type())
                 ),
-            )
-        })?;
+            ));
+        }
     }
     let codec = match compression {
         Compression::None => Codec::UNCOMPRESSED,
@@ -71,6 +69,22 @@ pub fn write<'a>(
     Ok(Box::new(ParquetFile { writer: writer.map_err(unwritable_parquet)?, file }))
 }
 
+/// Whether a type comes back from Parquet as it was.
+fn holds(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Union(..) | DataType::RunEndEncoded(..) | DataType::Interval(IntervalUnit::MonthDayNano) => false,
+        DataType::Struct(fields) => !fields.is_empty() && fields.iter().all(|field| holds(field.data_type())),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => holds(item.data_type()),
+        DataType::Dictionary(_, values) => holds(values),
+        _ => true,
+    }
+}
+
 impl ParquetFile<'_> {
     /// Moves what was encoded to the file.
     fn drain(&mut self) -> Result<(), Error> {
@@ -81,6 +95,7 @@ impl ParquetFile<'_> {
 
 impl Writer for ParquetFile<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        require_columns(batch, "Parquet")?;
         // The writer looks at its limits between batches, so a large one is handed over in slices.
         for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
             let slice = batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start));

@@ -1,1 +1,109 @@
+//! CSV and JSON lines, of our own and from elsewhere.
 
+use std::fs;
+
+use arrow::datatypes::{DataType, TimeUnit};
+
+use super::*;
+
+/// An input of a file from elsewhere.
+fn foreign(extension: &str, text: &str) -> BuiltInput {
+    let input = build_input_context().asset_key(["people"]).config(json!({ "format": extension })).build();
+    fs::create_dir_all(input.directory("/data")).unwrap();
+    fs::write(input.directory("/data").join(format!("people.{extension}")), text).unwrap();
+    input
+}
+
+fn types(batch: &RecordBatch) -> Vec<DataType> {
+    batch.schema().fields().iter().map(|field| field.data_type().clone()).collect()
+}
+
+#[test]
+fn a_csv_file_from_elsewhere_has_its_types_inferred() {
+    let text = "\u{feff}id,ok,day,at,zip\r\n1,true,2026-01-31,2026-01-31 10:00:00,01234\r\n\r\n,,,,\r\n";
+    let batch = loaded(&foreign("csv", text)).unwrap();
+    let timestamp = DataType::Timestamp(TimeUnit::Microsecond, None);
+    assert_eq!(types(&batch), [DataType::Int64, DataType::Boolean, DataType::Date32, timestamp, DataType::Utf8]);
+    assert_eq!(batch.num_rows(), 2);
+    assert!(batch.columns().iter().all(|column| column.is_null(1)));
+}
+
+#[test]
+fn a_json_lines_file_from_elsewhere_has_its_types_inferred() {
+    let text = "{\"z\": 1, \"a\": [1.5, null]}\n\n{\"z\": null, \"b\": {\"c\": \"x\"}}";
+    let batch = loaded(&foreign("jsonl", text)).unwrap();
+    assert_eq!(batch.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), ["z", "a", "b"]);
+    assert_eq!(batch.num_rows(), 2);
+    assert_eq!(types(&batch)[0], DataType::Int64);
+}
+
+#[test]
+fn an_empty_file_has_no_columns() {
+    for extension in ["csv", "jsonl"] {
+        let parts = foreign(extension, "").load::<Tables>().unwrap();
+        assert_eq!(parts[0].to_batches().unwrap(), []);
+    }
+}
+
+#[test]
+fn a_file_that_does_not_fit_the_schema_beside_it_is_told_what_to_do() {
+    for (format, text, expected) in [
+        ("csv", "name,age\nAda,1\n", "it has \"name\", \"age\", not \"name\", \"age\", \"score\""),
+        ("csv", "name,age,score\nAda,1,1\nGrace,old,1\n", "line 3, column \"age\": \"old\" is no int64"),
+        ("csv", "name,age,score\nAda,1,1\nGrace,1.5,1\n", "line 3, column \"age\": \"1.5\" is no int64"),
+        ("jsonl", "{\"name\":\"Ada\"}\n{\"age\":\"old\"}\n", "row 2: column \"age\": \"old\" is no int64"),
+        ("jsonl", "{\"name\":\"Ada\"}\n{\"age\":1.5}\n", "row 2: column \"age\": \"1.5\" is no int64"),
+        ("jsonl", "{\"score\":\"high\"}\n", "row 1"),
+        ("jsonl", "{\"height\":1}\n", "row 1: column 'height' missing from schema"),
+    ] {
+        let config = json!({ "format": format });
+        let output = stored(&config, &[people()]);
+        fs::write(output.directory("/data").join(format!("people.{format}")), text).unwrap();
+        let error = message(loaded(&input(&output, &config)).unwrap_err()).replace("\\\"", "\"");
+        assert!(error.starts_with("Error::Corrupt") || error.starts_with("Corrupt"), "{error}");
+        assert!(error.contains(expected), "{error}");
+        assert!(error.contains("people.schema.arrows tells; remove that where the file is from elsewhere"), "{error}");
+    }
+}
+
+#[test]
+fn a_damaged_schema_file_is_corrupt_and_named() {
+    let config = json!({ "format": "csv" });
+    let output = stored(&config, &[people()]);
+    fs::write(output.directory("/data").join("people.schema.arrows"), "x").unwrap();
+    let error = loaded(&input(&output, &config)).unwrap_err();
+    assert!(matches!(error, Error::Corrupt(message) if message.contains("people.schema.arrows")));
+}
+
+#[test]
+fn a_column_of_null_and_empty_texts_comes_back_even_alone() {
+    for config in formats() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![None, Some(""), None, Some("\n"), Some(" ")]));
+        let batch = RecordBatch::try_from_iter_with_nullable([("", texts, true)]).unwrap();
+        let output = stored(&config, &[batch.clone()]);
+        assert_eq!(loaded(&input(&output, &config)).unwrap(), batch, "{config}");
+    }
+}
+
+#[test]
+fn many_rows_come_back_over_several_batches() {
+    let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..150_000));
+    let batch = RecordBatch::try_from_iter([("value", values)]).unwrap();
+    for config in formats() {
+        let output = stored(&config, &[batch.clone()]);
+        assert_eq!(loaded(&input(&output, &config)).unwrap(), batch, "{config}");
+    }
+}
+
+#[test]
+fn two_columns_of_one_name_are_refused_by_json_alone() {
+    let columns = [("a", people().column(0).clone()), ("a", people().column(1).clone())];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, values)| (name, values, true))).unwrap();
+    for format in ["csv", "arrow"] {
+        let config = json!({ "format": format });
+        let output = stored(&config, &[batch.clone()]);
+        assert_eq!(loaded(&input(&output, &config)).unwrap(), batch, "{format}");
+    }
+    let error = output(&json!({ "format": "jsonl" })).store::<Tables>([part(&[batch])]).unwrap_err();
+    assert!(message(error).contains("there twice"));
+}

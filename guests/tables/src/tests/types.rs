@@ -108,11 +108,18 @@ fn nested() -> Vec<ArrayRef> {
     vec![
         to(&list, DataType::LargeList(item(DataType::Int64))),
         to(&words, DataType::List(item(DataType::Utf8View))),
+        to(&list, DataType::ListView(item(DataType::Int32))),
         list,
         structure,
         Arc::new(map.finish()),
         Arc::new(fixed),
     ]
+}
+
+/// What texts and Arrow files hold, but Parquet does not give back.
+fn runs() -> ArrayRef {
+    let values = StringArray::from(vec![Some("x"), None, Some("y")]);
+    Arc::new(RunArray::<Int32Type>::try_new(&vec![1, 3, 4].into(), &values).unwrap())
 }
 
 /// Arrays of types that only Arrow's own formats hold.
@@ -182,6 +189,24 @@ fn odd_types_come_back_from_arrow_files() {
 }
 
 #[test]
+fn runs_come_back_from_texts_and_arrow_files() {
+    for format in ["csv", "jsonl", "arrow"] {
+        comes_back(&json!({ "format": format }), &table(&runs()));
+    }
+}
+
+#[test]
+fn intervals_of_one_unit_come_back_from_parquet_and_arrow() {
+    let months: ArrayRef = Arc::new(IntervalYearMonthArray::from(vec![Some(1), None, Some(-1), Some(0)]));
+    let days = vec![Some(IntervalDayTime::new(1, 2)), None, Some(IntervalDayTime::new(-1, 0)), None];
+    for array in [months, Arc::new(IntervalDayTimeArray::from(days)) as ArrayRef] {
+        for format in ["parquet", "arrow"] {
+            comes_back(&json!({ "format": format }), &table(&array));
+        }
+    }
+}
+
+#[test]
 fn a_type_that_a_format_cannot_hold_is_named_with_its_column() {
     let refused = |format: &str, array: &ArrayRef| {
         let error = output(&json!({ "format": format })).store::<Tables>([part(&[table(array)])]).unwrap_err();
@@ -198,6 +223,7 @@ fn a_type_that_a_format_cannot_hold_is_named_with_its_column() {
     for array in nested() {
         refused("csv", &array);
     }
+    refused("parquet", &runs());
 }
 
 #[test]

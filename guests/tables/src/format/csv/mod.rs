@@ -17,7 +17,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use self::records::{Cell, Records};
 use crate::error::{corrupt, unwritable};
 use crate::plain::{check_years, plain_schema, with_types};
-use crate::table::{BATCH_BYTES, BATCH_ROWS, Batches, Text, Writer, names, projection};
+use crate::table::{BATCH_BYTES, BATCH_ROWS, Batches, Text, Writer, names, projection, require_columns};
 use crate::text::{Unparsable, parse};
 
 /// Bytes that are written at a time.
@@ -50,11 +50,7 @@ pub fn write<'a>(file: Box<dyn Write + 'a>, schema: &Schema) -> Result<Box<dyn W
 
 impl<W: Write> Writer for CsvFile<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        if batch.num_columns() == 0 && batch.num_rows() > 0 {
-            return Err(Error::unsupported_type(
-                "the table has rows but no columns, which CSV cannot hold; keep it as Parquet, Arrow or JSON lines",
-            ));
-        }
+        require_columns(batch, FORM)?;
         let batch = with_types(batch, &self.plain).map_err(unwritable)?;
         check_years(&batch, FORM)?;
         let options = FormatOptions::new();
