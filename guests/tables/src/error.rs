@@ -39,7 +39,7 @@ pub fn unwritable(error: ArrowError) -> Error {
 
 /// [`unwritable`] of an error of Parquet.
 pub fn unwritable_parquet(error: ParquetError) -> Error {
-    unwritable(ArrowError::ParquetError(error.to_string()))
+    unwritable(error.into())
 }
 
 /// A column that a form cannot hold, for `reason`.

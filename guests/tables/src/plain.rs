@@ -68,8 +68,6 @@ pub fn plain_type(data_type: &DataType, nested: bool) -> Option<DataType> {
             DataType::Map(entries, *sorted)
         }
         DataType::Interval(_) | DataType::Union(..) => return None,
-        DataType::Time32(TimeUnit::Microsecond | TimeUnit::Nanosecond)
-        | DataType::Time64(TimeUnit::Second | TimeUnit::Millisecond) => return None,
         // A text has no digits to leave out.
         DataType::Decimal32(_, scale)
         | DataType::Decimal64(_, scale)

@@ -33,7 +33,10 @@ pub fn parse(texts: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsa
     let digits = fraction_digits(data_type);
     for (row, text) in texts.as_string::<i32>().iter().enumerate() {
         let Some(text) = text else { continue };
-        if values.data_type() == &DataType::Null || values.is_null(row) || digits.is_some_and(|digits| !has_at_most(text, digits)) {
+        if values.data_type() == &DataType::Null
+            || values.is_null(row)
+            || digits.is_some_and(|digits| !has_at_most(text, digits))
+        {
             return Err(Unparsable { row, reason: format!("{} is no {}", shown(text), type_name(data_type)) });
         }
     }

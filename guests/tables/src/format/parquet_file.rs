@@ -8,11 +8,11 @@ use airlock_sdk::Error;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, IntervalUnit, Schema};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 
@@ -118,7 +118,7 @@ impl Writer for ParquetFile<'_> {
 /// [`Error::Corrupt`] where it is no Parquet; [`Error::UnsupportedType`] where it is compressed in a way that cannot be
 /// read here; that of a column that it does not have.
 pub fn read(chunks: Chunks, columns: &[String], place: String) -> Result<Batches<'static>, Error> {
-    let metadata = ArrowReaderMetadata::load(&chunks, Default::default());
+    let metadata = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::default());
     let metadata = metadata.map_err(|error| unreadable_parquet(&place, error))?;
     check_compression(metadata.metadata(), &place)?;
     let rows = batch_rows(metadata.metadata());
@@ -140,7 +140,7 @@ pub fn read(chunks: Chunks, columns: &[String], place: String) -> Result<Batches
 }
 
 fn check_compression(metadata: &ParquetMetaData, place: &str) -> Result<(), Error> {
-    let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     for column in columns {
         if !matches!(column.compression(), Codec::UNCOMPRESSED | Codec::SNAPPY | Codec::LZ4 | Codec::LZ4_RAW) {
             return Err(Error::unsupported_type(format!(

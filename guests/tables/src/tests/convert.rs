@@ -37,7 +37,7 @@ fn read(from: &str, text: &str, mut config: Value) -> Result<RecordBatch, Error>
 
 /// The text of `batch` in the form `to`.
 fn written(to: &str, batch: &RecordBatch) -> Result<String, Error> {
-    let part = convert(json!({ "from": "arrow", "to": to }), part(&[batch.clone()]))?;
+    let part = convert(json!({ "from": "arrow", "to": to }), part(std::slice::from_ref(batch)))?;
     Ok(String::from_utf8(part.bytes).unwrap())
 }
 
@@ -47,7 +47,7 @@ fn schema(columns: &[(&str, &str)]) -> Value {
 
 #[track_caller]
 fn is_wrong(result: Result<impl std::fmt::Debug, Error>, expected: &[&str]) {
-    let error = message(result.unwrap_err()).replace("\\\"", "\"");
+    let error = message(&result.unwrap_err()).replace("\\\"", "\"");
     assert!(expected.iter().all(|expected| error.contains(expected)), "{error}");
 }
 
@@ -263,7 +263,10 @@ fn what_a_form_cannot_hold_is_refused_with_the_name_of_the_column() {
     }
     let list = arrow::array::ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1)])]);
     is_wrong(written("csv", &table(Arc::new(list))), &["UnsupportedType", "the column \"c\"", "List", "CSV"]);
-    assert_eq!(written("json", &table(Arc::new(BinaryArray::from(vec![b"\0\xff".as_slice()])))).unwrap(), "[{\"c\":\"00ff\"}]");
+    assert_eq!(
+        written("json", &table(Arc::new(BinaryArray::from(vec![b"\0\xff".as_slice()])))).unwrap(),
+        "[{\"c\":\"00ff\"}]"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use airlock_sdk::{MetadataValue, StoredOutputBuilder};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::*;
@@ -17,7 +18,7 @@ fn names(output: &BuiltOutput) -> Vec<String> {
 
 fn groups(file: &Path) -> Vec<i64> {
     let reader = SerializedFileReader::new(fs::File::open(file).unwrap()).unwrap();
-    reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect()
+    reader.metadata().row_groups().iter().map(RowGroupMetaData::num_rows).collect()
 }
 
 #[test]
@@ -120,7 +121,8 @@ fn a_damaged_file_is_corrupt_and_named() {
         let whole = fs::read(&file).unwrap();
         // Without any line there are no rows, which is no damage.
         let nothing: &[u8] = if name.ends_with("jsonl") { b"{" } else { b"" };
-        for damaged in [nothing, b"x", &whole[..whole.len() - 20], &[b'\x99'; 300], &[&whole[..20], &[7; 300]].concat()] {
+        for damaged in [nothing, b"x", &whole[..whole.len() - 20], &[b'\x99'; 300], &[&whole[..20], &[7; 300]].concat()]
+        {
             fs::write(&file, damaged).unwrap();
             let error = input(&output, &config).load::<Tables>().unwrap_err();
             assert!(matches!(&error, Error::Corrupt(message) if message.contains(&name)), "{damaged:?}: {error:?}");
@@ -144,10 +146,8 @@ fn a_wrong_configuration_is_told_for_storing_and_loading() {
         (json!({ "format": "csv", "compression": "lz4" }), "the format `csv` has only `none`"),
     ] {
         let output = output(&config);
-        for result in [
-            output.store::<Tables>([part(&[people()])]),
-            input(&output, &config).load::<Tables>().map(drop),
-        ] {
+        for result in [output.store::<Tables>([part(&[people()])]), input(&output, &config).load::<Tables>().map(drop)]
+        {
             let Err(Error::InvalidConfig(message)) = result else { panic!("{config}: {result:?}") };
             assert!(message.contains(expected), "{message}");
         }

@@ -68,7 +68,7 @@ fn whole(part: &Part) -> RecordBatch {
     concat_batches(&schema, &batches).unwrap()
 }
 
-fn message(error: Error) -> String {
+fn message(error: &Error) -> String {
     format!("{error:?}")
 }
 

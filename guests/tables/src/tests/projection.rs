@@ -38,7 +38,7 @@ fn columns_that_are_not_asked_for_are_not_looked_at() {
         let config = json!({ "format": format });
         let output = stored(&config, &[people()]);
         std::fs::write(output.directory("/data").join(file), wrong).unwrap();
-        assert!(message(loaded(&input(&output, &config)).unwrap_err()).contains("age"));
+        assert!(message(&loaded(&input(&output, &config)).unwrap_err()).contains("age"));
         let loaded = loaded(&with_columns(&output, &config, &["name"])).unwrap();
         assert_eq!(loaded, people().project(&[0]).unwrap().slice(0, 1), "{format}");
     }

@@ -59,7 +59,7 @@ fn a_file_that_does_not_fit_the_schema_beside_it_is_told_what_to_do() {
         let config = json!({ "format": format });
         let output = stored(&config, &[people()]);
         fs::write(output.directory("/data").join(format!("people.{format}")), text).unwrap();
-        let error = message(loaded(&input(&output, &config)).unwrap_err()).replace("\\\"", "\"");
+        let error = message(&loaded(&input(&output, &config)).unwrap_err()).replace("\\\"", "\"");
         assert!(error.starts_with("Error::Corrupt") || error.starts_with("Corrupt"), "{error}");
         assert!(error.contains(expected), "{error}");
         assert!(error.contains("people.schema.arrows tells; remove that where the file is from elsewhere"), "{error}");
@@ -80,7 +80,7 @@ fn a_column_of_null_and_empty_texts_comes_back_even_alone() {
     for config in formats() {
         let texts: ArrayRef = Arc::new(StringArray::from(vec![None, Some(""), None, Some("\n"), Some(" ")]));
         let batch = RecordBatch::try_from_iter_with_nullable([("", texts, true)]).unwrap();
-        let output = stored(&config, &[batch.clone()]);
+        let output = stored(&config, std::slice::from_ref(&batch));
         assert_eq!(loaded(&input(&output, &config)).unwrap(), batch, "{config}");
     }
 }
@@ -90,7 +90,7 @@ fn many_rows_come_back_over_several_batches() {
     let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..150_000));
     let batch = RecordBatch::try_from_iter([("value", values)]).unwrap();
     for config in formats() {
-        let output = stored(&config, &[batch.clone()]);
+        let output = stored(&config, std::slice::from_ref(&batch));
         assert_eq!(loaded(&input(&output, &config)).unwrap(), batch, "{config}");
     }
 }
@@ -101,9 +101,9 @@ fn two_columns_of_one_name_are_refused_by_json_alone() {
     let batch = RecordBatch::try_from_iter_with_nullable(columns.map(|(name, values)| (name, values, true))).unwrap();
     for format in ["csv", "arrow"] {
         let config = json!({ "format": format });
-        let output = stored(&config, &[batch.clone()]);
+        let output = stored(&config, std::slice::from_ref(&batch));
         assert_eq!(loaded(&input(&output, &config)).unwrap(), batch, "{format}");
     }
     let error = output(&json!({ "format": "jsonl" })).store::<Tables>([part(&[batch])]).unwrap_err();
-    assert!(message(error).contains("there twice"));
+    assert!(message(&error).contains("there twice"));
 }

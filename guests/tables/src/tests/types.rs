@@ -1,5 +1,6 @@
 //! Every Arrow type, through every format.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ fn integers() -> ArrayRef {
     Arc::new(Int32Array::from(vec![Some(1), None, Some(0), Some(77)]))
 }
 
-fn to(array: &ArrayRef, data_type: DataType) -> ArrayRef {
-    cast(array, &data_type).unwrap()
+fn to(array: &ArrayRef, data_type: impl Borrow<DataType>) -> ArrayRef {
+    cast(array, data_type.borrow()).unwrap()
 }
 
 fn item(data_type: DataType) -> FieldRef {
@@ -245,12 +246,13 @@ fn a_table_without_columns_keeps_its_rows_where_it_can() {
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options).unwrap();
     for format in ["jsonl", "arrow"] {
         let config = json!({ "format": format });
-        let output = stored(&config, &[batch.clone()]);
+        let output = stored(&config, std::slice::from_ref(&batch));
         let batches = input(&output, &config).load::<Tables>().unwrap()[0].to_batches().unwrap();
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 3, "{format}");
     }
     for format in ["parquet", "csv"] {
-        let error = output(&json!({ "format": format })).store::<Tables>([part(&[batch.clone()])]).unwrap_err();
+        let error =
+            output(&json!({ "format": format })).store::<Tables>([part(std::slice::from_ref(&batch))]).unwrap_err();
         assert!(matches!(error, Error::UnsupportedType(message) if message.contains("no columns")), "{format}");
     }
 }
@@ -280,7 +282,7 @@ fn numbers_that_are_not_finite_come_back_unless_the_format_cannot_hold_them() {
     let nested: ArrayRef = Arc::new(StructArray::from(vec![(item(DataType::Float64), array.clone())]));
     for array in [array, nested] {
         let error = output(&json!({ "format": "jsonl" })).store::<Tables>([part(&[table(&array)])]).unwrap_err();
-        assert!(message(error).contains("not finite"));
+        assert!(message(&error).contains("not finite"));
     }
 }
 
@@ -291,7 +293,7 @@ fn years_that_a_text_cannot_hold_are_refused() {
         comes_back(&json!({ "format": "parquet" }), &table(&array));
         for format in ["csv", "jsonl"] {
             let error = output(&json!({ "format": format })).store::<Tables>([part(&[table(&array)])]).unwrap_err();
-            assert!(message(error).contains("outside the years 0 to 9999"));
+            assert!(message(&error).contains("outside the years 0 to 9999"));
         }
     }
     let array: ArrayRef = Arc::new(Date32Array::from(vec![2_932_896, -719_528, 1, 2]));

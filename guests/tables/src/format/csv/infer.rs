@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn inferred(cells: &[&str]) -> DataType {
-        let text = format!("column,other\n{}", cells.iter().map(|cell| format!("{cell},1\n")).collect::<String>());
+        let text = format!("column,other\n{},1\n", cells.join(",1\n"));
         let schema = schema(&mut Records::new(text.as_bytes())).map_err(|error| error.at("text")).unwrap();
         schema.field(0).data_type().clone()
     }

@@ -111,13 +111,12 @@ pub fn read<'a>(
     columns: &[String],
     place: String,
 ) -> Result<Batches<'a>, Error> {
-    let schema = match schema {
-        Some(schema) => schema.clone(),
-        None => {
-            let found = infer::schema(&mut Records::new(&mut *text)).map_err(|error| error.at(&place))?;
-            text.restart()?;
-            found
-        }
+    let schema = if let Some(schema) = schema {
+        schema.clone()
+    } else {
+        let found = infer::schema(&mut Records::new(&mut *text)).map_err(|error| error.at(&place))?;
+        text.restart()?;
+        found
     };
     let mut records = Records::new(text);
     let header = records.header().map_err(|error| error.at(&place))?;

@@ -161,7 +161,7 @@ impl<R: BufRead> Records<R> {
                 };
                 if let (1.., Some(within)) = (run, rest.get(..run)) {
                     if state == State::Quoted {
-                        self.line += within.iter().filter(|byte| **byte == b'\n').count() as u64;
+                        self.line += within.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
                     }
                     self.text.extend_from_slice(within);
                     used += run;

@@ -97,13 +97,12 @@ pub fn read<'a>(
     columns: &[String],
     place: String,
 ) -> Result<Batches<'a>, Error> {
-    let whole = match schema {
-        Some(schema) => schema.clone(),
-        None => {
-            let found = infer::schema(&mut Objects::new(&mut *text, layout, &place), &place)?;
-            text.restart()?;
-            found
-        }
+    let whole = if let Some(schema) = schema {
+        schema.clone()
+    } else {
+        let found = infer::schema(&mut Objects::new(&mut *text, layout, &place), &place)?;
+        text.restart()?;
+        found
     };
     let indexes = projection(&whole, columns)?;
     // Where only some columns are asked for, the others are passed over.
@@ -179,19 +178,20 @@ impl Columns {
             decoder.decode(text)?;
             decoder.flush()
         };
-        let batch = decode().map_err(message)?.ok_or("it is no object")?;
+        let batch = decode().map_err(|error| message(&error))?.ok_or("it is no object")?;
         let parse = |(column, field): (&ArrayRef, &FieldRef)| {
             parse_nested(column, field.data_type())
                 .map_err(|error| format!("column {:?}: {}", field.name(), error.reason))
         };
         let values = batch.columns().iter().zip(self.plain.fields()).map(parse).collect::<Result<Vec<_>, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch = RecordBatch::try_new_with_options(self.plain.clone(), values, &options).map_err(message)?;
-        with_types(&batch, &self.schema).map_err(message)
+        let batch =
+            RecordBatch::try_new_with_options(self.plain.clone(), values, &options).map_err(|error| message(&error))?;
+        with_types(&batch, &self.schema).map_err(|error| message(&error))
     }
 }
 
-fn message(error: ArrowError) -> String {
+fn message(error: &ArrowError) -> String {
     let message = error.to_string();
     message.strip_prefix("Json error: ").map_or(message.clone(), str::to_owned)
 }
