@@ -192,10 +192,10 @@ impl Length for Chunks {
 }
 
 impl ChunkReader for Chunks {
-    type T = BufReader<From>;
+    type T = BufReader<ReadFrom>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::with_capacity(HEAD, From { chunks: self.clone(), position: start }))
+        Ok(BufReader::with_capacity(HEAD, ReadFrom { chunks: self.clone(), position: start }))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -218,12 +218,12 @@ impl ChunkReader for Chunks {
 }
 
 /// Reads on from a position.
-pub struct From {
+pub struct ReadFrom {
     chunks: Chunks,
     position: u64,
 }
 
-impl Read for From {
+impl Read for ReadFrom {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let left = usize::try_from(self.chunks.len().saturating_sub(self.position)).unwrap_or(usize::MAX);
         let length = left.min(buffer.len());
