@@ -1,0 +1,285 @@
+//! Which partitions of an upstream asset a partition of a downstream asset loads.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::PartitionsDefinition;
+use super::selected::Selected;
+use super::set::{self, PartitionSet, Windows};
+
+/// Which partitions of an upstream asset a partition of a downstream asset loads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionMapping {
+    /// The partition that has the same key.
+    Identity,
+    /// All of them.
+    All,
+    /// Those whose windows overlap that from the start of one downstream partition to the end of another, counted
+    /// from the one that loads: -1 is the one before it. They need not be there: less is loaded at the first and last
+    /// upstream partitions.
+    TimeWindow {
+        /// To the partition with whose start the window starts.
+        start_offset: i64,
+        /// To the partition with whose end the window ends.
+        end_offset: i64,
+    },
+}
+
+/// An upstream partition that a downstream partition needs and that is not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the partition {key:?} of `{downstream}` needs {needs} of `{upstream}`, {}",
+    there.as_ref().map_or("which has no partitions yet".to_owned(), |(first, last)| format!("whose partitions are {}", set::range(first, last)))
+)]
+pub struct MappingError {
+    /// The key of the downstream partition.
+    pub key: String,
+    /// The name of the partitions that it is of.
+    pub downstream: String,
+    /// The name of the upstream partitions.
+    pub upstream: String,
+    /// What it needs, in words.
+    pub needs: String,
+    /// The first and the last upstream key that there are.
+    pub there: Option<(String, String)>,
+}
+
+impl PartitionMapping {
+    /// The mapping between these two where the definitions name none.
+    pub fn inferred(downstream: Option<&PartitionsDefinition>, upstream: Option<&PartitionsDefinition>) -> Self {
+        match (downstream, upstream) {
+            (Some(PartitionsDefinition::Time(_)), Some(PartitionsDefinition::Time(_))) => {
+                Self::TimeWindow { start_offset: 0, end_offset: 0 }
+            }
+            (Some(_), Some(_)) => Self::Identity,
+            _ => Self::All,
+        }
+    }
+
+    /// Whether it makes sense between these two.
+    ///
+    /// # Errors
+    /// Why not, in words that stand alone.
+    pub fn check(
+        &self,
+        downstream: Option<&PartitionsDefinition>,
+        upstream: Option<&PartitionsDefinition>,
+    ) -> Result<(), String> {
+        let side = match (downstream, upstream) {
+            (None, _) => Some("the asset that loads"),
+            (_, None) => Some("the asset that is loaded"),
+            _ => None,
+        };
+        match (self, side) {
+            (Self::All, _) => Ok(()),
+            (Self::Identity, Some(side)) => Err(format!("`identity` is between partitions, and {side} has none")),
+            (Self::TimeWindow { .. }, Some(side)) => {
+                Err(format!("`time_window` is between partitions of time, and {side} has none"))
+            }
+            (Self::Identity, None) => Ok(()),
+            (Self::TimeWindow { start_offset, end_offset }, None) => {
+                let static_side = [("loads", downstream), ("is loaded", upstream)]
+                    .into_iter()
+                    .find(|(_, definition)| definition.and_then(PartitionsDefinition::time).is_none());
+                if let Some((side, _)) = static_side {
+                    Err(format!(
+                        "`time_window` is between partitions of time, and those of the asset that {side} are not"
+                    ))
+                } else if start_offset > end_offset {
+                    Err(format!(
+                        "`start_offset` ({start_offset}) is after `end_offset` ({end_offset}), so nothing would be loaded"
+                    ))
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    /// Whether it can yield several partitions; what it yields is then a list, even of one or none.
+    pub fn is_many(&self, downstream: Option<&PartitionsDefinition>, upstream: Option<&PartitionsDefinition>) -> bool {
+        match self {
+            Self::Identity => false,
+            Self::All => upstream.is_some(),
+            Self::TimeWindow { start_offset: 0, end_offset: 0 } => match (downstream, upstream) {
+                (Some(PartitionsDefinition::Time(downstream)), Some(PartitionsDefinition::Time(upstream))) => {
+                    !downstream.calendar.has_windows_of(&upstream.calendar)
+                }
+                _ => true,
+            },
+            Self::TimeWindow { .. } => true,
+        }
+    }
+
+    /// The partitions of `upstream` that a partition of `downstream` loads, or an asset without partitions.
+    ///
+    /// # Errors
+    /// [`MappingError`] where it needs a partition that is not there.
+    pub fn upstream(
+        &self,
+        downstream: Option<(&PartitionSet, usize)>,
+        upstream: &PartitionSet,
+    ) -> Result<Selected, MappingError> {
+        match (self, downstream) {
+            (Self::All, _) | (_, None) => Ok(Selected::all(upstream.len())),
+            (Self::Identity, Some((set, index))) => {
+                let key = set.key(index).unwrap_or_default();
+                let found = upstream.index(key).map(|index| Selected::of_indices([index]));
+                found.ok_or_else(|| missing(set, index, upstream, "the same one"))
+            }
+            (Self::TimeWindow { start_offset, end_offset }, Some((set, index))) => {
+                let offsets = Offsets { start: *start_offset, end: *end_offset };
+                let (Some(ours), Some(theirs)) = (&set.windows, &upstream.windows) else {
+                    return Err(missing(set, index, upstream, "a window of time"));
+                };
+                offsets.upstream(ours, index, theirs).ok_or_else(|| missing(set, index, upstream, "all of its window"))
+            }
+        }
+    }
+
+    /// The partitions of `downstream` that load any of `selected` of `upstream`; not those that lack a partition that
+    /// they need.
+    pub fn downstream(&self, upstream: &PartitionSet, selected: &Selected, downstream: &PartitionSet) -> Selected {
+        match self {
+            Self::All if selected.is_empty() => Selected::default(),
+            Self::All => Selected::all(downstream.len()),
+            Self::Identity => {
+                let mut guess = 0;
+                Selected::of_indices(selected.iter().filter_map(|index| {
+                    let key = upstream.key(index)?;
+                    // Where both have their keys in the same order, the next one is next.
+                    let found = Some(guess).filter(|guess| downstream.key(*guess) == Some(key));
+                    let found = found.or_else(|| downstream.index(key))?;
+                    guess = found.saturating_add(1);
+                    Some(found)
+                }))
+            }
+            Self::TimeWindow { start_offset, end_offset } => {
+                let offsets = Offsets { start: *start_offset, end: *end_offset };
+                match (&downstream.windows, &upstream.windows) {
+                    (Some(ours), Some(theirs)) => offsets.downstream(theirs, selected, ours),
+                    _ => Selected::default(),
+                }
+            }
+        }
+    }
+}
+
+fn missing(downstream: &PartitionSet, index: usize, upstream: &PartitionSet, needs: &str) -> MappingError {
+    let key = |set: &PartitionSet, index: usize| set.key(index).unwrap_or_default().to_owned();
+    let last = upstream.len().checked_sub(1);
+    MappingError {
+        key: key(downstream, index),
+        downstream: downstream.dimension().to_owned(),
+        upstream: upstream.dimension().to_owned(),
+        needs: needs.to_owned(),
+        there: last.map(|last| (key(upstream, 0), key(upstream, last))),
+    }
+}
+
+/// The offsets of a mapping by windows.
+#[derive(Clone, Copy)]
+struct Offsets {
+    start: i64,
+    end: i64,
+}
+
+impl Offsets {
+    /// What the downstream partition `index` loads; none where its own window is not covered.
+    fn upstream(self, downstream: &Windows, index: usize, upstream: &Windows) -> Option<Selected> {
+        let index = i64::try_from(index).ok()?;
+        let (first, last) = (upstream.boundaries.first().copied(), upstream.boundaries.last().copied());
+        let reach = Reach::new(self.only(index, downstream), downstream, first.zip(last));
+        let start = reach.boundary(index.saturating_add(self.start));
+        let end = reach.boundary(index.saturating_add(self.end).saturating_add(1));
+        let is_covered = (self.start != 0 || first.is_some_and(|first| first <= start))
+            && (self.end != 0 || last.is_some_and(|last| end <= last));
+        let boundaries = &upstream.boundaries;
+        let windows = boundaries.len().saturating_sub(1);
+        let from = boundaries.partition_point(|boundary| *boundary <= start).saturating_sub(1);
+        let to = boundaries.partition_point(|boundary| *boundary < end).min(windows);
+        is_covered.then(|| Selected::of_ranges(std::iter::once(from..to)).intersect(&Selected::all(windows)))
+    }
+
+    /// The downstream partitions that load any of `selected`.
+    fn downstream(self, upstream: &Windows, selected: &Selected, downstream: &Windows) -> Selected {
+        let boundaries = &upstream.boundaries;
+        let (Some(first), Some(last)) = (boundaries.first().copied(), boundaries.last().copied()) else {
+            return Selected::default();
+        };
+        let windows = downstream.boundaries.len().saturating_sub(1);
+        // Those whose own window is covered.
+        let uncovered = downstream.boundaries.partition_point(|boundary| *boundary < first);
+        let covered = downstream.boundaries.partition_point(|boundary| *boundary <= last).saturating_sub(1);
+        let from = if self.start == 0 { uncovered } else { 0 };
+        let to = if self.end == 0 { covered } else { windows };
+        let reach = Reach::new(self, downstream, Some((first, last)));
+        let loads = |range: &std::ops::Range<usize>| {
+            let (start, end) = (*boundaries.get(range.start)?, *boundaries.get(range.end)?);
+            // Those whose window ends after the start of the range, and starts before its end.
+            let after = reach.count(|boundary| boundary <= start).saturating_sub(self.end).saturating_sub(1);
+            let before = reach.count(|boundary| boundary < end).saturating_sub(self.start);
+            let index = |place: i64| usize::try_from(place.max(0)).unwrap_or(usize::MAX);
+            Some(index(after).max(from)..index(before).min(to))
+        };
+        Selected::of_ranges(selected.ranges().iter().filter_map(loads))
+    }
+
+    /// The offsets that matter beyond the first and last partition, for the partition `index` alone.
+    fn only(self, index: i64, downstream: &Windows) -> Self {
+        let windows = i64::try_from(downstream.boundaries.len()).unwrap_or(i64::MAX).saturating_sub(1);
+        let beyond = index.saturating_add(self.end).saturating_add(1).saturating_sub(windows);
+        Self { start: index.saturating_add(self.start).min(0), end: beyond.max(0) }
+    }
+}
+
+/// Boundaries of windows, and as many beyond the first and the last as offsets reach and upstream partitions do.
+struct Reach<'a> {
+    before: Vec<i64>,
+    boundaries: &'a [i64],
+    after: Vec<i64>,
+}
+
+impl<'a> Reach<'a> {
+    /// The boundaries of `windows`, with those that `offsets` lead to within `bounds`.
+    fn new(offsets: Offsets, windows: &'a Windows, bounds: Option<(i64, i64)>) -> Self {
+        let boundaries = windows.boundaries.as_slice();
+        let mut reach = Self { before: Vec::new(), boundaries, after: Vec::new() };
+        let (Some((lower, upper)), Some(first), Some(last)) = (bounds, boundaries.first(), boundaries.last()) else {
+            return reach;
+        };
+        let at = |milliseconds: i64| Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);
+        let milliseconds =
+            |ticks: Vec<super::schedule::Tick>| ticks.iter().map(|tick| tick.at.as_millisecond()).collect();
+        if offsets.start < 0 && lower < *first {
+            let count = usize::try_from(offsets.start.unsigned_abs()).unwrap_or(usize::MAX);
+            reach.before = milliseconds(windows.calendar.ticks_before(at(lower), at(*first), count));
+        }
+        if offsets.end > 0 && *last < upper {
+            let count = usize::try_from(offsets.end).unwrap_or(usize::MAX);
+            reach.after = milliseconds(windows.calendar.ticks(at(last.saturating_add(1)), at(upper), count));
+        }
+        reach
+    }
+
+    /// The boundary `place`, counted from the first partition's start; what is beyond all is the end of time.
+    fn boundary(&self, place: i64) -> i64 {
+        let place = place.saturating_add_unsigned(u64::try_from(self.before.len()).unwrap_or(u64::MAX));
+        let Ok(place) = usize::try_from(place) else { return i64::MIN };
+        let mut all = [&*self.before, self.boundaries, &*self.after].into_iter();
+        let found = all.try_fold(place, |place, part| match part.get(place) {
+            Some(boundary) => Err(*boundary),
+            None => Ok(place.saturating_sub(part.len())),
+        });
+        found.err().unwrap_or(i64::MAX)
+    }
+
+    /// How many boundaries are as `is_before` says, counted from the first partition's start.
+    fn count(&self, is_before: impl Fn(i64) -> bool + Copy) -> i64 {
+        let parts = [&*self.before, self.boundaries, &*self.after];
+        let count: usize = parts.iter().map(|part| part.partition_point(|boundary| is_before(*boundary))).sum();
+        let signed = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+        signed(count).saturating_sub(signed(self.before.len()))
+    }
+}

@@ -1,0 +1,454 @@
+//! What partitions there are, in the zones whose clocks are hardest to follow, and what loads what.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn time(schedule: &str, zone: &str, start: &str, end: &str, format: Option<&str>) -> PartitionsDefinition {
+    let schedule = Schedule::cron(schedule).unwrap();
+    let format = format.unwrap_or(Calendar::default_format(&schedule)).to_owned();
+    let calendar = Calendar { schedule, time_zone: time_zone(zone).unwrap(), format };
+    let (start, end) = (calendar.moment(start).unwrap(), calendar.moment(end));
+    PartitionsDefinition::Time(TimePartitions { calendar, start, end })
+}
+
+fn daily(zone: &str, start: &str, end: &str) -> PartitionSet {
+    set(&time("0 0 * * *", zone, start, end, None))
+}
+
+fn hourly(zone: &str, start: &str, end: &str) -> PartitionSet {
+    set(&time("0 * * * *", zone, start, end, Some("%Y-%m-%d-%H:%M")))
+}
+
+/// What there is long after.
+fn set(definition: &PartitionsDefinition) -> PartitionSet {
+    definition.partitions("days", at("2100-01-01T00:00Z"))
+}
+
+fn keys(set: &PartitionSet) -> Vec<&str> {
+    set.keys().collect()
+}
+
+/// The minutes that each partition has.
+fn minutes(set: &PartitionSet) -> Vec<i64> {
+    let windows = (0..set.len()).map(|index| set.window(index).unwrap());
+    windows.map(|window| (window.end_ms - window.start_ms) / 60_000).collect()
+}
+
+#[test]
+fn a_partition_is_there_when_its_window_has_ended() {
+    let open = |now: &str| {
+        let definition = time("0 0 * * *", "Europe/Berlin", "2024-02-28", "", None);
+        keys(&definition.partitions("days", at(now))).len()
+    };
+    assert_eq!(["2024-02-28T22:59:59.999Z", "2024-02-28T23:00Z", "2024-03-01T23:00Z"].map(open), [0, 1, 3]);
+    assert_eq!(open("1990-01-01T00:00Z"), 0);
+    let until = daily("UTC", "2024-02-28", "2024-03-01");
+    assert_eq!(keys(&until), ["2024-02-28", "2024-02-29"]);
+    let weeks = set(&time("0 0 * * 0", "UTC", "2024-01-01", "2024-01-27", None));
+    assert_eq!(keys(&weeks), ["2024-01-07", "2024-01-14"], "a window that ends after `end` is not there");
+}
+
+#[test]
+fn a_start_between_two_moments_begins_with_the_next() {
+    let days = set(&time("30 6 * * *", "UTC", "2024-01-01", "2024-01-04", None));
+    assert_eq!(keys(&days), ["2024-01-01", "2024-01-02"]);
+    assert_eq!(days.window(0).unwrap().start_ms, at("2024-01-01T06:30Z").as_millisecond());
+    let months = set(&time("0 0 1 * *", "UTC", "2012-01-02", "2012-04-01", None));
+    assert_eq!(keys(&months), ["2012-02-01", "2012-03-01"]);
+    assert_eq!(minutes(&months), [29 * 1440, 31 * 1440]);
+}
+
+#[test]
+fn a_day_has_as_many_hours_as_the_clock_gives_it() {
+    assert_eq!(minutes(&daily("America/Los_Angeles", "2024-03-09", "2024-03-12")), [1440, 1380, 1440]);
+    assert_eq!(minutes(&daily("Europe/Berlin", "2024-10-26", "2024-10-29")), [1440, 1500, 1440]);
+    assert_eq!(minutes(&daily("Australia/Lord_Howe", "2024-04-06", "2024-04-08")), [1440, 1470]);
+    assert_eq!(minutes(&daily("Australia/Lord_Howe", "2024-10-05", "2024-10-07")), [1440, 1410]);
+}
+
+#[test]
+fn a_midnight_that_is_skipped_loses_no_day_and_a_day_that_is_skipped_has_no_partition() {
+    let paulo = daily("America/Sao_Paulo", "2018-11-03", "2018-11-06");
+    assert_eq!(keys(&paulo), ["2018-11-03", "2018-11-04", "2018-11-05"]);
+    assert_eq!(minutes(&paulo), [1440, 1380, 1440]);
+    assert_eq!(keys(&daily("America/Sao_Paulo", "2018-11-04", "2018-11-05")), ["2018-11-04"]);
+    assert_eq!(minutes(&daily("America/Sao_Paulo", "2018-02-17", "2018-02-19")), [1500, 1440]);
+    let apia = daily("Pacific/Apia", "2011-12-29", "2012-01-01");
+    assert_eq!(keys(&apia), ["2011-12-29", "2011-12-31"]);
+    assert_eq!(minutes(&apia), [1440, 1440]);
+}
+
+#[test]
+fn of_an_hour_that_comes_twice_the_second_has_its_offset_in_its_key() {
+    let autumn = hourly("America/Los_Angeles", "2024-11-03-00:00", "2024-11-03-03:00");
+    let expected = ["2024-11-03-00:00", "2024-11-03-01:00", "2024-11-03-01:00-0800", "2024-11-03-02:00"];
+    assert_eq!(keys(&autumn), expected);
+    assert_eq!(minutes(&autumn), [60; 4]);
+    let spring = hourly("America/Los_Angeles", "2024-03-10-01:00", "2024-03-10-04:00");
+    assert_eq!(keys(&spring), ["2024-03-10-01:00", "2024-03-10-03:00"]);
+    let berlin = hourly("Europe/Berlin", "2024-10-27-02:00", "2024-10-27-04:00");
+    assert_eq!(keys(&berlin), ["2024-10-27-02:00", "2024-10-27-02:00+0100", "2024-10-27-03:00"]);
+    let named = set(&time("0 * * * *", "Europe/Berlin", "2024-10-27 02:00", "2024-10-27 04:00", Some("%F %H%z")));
+    assert_eq!(keys(&named), ["2024-10-27 02+0200", "2024-10-27 02+0100", "2024-10-27 03+0100"]);
+    let second = hourly("America/Los_Angeles", "2024-11-03-01:00-0800", "2024-11-03-03:00");
+    assert_eq!(keys(&second).first(), Some(&"2024-11-03-01:00-0800"), "a start can be any key");
+}
+
+#[test]
+fn an_hour_that_comes_twice_may_go_across_midnight() {
+    let hours = hourly("America/St_Johns", "2010-11-06-22:00", "2010-11-07-02:00");
+    // At 00:01 the clock is turned back to 23:01.
+    let expected =
+        ["2010-11-06-22:00", "2010-11-06-23:00", "2010-11-07-00:00", "2010-11-07-00:00-0330", "2010-11-07-01:00"];
+    assert_eq!(keys(&hours), expected);
+    assert_eq!(minutes(&hours), [60; 5]);
+    let half = set(&time("45 * * * *", "Australia/Lord_Howe", "2024-04-07 00:45", "2024-04-07 03:45", Some("%H:%M")));
+    assert_eq!(keys(&half), ["00:45", "01:45", "01:45+1030", "02:45"]);
+    assert_eq!(minutes(&half), [60, 30, 60, 60]);
+}
+
+#[test]
+fn keys_that_are_the_same_are_a_mistake_and_are_never_there() {
+    let definition = time("0 0 * * *", "UTC", "2024-01-30", "", Some("%Y-%m"));
+    let PartitionsDefinition::Time(partitions) = &definition else { unreachable!() };
+    let expected =
+        "two partitions have the key \"2024-01\": those that begin at 2024-01-30T00:00:00 and at 2024-01-31T00:00:00";
+    assert_eq!(partitions.check(at("2024-01-01T00:00Z")).unwrap_err(), expected, "before there are any");
+    assert_eq!(keys(&set(&definition)), ["2024-01"]);
+    let PartitionsDefinition::Time(years) = time("0 0 * * *", "UTC", "2024-03-01", "", Some("%m-%d")) else {
+        unreachable!()
+    };
+    assert!(years.check(at("2024-06-01T00:00Z")).is_err(), "those of a year ahead are looked at");
+}
+
+#[test]
+fn more_than_a_million_partitions_are_a_mistake() {
+    let minutes = |now: &str| {
+        let PartitionsDefinition::Time(partitions) = time("* * * * *", "UTC", "2020-01-01", "", None) else {
+            unreachable!()
+        };
+        partitions.check(at(now))
+    };
+    assert_eq!(minutes("2021-01-01T00:00Z"), Ok(()));
+    assert_eq!(minutes("2022-01-01T00:00Z").unwrap_err(), "there are more than 1000000 partitions");
+    let minutes = set(&time("* * * * *", "UTC", "2020-01-01", "", None));
+    assert_eq!(minutes.len(), PARTITIONS);
+    assert!(minutes.window(PARTITIONS - 1).is_some() && minutes.window(PARTITIONS).is_none());
+}
+
+#[test]
+fn a_start_is_read_as_keys_are_written_or_as_iso_has_it() {
+    let calendar = |format: &str| Calendar {
+        schedule: Schedule::cron("0 0 * * *").unwrap(),
+        time_zone: time_zone("Europe/Berlin").unwrap(),
+        format: format.to_owned(),
+    };
+    let midnight = Some(at("2024-02-29T23:00Z"));
+    for (format, text) in [
+        ("%Y-%m-%d", "2024-03-01"),
+        ("%Y-%m", "2024-03"),
+        ("%Y/%j", "2024/061"),
+        ("%G-W%V-%u", "2024-W09-5"),
+        ("%d.%m.%Y", "01.03.2024"),
+        ("%d.%m.%Y", "2024-03-01"),
+        ("%d.%m.%Y", "2024-03-01T00:00:00"),
+        ("%d.%m.%Y", "2024-02-29T23:00:00Z"),
+        ("%d.%m.%Y", "2024-02-29T18:00:00-05:00"),
+        ("%s", "1709247600"),
+    ] {
+        assert_eq!(calendar(format).moment(text), midnight, "{format} {text}");
+    }
+    assert_eq!(calendar("%Y-%m-%d").moment("2024-02-30"), None);
+    assert_eq!(calendar("%d.%m.%Y").moment("tomorrow"), None);
+    assert!(calendar("%Y-%!").check_format().unwrap_err().starts_with("is no format of a time: "));
+    assert_eq!(calendar("%Y%n").check_format().unwrap_err(), "writes a key that holds a control character");
+    assert_eq!(calendar("").check_format().unwrap_err(), "writes a key that is empty");
+}
+
+fn regions(keys: &[&str]) -> PartitionSet {
+    PartitionsDefinition::Static(keys.iter().map(|key| (*key).to_owned()).collect())
+        .partitions("regions", Timestamp::UNIX_EPOCH)
+}
+
+#[test]
+fn a_key_a_range_or_all_are_selected() {
+    let days = daily("UTC", "2024-01-01", "2024-02-01");
+    assert_eq!(days.select("2024-01-02").unwrap().ranges(), [1..2]);
+    assert_eq!(days.select("2024-01-02..2024-01-31").unwrap().ranges(), [1..31]);
+    assert_eq!(days.select("all").unwrap(), Selected::all(31));
+    let span = days.span(&days.select("2024-01-02..2024-01-03").unwrap()).unwrap();
+    assert_eq!(
+        [span.start_ms, span.end_ms],
+        ["2024-01-02T00:00Z", "2024-01-04T00:00Z"].map(|text| at(text).as_millisecond())
+    );
+    assert_eq!(days.span(&Selected::of_indices([1, 3])), None, "they do not adjoin");
+    assert_eq!(days.span(&Selected::default()), None);
+}
+
+#[test]
+fn a_key_that_looks_like_a_range_or_all_is_a_key() {
+    let odd = regions(&["a", "b", "a..b", "all", "c..d", "e"]);
+    assert_eq!(odd.select("a..b").unwrap().ranges(), [2..3]);
+    assert_eq!(odd.select("all").unwrap().ranges(), [3..4]);
+    assert_eq!(odd.select("c..d..e").unwrap().ranges(), [4..6]);
+    let ambiguous = regions(&["a", "a..b", "c", "b..c"]);
+    assert_eq!(
+        ambiguous.select("a..b..c").unwrap_err().to_string(),
+        "\"a..b..c\" means more than one range of `regions`: name its partitions one by one"
+    );
+}
+
+#[test]
+fn a_key_that_is_unknown_is_an_error_that_names_it() {
+    let days = daily("UTC", "2024-01-01", "2024-02-01");
+    let error = |text: &str| days.select(text).unwrap_err().to_string();
+    let there = "its partitions are \"2024-01-01\" to \"2024-01-31\"";
+    assert_eq!(
+        error("2025-01-01"),
+        format!("`days` has no partition \"2025-01-01\"; did you mean `2024-01-01`?; {there}")
+    );
+    assert_eq!(error("yesterday"), format!("`days` has no partition \"yesterday\"; {there}"));
+    assert_eq!(
+        error("2024-01-05..2024-1-07"),
+        format!("`days` has no partition \"2024-1-07\"; did you mean `2024-01-07`?; {there}")
+    );
+    assert_eq!(
+        error("2024-01-05..2024-01-03"),
+        "in `days`, \"2024-01-05\" comes after \"2024-01-03\": write 2024-01-03..2024-01-05"
+    );
+    assert_eq!(error("x..2024-01-03"), format!("`days` has no partition \"x\"; {there}"));
+    let none = time("0 0 * * *", "UTC", "2030-01-01", "", None).partitions("days", at("2024-01-01T00:00Z"));
+    assert_eq!(none.select("all").unwrap_err().to_string(), "`days` has no partitions yet");
+}
+
+const OWN: PartitionMapping = PartitionMapping::TimeWindow { start_offset: 0, end_offset: 0 };
+
+fn window(start_offset: i64, end_offset: i64) -> PartitionMapping {
+    PartitionMapping::TimeWindow { start_offset, end_offset }
+}
+
+/// The keys that the partition `key` of `downstream` loads.
+fn loaded<'a>(
+    mapping: &PartitionMapping,
+    downstream: &PartitionSet,
+    key: &str,
+    upstream: &'a PartitionSet,
+) -> Vec<&'a str> {
+    let index = downstream.index(key).unwrap();
+    let selected = mapping.upstream(Some((downstream, index)), upstream).unwrap_or_else(|error| panic!("{error}"));
+    selected.iter().map(|index| upstream.key(index).unwrap()).collect()
+}
+
+#[test]
+fn a_day_loads_its_hours_and_an_hour_its_day() {
+    let days = daily("America/Los_Angeles", "2024-03-01", "2024-12-01");
+    let hours = hourly("America/Los_Angeles", "2024-03-01-00:00", "2024-12-01-00:00");
+    for (day, expected) in [("2024-03-09", 24), ("2024-03-10", 23), ("2024-11-03", 25)] {
+        assert_eq!(loaded(&OWN, &days, day, &hours).len(), expected);
+    }
+    assert_eq!(loaded(&OWN, &hours, "2024-11-03-01:00-0800", &days), ["2024-11-03"]);
+}
+
+#[test]
+fn windows_of_other_zones_and_schedules_load_what_they_overlap() {
+    let utc = daily("UTC", "2024-01-01", "2024-12-31");
+    let berlin = daily("Europe/Berlin", "2024-01-02", "2024-12-30");
+    assert_eq!(loaded(&OWN, &berlin, "2024-06-02", &utc), ["2024-06-01", "2024-06-02"]);
+    let weeks = set(&time("0 0 * * 1", "UTC", "2024-01-01", "2024-12-30", None));
+    assert_eq!(loaded(&OWN, &weeks, "2024-01-29", &utc).len(), 7);
+    let months = set(&time("0 0 1 * *", "UTC", "2024-01-01", "2024-12-30", None));
+    assert_eq!(loaded(&OWN, &weeks, "2024-01-29", &months), ["2024-01-01", "2024-02-01"]);
+}
+
+#[test]
+fn offsets_count_downstream_partitions_and_load_less_at_the_ends() {
+    let days = daily("UTC", "2024-01-01", "2024-01-11");
+    assert_eq!(loaded(&window(-1, -1), &days, "2024-01-01", &days), [""; 0]);
+    assert_eq!(loaded(&window(-1, -1), &days, "2024-01-02", &days), ["2024-01-01"]);
+    assert_eq!(loaded(&window(-2, 0), &days, "2024-01-02", &days), ["2024-01-01", "2024-01-02"]);
+    assert_eq!(loaded(&window(1, 3), &days, "2024-01-09", &days), ["2024-01-10"]);
+    assert_eq!(loaded(&window(i64::MIN, i64::MAX), &days, "2024-01-05", &days).len(), 10);
+    let hours = hourly("UTC", "2024-01-01-00:00", "2024-01-11-00:00");
+    assert_eq!(loaded(&window(-1, 0), &days, "2024-01-02", &hours).len(), 48);
+}
+
+#[test]
+fn offsets_reach_upstream_partitions_from_before_the_first_downstream_one() {
+    let all = daily("UTC", "2024-01-01", "2024-02-01");
+    let later = daily("UTC", "2024-01-10", "2024-01-15");
+    assert_eq!(loaded(&window(-2, 0), &later, "2024-01-10", &all), ["2024-01-08", "2024-01-09", "2024-01-10"]);
+    assert_eq!(loaded(&window(-99, -9), &later, "2024-01-11", &all), ["2024-01-01", "2024-01-02"]);
+    assert_eq!(loaded(&window(0, 2), &later, "2024-01-14", &all), ["2024-01-14", "2024-01-15", "2024-01-16"]);
+}
+
+#[test]
+fn a_window_that_upstream_partitions_do_not_cover_is_an_error_that_names_it() {
+    let days = daily("UTC", "2024-01-01", "2024-01-11");
+    let later = daily("UTC", "2024-01-03", "2024-01-09");
+    let error =
+        |mapping: &PartitionMapping, index| mapping.upstream(Some((&days, index)), &later).unwrap_err().to_string();
+    assert_eq!(
+        error(&OWN, 1),
+        "the partition \"2024-01-02\" of `days` needs all of its window of `days`, whose partitions are \"2024-01-03\" to \"2024-01-08\""
+    );
+    assert!(error(&window(-1, 0), 9).contains("2024-01-10"));
+    assert_eq!(window(-1, 0).upstream(Some((&days, 1)), &later), Ok(Selected::default()));
+    let none = daily("UTC", "2024-01-03", "2024-01-03");
+    let error = OWN.upstream(Some((&days, 1)), &none).unwrap_err().to_string();
+    assert!(error.ends_with("which has no partitions yet"), "{error}");
+}
+
+#[test]
+fn the_same_key_or_all_are_loaded() {
+    let (ours, theirs) = (regions(&["eu", "us", "asia"]), regions(&["us", "eu"]));
+    assert_eq!(loaded(&PartitionMapping::Identity, &ours, "eu", &theirs), ["eu"]);
+    let error = PartitionMapping::Identity.upstream(Some((&ours, 2)), &theirs).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the partition \"asia\" of `regions` needs the same one of `regions`, whose partitions are \"us\" to \"eu\""
+    );
+    let (us, all) = (Selected::of_indices([0]), Selected::all(3));
+    assert_eq!(PartitionMapping::Identity.downstream(&theirs, &us, &ours), Selected::of_indices([1]));
+    assert_eq!(PartitionMapping::All.upstream(None, &theirs), Ok(Selected::all(2)));
+    assert_eq!(PartitionMapping::All.downstream(&theirs, &us, &ours), all);
+    assert_eq!(PartitionMapping::All.downstream(&theirs, &Selected::default(), &ours), Selected::default());
+}
+
+#[test]
+fn a_mapping_is_inferred_from_both_sides() {
+    let days = time("0 0 * * *", "UTC", "2024-01-01", "", None);
+    let same = time("00 0 * * *", "Etc/UTC", "2020-01-01", "", Some("%d.%m.%Y"));
+    let hours = time("0 * * * *", "UTC", "2024-01-01", "", Some("%FT%H"));
+    let regions = PartitionsDefinition::Static(vec!["eu".to_owned()]);
+    let inferred = |a, b| (PartitionMapping::inferred(a, b), PartitionMapping::inferred(a, b).is_many(a, b));
+    assert_eq!(inferred(Some(&days), Some(&same)), (OWN, false));
+    assert_eq!(inferred(Some(&days), Some(&hours)), (OWN, true));
+    assert_eq!(inferred(Some(&days), Some(&regions)), (PartitionMapping::Identity, false));
+    assert_eq!(inferred(None, Some(&days)), (PartitionMapping::All, true));
+    assert_eq!(inferred(Some(&days), None), (PartitionMapping::All, false));
+    assert!(window(-1, -1).is_many(Some(&days), Some(&days)));
+}
+
+#[test]
+fn a_mapping_that_makes_no_sense_says_why() {
+    let days = time("0 0 * * *", "UTC", "2024-01-01", "", None);
+    let regions = PartitionsDefinition::Static(vec!["eu".to_owned()]);
+    assert_eq!(OWN.check(Some(&days), Some(&days)), Ok(()));
+    assert_eq!(PartitionMapping::All.check(None, None), Ok(()));
+    for (mapping, downstream, upstream, reason) in [
+        (
+            OWN,
+            Some(&days),
+            Some(&regions),
+            "`time_window` is between partitions of time, and those of the asset that is loaded are not",
+        ),
+        (OWN, None, Some(&days), "`time_window` is between partitions of time, and the asset that loads has none"),
+        (
+            PartitionMapping::Identity,
+            Some(&days),
+            None,
+            "`identity` is between partitions, and the asset that is loaded has none",
+        ),
+        (
+            window(1, 0),
+            Some(&days),
+            Some(&days),
+            "`start_offset` (1) is after `end_offset` (0), so nothing would be loaded",
+        ),
+    ] {
+        assert_eq!(mapping.check(downstream, upstream).unwrap_err(), reason);
+    }
+}
+
+#[test]
+fn definitions_are_shown_as_they_are_written() {
+    let shown = serde_json::to_value(time("0 0 * * *", "europe/berlin", "2024-01-01", "2024-02-01", None)).unwrap();
+    let expected = serde_json::json!({ "time": {
+        "schedule": "0 0 * * *", "time_zone": "Europe/Berlin", "format": "%Y-%m-%d",
+        "start": "2023-12-31T23:00:00Z", "end": "2024-01-31T23:00:00Z",
+    }});
+    assert_eq!(shown, expected);
+    assert_eq!(
+        serde_json::to_value(window(-1, 0)).unwrap(),
+        serde_json::json!({ "time_window": { "start_offset": -1, "end_offset": 0 } })
+    );
+}
+
+const ZONES: [&str; 8] = [
+    "UTC",
+    "America/Los_Angeles",
+    "Europe/Berlin",
+    "Australia/Lord_Howe",
+    "America/Sao_Paulo",
+    "Pacific/Apia",
+    "America/St_Johns",
+    "America/Havana",
+];
+
+const SIMPLE: [&str; 6] = ["0 * * * *", "30 * * * *", "0 0 * * *", "15 2 * * *", "0 0 * * 1", "30 1 1 * *"];
+
+/// Partitions of up to half a year in the years 2005 to 2024.
+fn any_partitions() -> impl Strategy<Value = PartitionSet> {
+    let days = (0..7000_i64, 0..180_i64);
+    (prop::sample::select(&SIMPLE[..]), prop::sample::select(&ZONES[..]), days).prop_map(
+        |(schedule, zone, (from, days))| {
+            let start = jiff::civil::date(2005, 1, 1).saturating_add(jiff::Span::new().days(from));
+            let end = start.saturating_add(jiff::Span::new().days(days));
+            set(&time(schedule, zone, &start.to_string(), &end.to_string(), Some("%Y-%m-%d-%H:%M")))
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn windows_adjoin_and_keys_are_distinct_and_are_found(partitions in any_partitions()) {
+        for index in 0..partitions.len() {
+            let window = partitions.window(index).unwrap();
+            prop_assert!(window.start_ms < window.end_ms);
+            if let Some(next) = partitions.window(index + 1) {
+                prop_assert_eq!(window.end_ms, next.start_ms);
+            }
+            prop_assert_eq!(partitions.index(partitions.key(index).unwrap()), Some(index));
+        }
+        prop_assert_eq!(partitions.key(partitions.len()), None);
+        prop_assert_eq!(partitions.window(partitions.len()), None);
+    }
+
+    #[test]
+    fn what_loads_is_the_inverse_of_what_is_loaded(
+        downstream in any_partitions(),
+        upstream in any_partitions(),
+        offsets in (-4..=4_i64, 0..=4_i64),
+        picked in prop::collection::vec(0..4000_usize, 0..4),
+    ) {
+        let selected = Selected::of_indices(picked.into_iter().filter(|index| *index < upstream.len()));
+        for mapping in [window(offsets.0, offsets.0 + offsets.1), OWN, PartitionMapping::Identity, PartitionMapping::All] {
+            let loads = |index: &usize| {
+                let loaded = mapping.upstream(Some((&downstream, *index)), &upstream);
+                loaded.is_ok_and(|loaded| !loaded.intersect(&selected).is_empty())
+            };
+            let expected = Selected::of_indices((0..downstream.len()).filter(loads));
+            prop_assert_eq!(mapping.downstream(&upstream, &selected, &downstream), expected, "{:?}", mapping);
+        }
+    }
+
+    #[test]
+    fn a_window_loads_exactly_what_it_overlaps(downstream in any_partitions(), upstream in any_partitions()) {
+        for index in 0..downstream.len() {
+            let own = downstream.window(index).unwrap();
+            if let Ok(loaded) = OWN.upstream(Some((&downstream, index)), &upstream) {
+                let span = upstream.span(&loaded).unwrap();
+                prop_assert!(span.start_ms <= own.start_ms && own.end_ms <= span.end_ms);
+                for index in loaded.iter() {
+                    let window = upstream.window(index).unwrap();
+                    prop_assert!(window.start_ms < own.end_ms && own.start_ms < window.end_ms);
+                }
+            }
+        }
+    }
+}

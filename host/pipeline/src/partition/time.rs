@@ -1,0 +1,74 @@
+//! Partitions that are windows of time.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::PARTITIONS;
+use super::calendar::Calendar;
+use super::keys::{self, Keys};
+use super::schedule::Tick;
+
+/// Partitions that are windows of time, each from one moment of a schedule to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TimePartitions {
+    /// When partitions begin, and how they are written.
+    #[serde(flatten)]
+    pub calendar: Calendar,
+    /// The first partition begins at the first moment of the schedule that is not before it.
+    pub start: Timestamp,
+    /// The last partition does not end after it; absent, it grows with time.
+    pub end: Option<Timestamp>,
+}
+
+/// How far ahead keys are looked at for two that are the same: more than a year.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+impl TimePartitions {
+    /// That there can be partitions of this definition at `now` and for a year after it.
+    ///
+    /// # Errors
+    /// What is wrong, in words: two partitions have one key, or there are too many.
+    pub fn check(&self, now: Timestamp) -> Result<(), String> {
+        let end = self.end.unwrap_or(Timestamp::MAX);
+        let ahead = now.max(self.start).checked_add(AHEAD).unwrap_or(Timestamp::MAX).min(end);
+        let ticks = self.ticks(ahead, PARTITIONS.saturating_add(2));
+        let too_many = ticks.get(PARTITIONS.saturating_add(1)).is_some_and(|tick| tick.at <= now.min(end));
+        if too_many {
+            return Err(format!("there are more than {PARTITIONS} partitions"));
+        }
+        let (keys, twice) = self.keys(&ticks);
+        if let Some(twice) = twice {
+            let begin = |index: usize| {
+                ticks.get(index).map(|tick| tick.at.to_zoned_datetime(self.calendar.time_zone.clone()).datetime())
+            };
+            if let (Some(first), Some(second)) = (begin(twice.first), begin(twice.second)) {
+                let key = keys.get(twice.first).unwrap_or_default();
+                return Err(format!(
+                    "two partitions have the key {key:?}: those that begin at {first} and at {second}"
+                ));
+            }
+        }
+        let refused =
+            (0..keys.len()).filter_map(|index| keys.get(index)).find_map(|key| Some((key, keys::refuse_key(key)?)));
+        refused.map_or(Ok(()), |(key, reason)| Err(format!("the key {key:?} {reason}")))
+    }
+
+    /// The keys of the partitions that there are at `now`, and where they begin and end.
+    pub(super) fn at(&self, now: Timestamp) -> (Keys, Vec<Timestamp>) {
+        let mut ticks = self.ticks(self.end.unwrap_or(now).min(now), PARTITIONS.saturating_add(1));
+        let (keys, _) = self.keys(&ticks);
+        ticks.truncate(keys.len().saturating_add(1));
+        (keys, ticks.into_iter().map(|tick| tick.at).collect())
+    }
+
+    fn ticks(&self, until: Timestamp, limit: usize) -> Vec<Tick> {
+        self.calendar.ticks(self.start, until, limit)
+    }
+
+    /// The keys of the windows between `ticks`; they end before a key that is there already, so that no partition is
+    /// taken for another.
+    fn keys(&self, ticks: &[Tick]) -> (Keys, Option<keys::Twice>) {
+        let starts = ticks.split_last().map_or(&[][..], |(_, starts)| starts);
+        Keys::new(starts, |tick, keys| self.calendar.write_key(*tick, keys))
+    }
+}
