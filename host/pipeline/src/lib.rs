@@ -1,9 +1,8 @@
 //! Pipelines of assets whose values are stored and loaded by I/O managers that run in the sandbox.
 //!
-//! The rooms follow one another: [`definitions`] (the file that an author writes, checked whole) → [`partition`] (the
-//! partitions of an asset, and which of another one of them loads), [`graph`] (what
-//! depends on what, and what a selection means) → [`plan`] (the steps of a run, in order) → [`run`] (does the steps)
-//! → [`event`] (the log of what was done).
+//! The rooms follow one another: [`definitions`] (the file that an author writes, checked whole) → [`partition`] (which
+//! partitions there are, and which of them load which) and [`graph`] (what depends on what, and what a selection means)
+//! → [`plan`] (the steps of a run, in order) → [`run`] (does the steps) → [`event`] (the log of what was done).
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 

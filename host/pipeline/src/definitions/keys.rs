@@ -34,6 +34,21 @@ pub(super) const ASSET: &[&str] = &[
 pub(super) const OP_COMPONENT: &[&str] = &["path", "config", "mounts", "environment", "limits"];
 /// Of an input, where it is a table.
 pub(super) const INPUT: &[&str] = &["asset", "config", "metadata"];
+/// Of `[partitions.NAME]`: one of them.
+pub(super) const PARTITIONS: &[&str] = &["hourly", "daily", "weekly", "monthly", "yearly", "cron", "static"];
+/// Of `cron` of partitions.
+pub(super) const CRON_PARTITIONS: &[&str] = &["start", "end", "time_zone", "format", "schedule"];
+/// Of `weekly` and `monthly` of partitions.
+pub(super) const DAY_PARTITIONS: &[&str] =
+    &["start", "end", "time_zone", "format", "minute_offset", "hour_offset", "day_offset"];
+/// Of `daily` and `yearly` of partitions.
+pub(super) const HOUR_PARTITIONS: &[&str] = &["start", "end", "time_zone", "format", "minute_offset", "hour_offset"];
+/// Of `hourly` of partitions.
+pub(super) const MINUTE_PARTITIONS: &[&str] = &["start", "end", "time_zone", "format", "minute_offset"];
+/// Of `partition_mapping` of an input, where it is a table.
+pub(super) const PARTITION_MAPPING: &[&str] = &["time_window"];
+/// Of `time_window` of `partition_mapping`.
+pub(super) const TIME_WINDOW: &[&str] = &["start_offset", "end_offset"];
 /// Of a reference to the environment.
 pub(super) const ENVIRONMENT: &[&str] = &["$env", "default", "as"];
 

@@ -42,8 +42,7 @@ impl Calendar {
 
     /// Whether its partitions have the windows that those of `other` have.
     pub fn has_windows_of(&self, other: &Self) -> bool {
-        let primary = |calendar: &Self| calendar.time_zone.primary_iana_name().map(str::to_owned);
-        self.schedule == other.schedule && primary(self) == primary(other)
+        self.schedule == other.schedule && self.time_zone.primary_iana_name() == other.time_zone.primary_iana_name()
     }
 
     /// What is wrong with the format, in words that follow it.

@@ -1,11 +1,13 @@
 //! Which partitions of an upstream asset a partition of a downstream asset loads.
 
-use jiff::Timestamp;
+use std::ops::Range;
+
 use serde::Serialize;
 
-use super::PartitionsDefinition;
 use super::selected::Selected;
-use super::set::{self, PartitionSet, Windows};
+use super::set::{self, PartitionSet};
+use super::windows::Windows;
+use super::{PARTITIONS, PartitionsDefinition};
 
 /// Which partitions of an upstream asset a partition of a downstream asset loads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -86,6 +88,8 @@ impl PartitionMapping {
                     Err(format!(
                         "`time_window` is between partitions of time, and those of the asset that {side} are not"
                     ))
+                } else if [start_offset, end_offset].iter().any(|offset| offset.unsigned_abs() > OFFSET) {
+                    Err(format!("an offset is -{OFFSET} to {OFFSET} partitions"))
                 } else if start_offset > end_offset {
                     Err(format!(
                         "`start_offset` ({start_offset}) is after `end_offset` ({end_offset}), so nothing would be loaded"
@@ -166,6 +170,9 @@ impl PartitionMapping {
     }
 }
 
+/// How far an offset leads, in partitions: as far as there can be any.
+const OFFSET: u64 = PARTITIONS as u64;
+
 fn missing(downstream: &PartitionSet, index: usize, upstream: &PartitionSet, needs: &str) -> MappingError {
     let key = |set: &PartitionSet, index: usize| set.key(index).unwrap_or_default().to_owned();
     let last = upstream.len().checked_sub(1);
@@ -189,34 +196,34 @@ impl Offsets {
     /// What the downstream partition `index` loads; none where its own window is not covered.
     fn upstream(self, downstream: &Windows, index: usize, upstream: &Windows) -> Option<Selected> {
         let index = i64::try_from(index).ok()?;
-        let (first, last) = (upstream.boundaries.first().copied(), upstream.boundaries.last().copied());
-        let reach = Reach::new(self.only(index, downstream), downstream, first.zip(last));
-        let start = reach.boundary(index.saturating_add(self.start));
-        let end = reach.boundary(index.saturating_add(self.end).saturating_add(1));
+        let (from, to) = (index.saturating_add(self.start), index.saturating_add(self.end).saturating_add(1));
+        let boundaries = upstream.boundaries();
+        let (first, last) = (boundaries.first().copied(), boundaries.last().copied());
+        let reach = downstream.reach(from, to, first.zip(last));
+        let (start, end) = (reach.boundary(from), reach.boundary(to));
         let is_covered = (self.start != 0 || first.is_some_and(|first| first <= start))
             && (self.end != 0 || last.is_some_and(|last| end <= last));
-        let boundaries = &upstream.boundaries;
         let windows = boundaries.len().saturating_sub(1);
         let from = boundaries.partition_point(|boundary| *boundary <= start).saturating_sub(1);
         let to = boundaries.partition_point(|boundary| *boundary < end).min(windows);
-        is_covered.then(|| Selected::of_ranges(std::iter::once(from..to)).intersect(&Selected::all(windows)))
+        is_covered.then(|| Selected::of_ranges(std::iter::once(from..to)))
     }
 
     /// The downstream partitions that load any of `selected`.
     fn downstream(self, upstream: &Windows, selected: &Selected, downstream: &Windows) -> Selected {
-        let boundaries = &upstream.boundaries;
-        let (Some(first), Some(last)) = (boundaries.first().copied(), boundaries.last().copied()) else {
+        let (ours, theirs) = (downstream.boundaries(), upstream.boundaries());
+        let (Some(first), Some(last)) = (theirs.first().copied(), theirs.last().copied()) else {
             return Selected::default();
         };
-        let windows = downstream.boundaries.len().saturating_sub(1);
+        let windows = ours.len().saturating_sub(1);
         // Those whose own window is covered.
-        let uncovered = downstream.boundaries.partition_point(|boundary| *boundary < first);
-        let covered = downstream.boundaries.partition_point(|boundary| *boundary <= last).saturating_sub(1);
-        let from = if self.start == 0 { uncovered } else { 0 };
+        let from = if self.start == 0 { ours.partition_point(|boundary| *boundary < first) } else { 0 };
+        let covered = ours.partition_point(|boundary| *boundary <= last).saturating_sub(1);
         let to = if self.end == 0 { covered } else { windows };
-        let reach = Reach::new(self, downstream, Some((first, last)));
-        let loads = |range: &std::ops::Range<usize>| {
-            let (start, end) = (*boundaries.get(range.start)?, *boundaries.get(range.end)?);
+        let beyond = i64::try_from(windows).unwrap_or(i64::MAX).saturating_add(self.end);
+        let reach = downstream.reach(self.start, beyond, Some((first, last)));
+        let loads = |range: &Range<usize>| {
+            let (start, end) = (*theirs.get(range.start)?, *theirs.get(range.end)?);
             // Those whose window ends after the start of the range, and starts before its end.
             let after = reach.count(|boundary| boundary <= start).saturating_sub(self.end).saturating_sub(1);
             let before = reach.count(|boundary| boundary < end).saturating_sub(self.start);
@@ -224,62 +231,5 @@ impl Offsets {
             Some(index(after).max(from)..index(before).min(to))
         };
         Selected::of_ranges(selected.ranges().iter().filter_map(loads))
-    }
-
-    /// The offsets that matter beyond the first and last partition, for the partition `index` alone.
-    fn only(self, index: i64, downstream: &Windows) -> Self {
-        let windows = i64::try_from(downstream.boundaries.len()).unwrap_or(i64::MAX).saturating_sub(1);
-        let beyond = index.saturating_add(self.end).saturating_add(1).saturating_sub(windows);
-        Self { start: index.saturating_add(self.start).min(0), end: beyond.max(0) }
-    }
-}
-
-/// Boundaries of windows, and as many beyond the first and the last as offsets reach and upstream partitions do.
-struct Reach<'a> {
-    before: Vec<i64>,
-    boundaries: &'a [i64],
-    after: Vec<i64>,
-}
-
-impl<'a> Reach<'a> {
-    /// The boundaries of `windows`, with those that `offsets` lead to within `bounds`.
-    fn new(offsets: Offsets, windows: &'a Windows, bounds: Option<(i64, i64)>) -> Self {
-        let boundaries = windows.boundaries.as_slice();
-        let mut reach = Self { before: Vec::new(), boundaries, after: Vec::new() };
-        let (Some((lower, upper)), Some(first), Some(last)) = (bounds, boundaries.first(), boundaries.last()) else {
-            return reach;
-        };
-        let at = |milliseconds: i64| Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);
-        let milliseconds =
-            |ticks: Vec<super::schedule::Tick>| ticks.iter().map(|tick| tick.at.as_millisecond()).collect();
-        if offsets.start < 0 && lower < *first {
-            let count = usize::try_from(offsets.start.unsigned_abs()).unwrap_or(usize::MAX);
-            reach.before = milliseconds(windows.calendar.ticks_before(at(lower), at(*first), count));
-        }
-        if offsets.end > 0 && *last < upper {
-            let count = usize::try_from(offsets.end).unwrap_or(usize::MAX);
-            reach.after = milliseconds(windows.calendar.ticks(at(last.saturating_add(1)), at(upper), count));
-        }
-        reach
-    }
-
-    /// The boundary `place`, counted from the first partition's start; what is beyond all is the end of time.
-    fn boundary(&self, place: i64) -> i64 {
-        let place = place.saturating_add_unsigned(u64::try_from(self.before.len()).unwrap_or(u64::MAX));
-        let Ok(place) = usize::try_from(place) else { return i64::MIN };
-        let mut all = [&*self.before, self.boundaries, &*self.after].into_iter();
-        let found = all.try_fold(place, |place, part| match part.get(place) {
-            Some(boundary) => Err(*boundary),
-            None => Ok(place.saturating_sub(part.len())),
-        });
-        found.err().unwrap_or(i64::MAX)
-    }
-
-    /// How many boundaries are as `is_before` says, counted from the first partition's start.
-    fn count(&self, is_before: impl Fn(i64) -> bool + Copy) -> i64 {
-        let parts = [&*self.before, self.boundaries, &*self.after];
-        let count: usize = parts.iter().map(|part| part.partition_point(|boundary| is_before(*boundary))).sum();
-        let signed = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
-        signed(count).saturating_sub(signed(self.before.len()))
     }
 }

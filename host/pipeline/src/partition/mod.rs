@@ -10,6 +10,7 @@ mod schedule;
 mod selected;
 mod set;
 mod time;
+mod windows;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,7 +20,7 @@ pub use mapping::{MappingError, PartitionMapping};
 pub use schedule::Schedule;
 pub use selected::Selected;
 pub use set::{PartitionError, PartitionSet};
-pub use time::TimePartitions;
+pub use time::{TimeMistake, TimePartitions};
 
 pub(crate) use keys::refuse_key;
 
@@ -54,8 +55,7 @@ impl PartitionsDefinition {
         match self {
             Self::Time(time) => {
                 let (keys, boundaries) = time.at(now);
-                let boundaries = boundaries.into_iter().map(Timestamp::as_millisecond).collect();
-                let windows = set::Windows { calendar: time.calendar.clone(), boundaries };
+                let windows = windows::Windows::new(time.calendar.clone(), boundaries);
                 PartitionSet { dimension, keys, windows: Some(windows) }
             }
             Self::Static(keys) => {

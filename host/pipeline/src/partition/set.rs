@@ -1,26 +1,19 @@
 //! The partitions that there are at one moment.
 
 use super::TimeWindow;
-use super::calendar::Calendar;
 use super::keys::Keys;
 use super::selected::Selected;
+use super::windows::Windows;
+use crate::graph::likely;
 use crate::suggest;
 
 /// The partitions that there are at one moment, in the order of their definition.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PartitionSet {
     pub(super) dimension: String,
     pub(super) keys: Keys,
     /// Those of time.
     pub(super) windows: Option<Windows>,
-}
-
-/// The windows of partitions of time: each begins where the one before it ends.
-#[derive(Clone, Debug)]
-pub(super) struct Windows {
-    pub calendar: Calendar,
-    /// Where windows begin and the last one ends, in milliseconds since the epoch: one more than windows, or none.
-    pub boundaries: Vec<i64>,
 }
 
 impl PartitionSet {
@@ -61,7 +54,7 @@ impl PartitionSet {
 
     /// The time zone of the partitions, where they are of time: `Europe/Berlin`.
     pub fn time_zone(&self) -> Option<&str> {
-        self.windows.as_ref()?.calendar.time_zone.iana_name()
+        self.windows.as_ref()?.calendar().time_zone.iana_name()
     }
 
     /// The window of `selected`, where the partitions are of time and those selected adjoin.
@@ -73,7 +66,7 @@ impl PartitionSet {
     }
 
     fn span_of(&self, start: usize, end: usize) -> Option<TimeWindow> {
-        let boundaries = &self.windows.as_ref()?.boundaries;
+        let boundaries = self.windows.as_ref()?.boundaries();
         Some(TimeWindow { start_ms: *boundaries.get(start)?, end_ms: *boundaries.get(end)? })
     }
 
@@ -135,7 +128,7 @@ pub enum PartitionError {
         dimension: String,
     },
     /// No partition has the key.
-    #[error("`{dimension}` has no partition {key:?}{}; its partitions are {}", crate::graph::likely(suggestion.as_deref()), range(first, last))]
+    #[error("`{dimension}` has no partition {key:?}: its partitions are {}{}", range(first, last), likely(suggestion.as_deref()))]
     Unknown {
         /// The key.
         key: String,

@@ -1,5 +1,6 @@
 //! Partitions that are windows of time.
 
+use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -24,33 +25,28 @@ pub struct TimePartitions {
 const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 400);
 
 impl TimePartitions {
-    /// That there can be partitions of this definition at `now` and for a year after it.
+    /// That there can be partitions of this definition at `now`, and for a year after it with keys of their own.
     ///
     /// # Errors
-    /// What is wrong, in words: two partitions have one key, or there are too many.
-    pub fn check(&self, now: Timestamp) -> Result<(), String> {
+    /// [`TimeMistake`] where there cannot.
+    pub fn check(&self, now: Timestamp) -> Result<(), TimeMistake> {
         let end = self.end.unwrap_or(Timestamp::MAX);
         let ahead = now.max(self.start).checked_add(AHEAD).unwrap_or(Timestamp::MAX).min(end);
         let ticks = self.ticks(ahead, PARTITIONS.saturating_add(2));
-        let too_many = ticks.get(PARTITIONS.saturating_add(1)).is_some_and(|tick| tick.at <= now.min(end));
-        if too_many {
-            return Err(format!("there are more than {PARTITIONS} partitions"));
+        if ticks.get(PARTITIONS.saturating_add(1)).is_some_and(|tick| tick.at <= now.min(end)) {
+            return Err(TimeMistake::TooMany);
         }
         let (keys, twice) = self.keys(&ticks);
+        let key = |index: usize| keys.get(index).unwrap_or_default().to_owned();
         if let Some(twice) = twice {
-            let begin = |index: usize| {
-                ticks.get(index).map(|tick| tick.at.to_zoned_datetime(self.calendar.time_zone.clone()).datetime())
-            };
-            if let (Some(first), Some(second)) = (begin(twice.first), begin(twice.second)) {
-                let key = keys.get(twice.first).unwrap_or_default();
-                return Err(format!(
-                    "two partitions have the key {key:?}: those that begin at {first} and at {second}"
-                ));
-            }
+            let [first, second] = [twice.first, twice.second].map(|index| {
+                let at = ticks.get(index).map_or(self.start, |tick| tick.at);
+                self.calendar.time_zone.to_datetime(at)
+            });
+            return Err(TimeMistake::SameKey { key: key(twice.first), first, second });
         }
-        let refused =
-            (0..keys.len()).filter_map(|index| keys.get(index)).find_map(|key| Some((key, keys::refuse_key(key)?)));
-        refused.map_or(Ok(()), |(key, reason)| Err(format!("the key {key:?} {reason}")))
+        let refused = (0..keys.len()).find_map(|index| keys::refuse_key(keys.get(index)?).zip(Some(index)));
+        refused.map_or(Ok(()), |(reason, index)| Err(TimeMistake::Key { key: key(index), reason }))
     }
 
     /// The keys of the partitions that there are at `now`, and where they begin and end.
@@ -71,4 +67,30 @@ impl TimePartitions {
         let starts = ticks.split_last().map_or(&[][..], |(_, starts)| starts);
         Keys::new(starts, |tick, keys| self.calendar.write_key(*tick, keys))
     }
+}
+
+/// Why there cannot be partitions as they are defined.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimeMistake {
+    /// There are more than [`PARTITIONS`].
+    #[error("there are more than {PARTITIONS} partitions")]
+    TooMany,
+    /// Two partitions have one key.
+    #[error("two partitions have the key {key:?}: those that begin at {first} and at {second}")]
+    SameKey {
+        /// The key.
+        key: String,
+        /// When one of them begins, in local time.
+        first: DateTime,
+        /// When the other one begins.
+        second: DateTime,
+    },
+    /// What the format writes cannot be a key.
+    #[error("the key {key:?} {reason}")]
+    Key {
+        /// The key.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
 }
