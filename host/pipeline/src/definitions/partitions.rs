@@ -83,7 +83,7 @@ fn time(entry: &Entry, problems: &Problems) -> Option<TimePartitions> {
     let format = optional(fields.get("format"), |_| fields.text("format"));
     let start = fields.get("start").and_then(|entry| written(entry, problems));
     let end = optional(fields.get("end"), |entry| written(entry, problems));
-    let (schedule, time_zone, format) = (schedule?, time_zone?, format?);
+    let (schedule, time_zone, format) = (schedule?, time_zone?, format.ok()?);
     let written = format.map_or_else(|| Calendar::default_format(&schedule), |(format, _)| format).to_owned();
     let calendar = Calendar { schedule, time_zone, format: written };
     if let (Some((format, position)), Err(reason)) = (format, calendar.check_format()) {
@@ -91,8 +91,8 @@ fn time(entry: &Entry, problems: &Problems) -> Option<TimePartitions> {
         return None;
     }
     let start = start.and_then(|start| moment("start", start, &calendar, problems));
-    let end = optional(end?, |end| moment("end", end, &calendar, problems).zip(Some(end.1)));
-    let (start, end) = (start?, end?);
+    let end = optional(end.ok()?, |end| moment("end", end, &calendar, problems).zip(Some(end.1)));
+    let (start, end) = (start?, end.ok()?);
     if let Some((_, position)) = end.filter(|(end, _)| *end < start) {
         problems.at(position, "`end` is before `start`");
         return None;
@@ -111,16 +111,16 @@ fn time(entry: &Entry, problems: &Problems) -> Option<TimePartitions> {
     Some(partitions)
 }
 
-/// What `read` makes of `value`, where it is there: nothing of one that has a mistake.
-fn optional<T, V>(value: Option<T>, read: impl FnOnce(T) -> Option<V>) -> Option<Option<V>> {
-    match value {
-        None => Some(None),
-        Some(value) => read(value).map(Some),
-    }
+/// That there is a mistake, which is told.
+struct Told;
+
+/// What `read` makes of `value`, where it is there.
+fn optional<T, V>(value: Option<T>, read: impl FnOnce(T) -> Option<V>) -> Result<Option<V>, Told> {
+    value.map(|value| read(value).ok_or(Told)).transpose()
 }
 
 fn zone(fields: &Fields<'_>, problems: &Problems) -> Option<TimeZone> {
-    let Some((name, position)) = optional(fields.get("time_zone"), |_| fields.text("time_zone"))? else {
+    let Some((name, position)) = optional(fields.get("time_zone"), |_| fields.text("time_zone")).ok()? else {
         return Some(TimeZone::UTC);
     };
     let zone = time_zone(name);

@@ -32,7 +32,7 @@ pub enum PartitionMapping {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the partition {key:?} of `{downstream}` needs {needs} of `{upstream}`, {}",
-    there.as_ref().map_or("which has no partitions yet".to_owned(), |(first, last)| format!("whose partitions are {}", set::range(first, last)))
+    there.as_ref().map_or("which has no partitions yet".to_owned(), |there| format!("whose partitions are {there}"))
 )]
 pub struct MappingError {
     /// The key of the downstream partition.
@@ -42,9 +42,9 @@ pub struct MappingError {
     /// The name of the upstream partitions.
     pub upstream: String,
     /// What it needs, in words.
-    pub needs: String,
-    /// The first and the last upstream key that there are.
-    pub there: Option<(String, String)>,
+    pub needs: &'static str,
+    /// The first and the last upstream key that there are: `"a" to "b"`.
+    pub there: Option<String>,
 }
 
 impl PartitionMapping {
@@ -74,12 +74,11 @@ impl PartitionMapping {
             _ => None,
         };
         match (self, side) {
-            (Self::All, _) => Ok(()),
+            (Self::All, _) | (Self::Identity, None) => Ok(()),
             (Self::Identity, Some(side)) => Err(format!("`identity` is between partitions, and {side} has none")),
             (Self::TimeWindow { .. }, Some(side)) => {
                 Err(format!("`time_window` is between partitions of time, and {side} has none"))
             }
-            (Self::Identity, None) => Ok(()),
             (Self::TimeWindow { start_offset, end_offset }, None) => {
                 let static_side = [("loads", downstream), ("is loaded", upstream)]
                     .into_iter()
@@ -173,15 +172,15 @@ impl PartitionMapping {
 /// How far an offset leads, in partitions: as far as there can be any.
 const OFFSET: u64 = PARTITIONS as u64;
 
-fn missing(downstream: &PartitionSet, index: usize, upstream: &PartitionSet, needs: &str) -> MappingError {
-    let key = |set: &PartitionSet, index: usize| set.key(index).unwrap_or_default().to_owned();
+fn missing(downstream: &PartitionSet, index: usize, upstream: &PartitionSet, needs: &'static str) -> MappingError {
+    let key = |index: usize| upstream.key(index).unwrap_or_default();
     let last = upstream.len().checked_sub(1);
     MappingError {
-        key: key(downstream, index),
+        key: downstream.key(index).unwrap_or_default().to_owned(),
         downstream: downstream.dimension().to_owned(),
         upstream: upstream.dimension().to_owned(),
-        needs: needs.to_owned(),
-        there: last.map(|last| (key(upstream, 0), key(upstream, last))),
+        needs,
+        there: last.map(|last| set::range(key(0), key(last))),
     }
 }
 

@@ -184,16 +184,16 @@ impl Days {
 }
 
 impl Field {
-    /// Reads one field whose numbers are `least` to `greatest`; `words` are those for the numbers from `least` on.
-    fn read(text: &str, what: &str, least: u32, greatest: u32, words: &[&str]) -> Result<Self, String> {
+    /// Reads one field whose numbers are `lowest` to `highest`; `words` are those for the numbers from `lowest` on.
+    fn read(text: &str, what: &str, lowest: u32, highest: u32, words: &[&str]) -> Result<Self, String> {
         let number = |text: &str| {
             let word = words.iter().position(|word| word.eq_ignore_ascii_case(text));
-            let number = word.and_then(|index| u32::try_from(index).ok()?.checked_add(least));
+            let number = word.and_then(|index| u32::try_from(index).ok()?.checked_add(lowest));
             let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             let number = number.or_else(|| text.parse().ok().filter(|_| is_number));
             number
-                .filter(|number| (least..=greatest).contains(number))
-                .ok_or_else(|| format!("{what} is {least} to {greatest}, and this is {text:?}"))
+                .filter(|number| (lowest..=highest).contains(number))
+                .ok_or_else(|| format!("{what} is {lowest} to {highest}, and this is {text:?}"))
         };
         let mut allowed = 0_u64;
         for part in text.split(',') {
@@ -202,24 +202,24 @@ impl Field {
                 None => (part, None),
             };
             let (first, last) = match (range, range.split_once('-')) {
-                ("*", _) => (least, greatest),
+                ("*", _) => (lowest, highest),
                 (_, Some((first, last))) => (number(first)?, number(last)?),
                 // As in other crons, `5/15` goes on to the end.
-                (_, None) => (number(range)?, if step.is_some() { greatest } else { number(range)? }),
+                (_, None) => (number(range)?, if step.is_some() { highest } else { number(range)? }),
             };
             if first > last {
                 return Err(format!("{what} has the range {range:?}, which ends before it begins"));
             }
             let step = match step.map(str::parse::<u32>) {
                 None => 1,
-                Some(Ok(step)) if step > 0 && step <= greatest => step,
-                Some(_) => return Err(format!("{what} has a step in {part:?} that is not 1 to {greatest}")),
+                Some(Ok(step)) if step > 0 && step <= highest => step,
+                Some(_) => return Err(format!("{what} has a step in {part:?} that is not 1 to {highest}")),
             };
             for number in (first..=last).step_by(usize::try_from(step).unwrap_or(1)) {
                 allowed |= 1_u64.checked_shl(number).unwrap_or(0);
             }
         }
-        let all = (least..=greatest).all(|number| allowed & (1_u64.checked_shl(number).unwrap_or(0)) != 0);
+        let all = (lowest..=highest).all(|number| allowed & (1_u64.checked_shl(number).unwrap_or(0)) != 0);
         Ok(Self { allowed, is_all: all })
     }
 
