@@ -1,5 +1,6 @@
 //! What depends on what, and what a selection means.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
@@ -80,8 +81,8 @@ impl Graph {
     }
 
     /// The names of the assets that `selection` means, in order: each entry is `name`, `+name` (and all upstream),
-    /// `name+` (and all downstream), `+name+`, or `group:name` with the same signs; several mean their union, none
-    /// mean all.
+    /// `name+` (and all downstream), `+name+`, or with the same signs `group:NAME`, `kind:NAME`, `owner:OWNER`, `tag:KEY`
+    /// or `tag:KEY=VALUE`; several mean their union, none mean all.
     ///
     /// # Errors
     /// [`SelectionError`] for the first entry that means nothing.
@@ -112,27 +113,65 @@ impl Graph {
 
     /// The places that `name`, an entry without its signs, means.
     fn named(&self, assets: &[Asset], entry: &str, name: &str) -> Result<Vec<usize>, SelectionError> {
-        let (name, is_group) = name.strip_prefix("group:").map_or((name, false), |group| (group, true));
-        if name.is_empty() || name.contains(['+', ':', '*', ' ', ',']) {
+        let (by, name) = name
+            .split_once(':')
+            .and_then(|(prefix, name)| Some((By::PREFIXES.iter().find(|(known, _)| *known == prefix)?.1, name)))
+            .unwrap_or((By::Name, name));
+        // Owners are called `team:…`, and may have a `+` in an address.
+        let reserved: &[char] = if by == By::Owner { &['*', ' ', ','] } else { &['+', ':', '*', ' ', ','] };
+        if name.is_empty() || name.contains(reserved) {
             return Err(SelectionError::Syntax { entry: entry.to_owned() });
         }
-        if !is_group {
+        let unknown = |candidates: &mut dyn Iterator<Item = &str>| SelectionError::Unknown {
+            what: by.what(),
+            name: name.to_owned(),
+            suggestion: suggest::closest(name, candidates),
+        };
+        if by == By::Name {
             let place = self.places.get(name).copied();
-            return place.map(|place| vec![place]).ok_or_else(|| SelectionError::UnknownAsset {
-                name: name.to_owned(),
-                suggestion: suggest::closest(name, self.order.iter().map(String::as_str)),
-            });
+            return place.map(|place| vec![place]).ok_or_else(|| unknown(&mut self.order.iter().map(String::as_str)));
         }
-        let members = assets.iter().filter(|asset| asset.group.as_deref() == Some(name));
+        let members = assets.iter().filter(|asset| by.labels(asset).iter().any(|label| label == name));
         let places: Vec<usize> = members.filter_map(|asset| self.places.get(&asset.name).copied()).collect();
         if places.is_empty() {
-            let groups = assets.iter().filter_map(|asset| asset.group.as_deref());
-            return Err(SelectionError::UnknownGroup {
-                name: name.to_owned(),
-                suggestion: suggest::closest(name, groups),
-            });
+            let labels: BTreeSet<Cow<'_, str>> = assets.iter().flat_map(|asset| by.labels(asset)).collect();
+            return Err(unknown(&mut labels.iter().map(|label| &**label)));
         }
         Ok(places)
+    }
+}
+
+/// What an entry of a selection names assets by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Name,
+    Group,
+    Kind,
+    Owner,
+    Tag,
+}
+
+impl By {
+    const PREFIXES: [(&'static str, By); 4] =
+        [("group", By::Group), ("kind", By::Kind), ("owner", By::Owner), ("tag", By::Tag)];
+
+    fn what(self) -> &'static str {
+        let found = Self::PREFIXES.iter().find(|(_, by)| *by == self);
+        found.map_or("asset", |(prefix, _)| prefix)
+    }
+
+    /// What `asset` can be named by.
+    fn labels(self, asset: &Asset) -> Vec<Cow<'_, str>> {
+        match self {
+            By::Name => vec![asset.name.as_str().into()],
+            By::Group => asset.group.iter().map(Into::into).collect(),
+            By::Kind => asset.kinds.iter().map(Into::into).collect(),
+            By::Owner => asset.owners.iter().map(Into::into).collect(),
+            By::Tag => {
+                let pair = |(key, value): (&'_ String, &String)| Cow::Owned(format!("{key}={value}"));
+                asset.tags.keys().map(Into::into).chain(asset.tags.iter().map(pair)).collect()
+            }
+        }
     }
 }
 
@@ -207,24 +246,21 @@ fn reach(places: &[usize], edges: &[Vec<usize>]) -> BTreeSet<usize> {
 /// An entry of a selection that means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
-    /// No asset has the name.
-    #[error("there is no asset `{name}`{}", likely(suggestion.as_deref()))]
-    UnknownAsset {
-        /// As it was given.
-        name: String,
-        /// What was probably meant.
-        suggestion: Option<String>,
-    },
-    /// No asset is in the group.
-    #[error("there is no group `{name}`{}", likely(suggestion.as_deref()))]
-    UnknownGroup {
+    /// No asset has the name, or is labelled so.
+    #[error("there is no {what} `{name}`{}", likely(suggestion.as_deref()))]
+    Unknown {
+        /// `asset`, `group`, `kind`, `owner` or `tag`.
+        what: &'static str,
         /// As it was given.
         name: String,
         /// What was probably meant.
         suggestion: Option<String>,
     },
     /// It is not a selection.
-    #[error("`{entry}` selects nothing: write `name`, `+name`, `name+`, `+name+` or `group:name`")]
+    #[error(
+        "`{entry}` selects nothing: write `NAME`, `group:NAME`, `kind:NAME`, `owner:OWNER`, `tag:KEY` or `tag:KEY=VALUE`, \
+         with a `+` before or after it for what it depends on or what depends on it"
+    )]
     Syntax {
         /// As it was given.
         entry: String,
@@ -250,10 +286,14 @@ mod tests {
             type = "none"
             deps = ["b", "c"]
             group = "late"
+            owners = ["team:weather", "a+b@example.org"]
+            tags = { tier = "1", pii = "" }
             [assets.c]
             command = ["x"]
             type = "none"
             deps = ["a"]
+            kinds = ["python"]
+            tags = { tier = "2" }
             [assets.a]
             command = ["x"]
             type = "none"
@@ -295,6 +335,13 @@ mod tests {
             (&["+group:late"], "a c b d"),
             (&["group:early+", "b"], "a c b d other/e"),
             (&["other/e"], "other/e"),
+            (&["kind:python"], "c"),
+            (&["+kind:python+"], "a c d"),
+            (&["tag:tier"], "c d"),
+            (&["tag:tier=2", "other/e"], "c other/e"),
+            (&["tag:pii="], "d"),
+            (&["owner:team:weather"], "d"),
+            (&["+owner:a+b@example.org"], "a c b d"),
         ] {
             assert_eq!(select(selection).as_deref(), Ok(expected), "{selection:?}");
         }
@@ -306,11 +353,14 @@ mod tests {
             ("other/f", "there is no asset `other/f`; did you mean `other/e`?"),
             ("sales", "there is no asset `sales`"),
             ("group:erly", "there is no group `erly`; did you mean `early`?"),
-            ("+", "`+` selects nothing: write `name`, `+name`, `name+`, `+name+` or `group:name`"),
-            ("a,b", "`a,b` selects nothing: write `name`, `+name`, `name+`, `+name+` or `group:name`"),
-            ("", "`` selects nothing: write `name`, `+name`, `name+`, `+name+` or `group:name`"),
+            ("kind:pyton", "there is no kind `pyton`; did you mean `python`?"),
+            ("tag:tier=3", "there is no tag `tier=3`; did you mean `tier=1`?"),
+            ("owner:team:wether", "there is no owner `team:wether`; did you mean `team:weather`?"),
         ] {
             assert_eq!(select(&[entry]).unwrap_err().to_string(), message);
+        }
+        for entry in ["", "+", "a,b", "a*", "group:", "colour:red", "a:b"] {
+            assert_eq!(select(&[entry]), Err(SelectionError::Syntax { entry: entry.to_owned() }));
         }
     }
 

@@ -1,10 +1,12 @@
 //! `airlock check`: checks the definitions and shows what each component may touch.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use airlock_pipeline::definitions::{Asset, ComponentUse, Definitions, IoManager, LimitSettings, MountPath, Op};
+use airlock_pipeline::definitions::{ComponentSource, ComponentUse, Definitions, LimitSettings, MountPath, Op};
 use airlock_sandbox::component::{ComponentError, Inspection, inspect};
 use airlock_sandbox::grant::{Access, Scope};
+use airlock_sandbox::text::safe;
 use clap::Args;
 use serde::Serialize;
 
@@ -81,6 +83,9 @@ impl Check {
             format => output.json_items(format, "components", &checked)?,
         }
         output.finish()?;
+        for warning in definitions.warnings() {
+            tell(safe(warning.render_warning().trim_end(), usize::MAX));
+        }
         for component in &checked {
             for warning in &component.warnings {
                 tell(format!("warning: {}: {warning}", component.place));
@@ -94,9 +99,11 @@ impl Check {
 fn check_all(definitions: &Definitions) -> Result<(Vec<Checked<'_>>, Option<ExitStatus>), Error> {
     let mut checked = Vec::new();
     let mut failed = None;
+    // Many assets may have one component.
+    let mut inspected = HashMap::new();
     for (place, role, used) in components(definitions) {
         let mut component = Checked { place, digest: None, used, warnings: Vec::new(), failure: None };
-        match check(&component.place, role, used, definitions.directory()) {
+        match check(&component.place, role, used, definitions.directory(), &mut inspected) {
             Ok(inspection) => {
                 component.warnings = gaps(&inspection, used);
                 component.digest = Some(inspection.digest);
@@ -114,31 +121,38 @@ fn check_all(definitions: &Definitions) -> Result<(Vec<Checked<'_>>, Option<Exit
 }
 
 fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, &ComponentUse)> {
-    let managers = definitions
-        .io_managers()
-        .iter()
-        .map(|manager| (format!("io.{}", safe_name(&manager.name)), role(definitions, manager), &manager.component));
-    let ops = definitions.assets().iter().filter_map(|asset| match &asset.op {
+    let assets = definitions.assets();
+    let stored: HashSet<&str> = assets.iter().filter_map(|asset| asset.io.as_deref()).collect();
+    let inputs = assets.iter().flat_map(|asset| &asset.inputs);
+    let loaded: HashSet<&str> = inputs.filter_map(|input| definitions.asset(&input.asset)?.io.as_deref()).collect();
+    let managers = definitions.io_managers().iter().map(move |manager| {
+        let name = manager.name.as_str();
+        let role = Role::IoManager { stores: stored.contains(name), loads: loaded.contains(name) };
+        (format!("io.{}", safe_name(name)), role, &manager.component)
+    });
+    let ops = assets.iter().filter_map(|asset| match &asset.op {
         Op::Component(used) => Some((format!("assets.{}", safe_name(&asset.name)), Role::Op, &**used)),
         Op::Command(_) => None,
     });
     managers.chain(ops)
 }
 
-fn role(definitions: &Definitions, manager: &IoManager) -> Role {
-    let uses = |asset: &Asset| asset.io.as_ref() == Some(&manager.name);
-    let assets = definitions.assets();
-    let mut inputs = assets.iter().flat_map(|asset| &asset.inputs);
-    let loads = inputs.any(|input| definitions.asset(&input.asset).is_some_and(uses));
-    Role::IoManager { stores: assets.iter().any(uses), loads }
-}
-
-/// Checks that the component can be what its place makes it.
-fn check(place: &str, role: Role, used: &ComponentUse, directory: &Path) -> Result<Inspection, Error> {
+/// Checks that the component can be what its place makes it, given what was `inspected` before.
+fn check<'a>(
+    place: &str,
+    role: Role,
+    used: &'a ComponentUse,
+    directory: &Path,
+    inspected: &mut HashMap<&'a ComponentSource, Inspection>,
+) -> Result<Inspection, Error> {
     let name = ComponentName::of(&used.component, directory);
     let called = format!("{place}: {name}");
     let unusable = |error: ComponentError| Error::component(&called, &error);
-    let inspection = inspect(&name.read()?).map_err(unusable)?;
+    let inspection = match inspected.get(&used.component) {
+        Some(inspection) => inspection.clone(),
+        None => inspect(&name.read()?).map_err(unusable)?,
+    };
+    inspected.entry(&used.component).or_insert_with(|| inspection.clone());
     inspection.check_imports().map_err(unusable)?;
     let lacks = match role {
         Role::IoManager { stores: true, .. } if !inspection.exports.output => {
@@ -257,7 +271,7 @@ mod tests {
         std::fs::write(&file, definitions).unwrap();
         let project = Project::read_file(&file, None).unwrap();
         let (place, role, used) = components(&project.definitions).next().unwrap();
-        match check(&place, role, used, project.definitions.directory()) {
+        match check(&place, role, used, project.definitions.directory(), &mut HashMap::new()) {
             Err(Error::Told(report)) => format!("{report:?}"),
             _ => panic!("it was taken"),
         }

@@ -27,7 +27,8 @@ Selections:
   report          the asset `report`
   +report         and all that it depends on
   report+         and all that depends on it
-  group:weather   the assets of a group; `+` works here too
+  group:weather   the assets of a group; `+` works here too, and with
+                  `kind:python`, `owner:team:weather`, `tag:pii` and `tag:tier=1`
 
 Examples:
   airlock run

@@ -6,21 +6,28 @@ use std::path::{Path, PathBuf};
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GrantError, MountGrant, MountSource};
 use airlock_sandbox::limits::Limits;
 
-use super::asset::Known;
 use super::fields::{Fields, Problems};
-use super::files::{Files, Sections};
+use super::files::Files;
+use super::known::{Known, NamedPartitions};
+use super::sections::Sections;
+use super::tree::Entry;
 use super::{
-    Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, MountPath, Op, Setting, ValueType, asset,
-    component, keys,
+    Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, MountPath, Op, Setting, asset, component,
+    keys, overlap, partitions, retry, template,
 };
 use crate::home::Home;
+use crate::partition::PartitionsDefinition;
 
 /// What the definitions define.
+#[derive(Default)]
 pub(super) struct Contents {
     pub assets: Vec<Asset>,
     pub io_managers: Vec<IoManager>,
+    pub partitions: Vec<(String, PartitionsDefinition)>,
     /// The files that decide what components may do.
     pub deciding: Vec<PathBuf>,
+    /// What is not wrong, and probably not meant.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// The contents with `profile` merged over them, and every mistake: of them, and of what other profiles say.
@@ -30,61 +37,122 @@ pub(super) fn read(
     home: &Home,
     builtins: Builtins,
 ) -> (Contents, Vec<Diagnostic>) {
-    let (contents, mut list) = read_profile(files, profile, home, builtins);
-    for other in files.profiles().filter(|other| Some(*other) != profile) {
-        let (_, problems) = read_profile(files, Some(other), home, builtins);
-        list.extend(problems.into_iter().filter(|problem| files.is_of_profile(other, problem)));
-    }
-    (contents, list)
-}
-
-fn read_profile(files: &Files, profile: Option<&str>, home: &Home, builtins: Builtins) -> (Contents, Vec<Diagnostic>) {
-    let (sections, mut list) = files.sections(profile);
+    let (sections, _) = files.sections(None);
     let problems = Problems::default();
-    let mut contents = contents(&sections, builtins, &problems);
-    contents.deciding = deciding(files, &contents);
-    for manager in &contents.io_managers {
-        check_roots(&manager.component, home, &contents.deciding, &problems);
-    }
-    let is_empty = |asset: &&Asset| asset.value_type == ValueType::None;
-    let empty: HashSet<&str> = contents.assets.iter().filter(is_empty).map(|asset| asset.name.as_str()).collect();
-    for asset in &contents.assets {
-        if let Op::Component(component) = &asset.op {
-            check_roots(component, home, &contents.deciding, &problems);
-        }
-        check_loads(asset, &empty, &problems);
-    }
+    let partitions: Vec<NamedPartitions> = sections
+        .partitions
+        .iter()
+        .map(|entry| {
+            let definition = partitions::read(entry, &problems);
+            NamedPartitions { name: entry.key.clone(), position: entry.position.clone(), definition }
+        })
+        .collect();
+    let reader = Reader { files, partitions: &partitions, home, builtins };
+    let (mut contents, mut list) = reader.read(profile);
     list.extend(problems.into_list());
+    let mut used = Used::default();
+    used.note(&contents);
+    for other in files.profiles().map(Some).chain([None]).filter(|other| *other != profile) {
+        let (others, problems) = reader.read(other);
+        used.note(&others);
+        list.extend(
+            problems.into_iter().filter(|problem| other.is_some_and(|name| files.is_of_profile(name, problem))),
+        );
+    }
+    contents.warnings = template::unused(&sections.templates, &sections.assets);
+    contents.warnings.extend(used.unused(&contents.io_managers, &partitions));
+    let defined = partitions.into_iter().filter_map(|partitions| Some((partitions.name, partitions.definition?)));
+    contents.partitions = defined.collect();
     (contents, list)
 }
 
-fn contents(sections: &Sections, builtins: Builtins, problems: &Problems) -> Contents {
-    let mut known = Known {
-        assets: sections.assets.iter().map(|entry| entry.key.as_str()).collect(),
-        io_managers: sections.io_managers.iter().map(|entry| entry.key.as_str()).collect(),
-        default_io: None,
-        builtins,
-    };
-    if let Some(entry) = &sections.defaults {
-        let fields = Fields::new(&entry.node, &entry.position, "`defaults`", keys::DEFAULTS, problems);
-        if let Some((name, position)) = fields.text("io") {
-            known.check_io_manager(name, position, problems);
-            known.default_io = Some(name);
+/// What the assets of any profile name.
+#[derive(Default)]
+struct Used {
+    io_managers: HashSet<String>,
+    partitions: HashSet<String>,
+}
+
+impl Used {
+    fn note(&mut self, contents: &Contents) {
+        for asset in &contents.assets {
+            for (name, all) in [(&asset.io, &mut self.io_managers), (&asset.partitions, &mut self.partitions)] {
+                if let Some(name) = name.as_ref().filter(|name| !all.contains(*name)) {
+                    all.insert(name.clone());
+                }
+            }
         }
     }
-    let mut io_managers = Vec::new();
-    for entry in &sections.io_managers {
-        if !asset::is_name(&entry.key) {
-            let message = format!("the name of the I/O manager {:?} {}", entry.key, asset::NAME_RULE);
-            problems.at(&entry.position, message);
-        }
-        let what = format!("the I/O manager `{}`", entry.key);
-        let fields = Fields::new(&entry.node, &entry.position, &what, keys::IO_MANAGER, problems);
-        let component = component::read(&fields, &component::IO_MANAGER, builtins, problems);
-        io_managers.push(IoManager { name: entry.key.clone(), position: entry.position.clone(), component });
+
+    /// A warning for each that is not named.
+    fn unused(&self, io_managers: &[IoManager], partitions: &[NamedPartitions]) -> Vec<Diagnostic> {
+        let managers = io_managers.iter().filter(|manager| !self.io_managers.contains(&manager.name)).map(|manager| {
+            Diagnostic::at(&manager.position, format!("no asset is stored by the I/O manager `{}`", manager.name))
+        });
+        let partitions = partitions.iter().filter(|partitions| !self.partitions.contains(&partitions.name));
+        let partitions = partitions.map(|partitions| {
+            Diagnostic::at(&partitions.position, format!("no asset has the partitions `{}`", partitions.name))
+        });
+        managers.chain(partitions).collect()
     }
-    let assets = sections.assets.iter().map(|entry| asset::read(entry, &known, problems)).collect();
-    Contents { assets, io_managers, deciding: Vec::new() }
+}
+
+/// Reads the files with one profile or another merged over them.
+struct Reader<'a> {
+    files: &'a Files,
+    partitions: &'a [NamedPartitions],
+    home: &'a Home,
+    builtins: Builtins,
+}
+
+impl Reader<'_> {
+    fn read(&self, profile: Option<&str>) -> (Contents, Vec<Diagnostic>) {
+        let (sections, mut list) = self.files.sections(profile);
+        let problems = Problems::default();
+        let mut contents = self.contents(&sections, &problems);
+        contents.deciding = deciding(self.files, &contents);
+        for manager in &contents.io_managers {
+            check_roots(&manager.component, self.home, &contents.deciding, &problems);
+        }
+        for asset in &contents.assets {
+            if let Op::Component(component) = &asset.op {
+                check_roots(component, self.home, &contents.deciding, &problems);
+            }
+        }
+        overlap::check(&contents.assets, &contents.io_managers, self.home, &problems);
+        list.extend(template::once(problems.into_list(), &sections.templates));
+        (contents, list)
+    }
+
+    fn contents(&self, sections: &Sections, problems: &Problems) -> Contents {
+        let mut known = Known::new(&sections.assets, &sections.io_managers, self.partitions, self.builtins);
+        if let Some(entry) = &sections.defaults {
+            let fields = Fields::new(&entry.node, &entry.position, "`defaults`", keys::DEFAULTS, problems);
+            if let Some((name, position)) = fields.text("io") {
+                known.check_io_manager(name, position, problems);
+                known.default_io = Some(name);
+            }
+        }
+        let io_managers = sections.io_managers.iter().map(|entry| io_manager(entry, self.builtins, problems)).collect();
+        template::check(&sections.templates, &known, problems);
+        let assets = sections
+            .assets
+            .iter()
+            .map(|entry| asset::read(entry, &format!("the asset `{}`", entry.key), keys::ASSET, &known, problems));
+        Contents { assets: assets.collect(), io_managers, ..Contents::default() }
+    }
+}
+
+fn io_manager(entry: &Entry, builtins: Builtins, problems: &Problems) -> IoManager {
+    if !asset::is_name(&entry.key) {
+        let message = format!("the name of the I/O manager {:?} {}", entry.key, asset::NAME_RULE);
+        problems.at(&entry.position, message);
+    }
+    let what = format!("the I/O manager `{}`", entry.key);
+    let fields = Fields::new(&entry.node, &entry.position, &what, keys::IO_MANAGER, problems);
+    let component = component::read(&fields, &component::IO_MANAGER, builtins, problems);
+    let retry = retry::read(&fields, problems);
+    IoManager { name: entry.key.clone(), position: entry.position.clone(), component, retry }
 }
 
 /// The files that decide what components may do: the definitions, and the components.
@@ -98,8 +166,8 @@ fn deciding(files: &Files, contents: &Contents) -> Vec<PathBuf> {
         ComponentSource::File(path) => Some(path.as_path()),
         ComponentSource::Builtin(_) => None,
     });
-    let mut deciding: Vec<PathBuf> =
-        files.paths().chain(components).filter_map(|path| path.canonicalize().ok()).collect();
+    let named: HashSet<&Path> = files.paths().chain(components).collect();
+    let mut deciding: Vec<PathBuf> = named.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
     deciding.sort();
     deciding.dedup();
     deciding
@@ -151,17 +219,6 @@ fn check_roots(component: &ComponentUse, home: &Home, deciding: &[PathBuf], prob
                 }
                 Err(error) => problems.at(&mount.position, error.to_string()),
             }
-        }
-    }
-}
-
-/// An asset without a value cannot be loaded; it can be waited for.
-fn check_loads(asset: &Asset, empty: &HashSet<&str>, problems: &Problems) {
-    for input in &asset.inputs {
-        if empty.contains(input.asset.as_str()) {
-            let message = format!("`{}` has no value to load: it is defined with `type = \"none\"`", input.asset);
-            let help = "to run after it without loading it, name it in `deps` instead of `inputs`";
-            problems.push(Diagnostic::at(&input.position, message).help(help));
         }
     }
 }

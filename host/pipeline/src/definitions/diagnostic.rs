@@ -13,19 +13,29 @@ pub struct SourceFile {
     pub path: PathBuf,
     /// All of it.
     pub text: String,
+    /// The byte at which each line begins.
+    lines: Vec<usize>,
 }
 
 impl SourceFile {
+    /// The file with `text` that is shown as `path`.
+    pub fn new(path: PathBuf, text: String) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        Self { path, text, lines }
+    }
+
     /// The line and column, from 1, of the byte `offset`; columns count characters.
     pub fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        (line, before.get(line_start..).unwrap_or_default().chars().count() + 1)
+        let offset = offset.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or_default();
+        (line, self.text.get(start..offset).unwrap_or_default().chars().count() + 1)
     }
 
     fn line(&self, line: usize) -> &str {
-        self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default()
+        let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied();
+        let rest = start.and_then(|start| self.text.get(start..)).unwrap_or_default();
+        rest.lines().next().unwrap_or_default()
     }
 }
 
@@ -91,7 +101,7 @@ impl Position {
     }
 }
 
-/// One mistake.
+/// One mistake, or warning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// Where; absent where it is about no place in a file, such as a file that is missing.
@@ -123,7 +133,16 @@ impl Diagnostic {
 
     /// As a compiler shows it: the message, the place, the line and a caret, the advice. It ends with a line break.
     pub fn render(&self) -> String {
-        let mut shown = format!("error: {}\n", self.message);
+        self.render_as("error")
+    }
+
+    /// As [`render`](Self::render) shows it, of what is not wrong and probably not meant.
+    pub fn render_warning(&self) -> String {
+        self.render_as("warning")
+    }
+
+    fn render_as(&self, kind: &str) -> String {
+        let mut shown = format!("{kind}: {}\n", self.message);
         // Writing to a string does not fail.
         if let Some(position) = &self.position {
             let line = position.line();

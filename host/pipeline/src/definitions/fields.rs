@@ -7,6 +7,9 @@ use super::{Diagnostic, Position, Setting, SettingType, keys};
 use crate::definitions::EnvironmentReference;
 use crate::suggest;
 
+/// Mistakes after which it is no longer searched what was probably meant: a search looks at every name.
+const SEARCHES: usize = 100;
+
 /// Collects what is wrong.
 #[derive(Debug, Default)]
 pub(super) struct Problems(RefCell<Vec<Diagnostic>>);
@@ -34,7 +37,7 @@ impl Problems {
         self.push(diagnostic);
     }
 
-    /// That `name` is none of `candidates`.
+    /// That `name` is none of `candidates`, with the one that was probably meant.
     pub fn unknown<'a>(
         &self,
         position: &Position,
@@ -42,7 +45,8 @@ impl Problems {
         name: &str,
         candidates: impl IntoIterator<Item = &'a str> + Clone,
     ) {
-        let help = suggest::help(name, candidates);
+        let is_searched = self.0.borrow().len() < SEARCHES;
+        let help = is_searched.then(|| suggest::help(name, candidates)).flatten();
         self.push(Diagnostic { help, ..Diagnostic::at(position, message) });
     }
 }

@@ -1,10 +1,11 @@
-//! The files of the definitions: the one that is named, those it includes, and profiles merged over them.
+//! The files of the definitions: the one that is named, those it includes, and the profiles in it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::fields::{Fields, Problems};
+use super::sections::Sections;
 use super::tree::{self, Entry, Node, Tree};
 use super::{Diagnostic, Diagnostics, Position, SourceFile, keys};
 use crate::suggest;
@@ -19,14 +20,6 @@ pub(super) struct Files {
     included: Vec<Node>,
     /// What is wrong about the files as such.
     problems: Vec<Diagnostic>,
-}
-
-/// The sections of all files together.
-#[derive(Clone, Default)]
-pub(super) struct Sections {
-    pub defaults: Option<Entry>,
-    pub io_managers: Vec<Entry>,
-    pub assets: Vec<Entry>,
 }
 
 impl Files {
@@ -84,14 +77,10 @@ impl Files {
         for problem in &self.problems {
             problems.push(problem.clone());
         }
-        let mut sections = Sections { defaults: self.main.get("defaults").cloned(), ..Sections::default() };
-        for node in std::iter::once(&self.main).chain(&self.included) {
-            collect(node, "io", "I/O manager", &mut sections.io_managers, &problems);
-            collect(node, "assets", "asset", &mut sections.assets, &problems);
-        }
+        let mut sections = Sections::read(&self.main, &self.included, &problems);
         if let Some(name) = name {
             match self.profile(name) {
-                Some(profile) => merge_profile(profile, &mut sections, &problems),
+                Some(profile) => sections.merge_profile(profile, &problems),
                 None => problems.push(self.no_profile(name)),
             }
         }
@@ -125,7 +114,7 @@ impl Files {
             let position = problem.position.as_ref()?;
             Some((self.sources.iter().position(|source| *source == position.source), position.start))
         };
-        problems.sort_by_key(rank);
+        problems.sort_by_cached_key(rank);
         problems.dedup();
         Diagnostics { list: problems }
     }
@@ -150,7 +139,7 @@ fn load(path: &Path) -> std::io::Result<Arc<SourceFile>> {
         return Err(std::io::Error::other("it is larger than 16 MiB"));
     }
     let text = std::fs::read_to_string(path)?;
-    Ok(Arc::new(SourceFile { path: path.to_owned(), text }))
+    Ok(Arc::new(SourceFile::new(path.to_owned(), text)))
 }
 
 /// The files that `pattern`, relative to the file `main`, means.
@@ -181,77 +170,4 @@ fn find(main: &Path, pattern: &str, position: &Position, problems: &Problems) ->
         problems.at(position, format!("no file matches {pattern:?}"));
     }
     files
-}
-
-/// Adds the entries of the section `key` of `file`; a name that is there already is a problem.
-fn collect(file: &Node, key: &str, what: &str, all: &mut Vec<Entry>, problems: &Problems) {
-    let Some(section) = file.get(key) else { return };
-    let Some(entries) = section.node.entries() else {
-        problems.wrong_kind(&section.node, &format!("`{key}`"), "a table");
-        return;
-    };
-    let mut places: HashMap<String, Position> =
-        all.iter().map(|entry| (entry.key.clone(), entry.position.clone())).collect();
-    for entry in entries {
-        if let Some(first) = places.get(&entry.key) {
-            let message = format!("the {what} `{}` is defined twice", entry.key);
-            problems.push(Diagnostic::at(&entry.position, message).help(format!("it is defined first at {first}")));
-            continue;
-        }
-        places.insert(entry.key.clone(), entry.position.clone());
-        all.push(entry.clone());
-    }
-}
-
-/// Merges `profile` over `sections`: the keys of an I/O manager or asset are replaced one by one, and those of
-/// [`keys::MERGED`] entry by entry.
-fn merge_profile(profile: &Entry, sections: &mut Sections, problems: &Problems) {
-    let what = format!("the profile `{}`", profile.key);
-    let fields = Fields::new(&profile.node, &profile.position, &what, keys::PROFILE, problems);
-    if let Some(defaults) = fields.get("defaults") {
-        match (&mut sections.defaults, defaults.node.entries()) {
-            (Some(base), Some(entries)) => replace(&mut base.node, entries),
-            _ => sections.defaults = Some(defaults.clone()),
-        }
-    }
-    let pairs = [("io", "I/O manager", &mut sections.io_managers), ("assets", "asset", &mut sections.assets)];
-    for (key, what, all) in pairs {
-        for entry in fields.named(key) {
-            let Some(base) = all.iter_mut().find(|base| base.key == entry.key) else {
-                let message = format!("a profile changes what is there, and there is no {what} `{}`", entry.key);
-                problems.unknown(&entry.position, message, &entry.key, all.iter().map(|base| base.key.as_str()));
-                continue;
-            };
-            match entry.node.entries() {
-                Some(entries) => merge(&mut base.node, entries),
-                None => problems.wrong_kind(&entry.node, &format!("`{}`", entry.key), "a table"),
-            }
-        }
-    }
-}
-
-fn merge(base: &mut Node, entries: &[Entry]) {
-    for entry in entries {
-        let is_merged = keys::MERGED.contains(&entry.key.as_str()) && entry.node.get("$env").is_none();
-        let present = match &mut base.tree {
-            Tree::Table(all) => all.iter_mut().find(|other| other.key == entry.key),
-            _ => None,
-        };
-        match (present, entry.node.entries()) {
-            (Some(present), Some(inner)) if is_merged && present.node.entries().is_some() => {
-                replace(&mut present.node, inner);
-            }
-            _ => replace(base, std::slice::from_ref(entry)),
-        }
-    }
-}
-
-fn replace(base: &mut Node, entries: &[Entry]) {
-    let Tree::Table(all) = &mut base.tree else { return };
-    for entry in entries {
-        match all.iter_mut().find(|other| other.key == entry.key) {
-            Some(present) => *present = entry.clone(),
-            None => all.push(entry.clone()),
-        }
-    }
 }

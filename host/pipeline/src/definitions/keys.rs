@@ -1,39 +1,51 @@
 //! The keys that each table of the definitions file takes; the JSON schema is compared with them.
 
 /// Of the file.
-pub(super) const FILE: &[&str] = &["include", "defaults", "io", "profile", "assets"];
+pub(super) const FILE: &[&str] = &["include", "defaults", "io", "partitions", "profile", "templates", "assets"];
 /// Of a file that is included.
-pub(super) const INCLUDED_FILE: &[&str] = &["io", "assets"];
+pub(super) const INCLUDED_FILE: &[&str] = &["io", "partitions", "templates", "assets"];
 /// Of `[profile.NAME]`.
 pub(super) const PROFILE: &[&str] = &["defaults", "io", "assets"];
 /// Of `[defaults]`.
 pub(super) const DEFAULTS: &[&str] = &["io"];
 /// Of `[io.NAME]`.
-pub(super) const IO_MANAGER: &[&str] = &["component", "config", "mounts", "environment", "limits"];
+pub(super) const IO_MANAGER: &[&str] = &["component", "config", "mounts", "environment", "limits", "retry"];
+/// Of `retry` of an I/O manager.
+pub(super) const RETRY: &[&str] = &["attempts", "delay", "backoff", "jitter"];
 /// Of `mounts."/path"` of an I/O manager.
 pub(super) const MOUNT: &[&str] = &["path", "memory", "access", "scope"];
 /// Of `mounts."/path"` of an op, which is lent whole.
 pub(super) const OP_MOUNT: &[&str] = &["path", "memory", "access"];
 /// Of `limits`.
 pub(super) const LIMITS: &[&str] = &["memory", "time", "cpu_time", "disk", "files"];
-/// Of `[assets.NAME]`.
+/// Of `[assets.NAME]`; a template takes all but the first.
 pub(super) const ASSET: &[&str] = &[
+    "template",
     "description",
     "group",
+    "owners",
+    "tags",
+    "kinds",
     "command",
     "component",
     "inputs",
     "deps",
     "type",
+    "as",
+    "schema",
     "media_type",
+    "partitions",
     "io",
     "config",
     "metadata",
 ];
+/// Of `[templates.NAME]`.
+pub(super) const TEMPLATE: &[&str] = ASSET.split_at(1).1;
 /// Of `component` of an asset, where it is a table.
 pub(super) const OP_COMPONENT: &[&str] = &["path", "config", "mounts", "environment", "limits"];
 /// Of an input, where it is a table.
-pub(super) const INPUT: &[&str] = &["asset", "config", "metadata"];
+pub(super) const INPUT: &[&str] =
+    &["asset", "as", "columns", "partition_mapping", "allow_missing", "config", "metadata"];
 /// Of `[partitions.NAME]`: one of them.
 pub(super) const PARTITIONS: &[&str] = &["hourly", "daily", "weekly", "monthly", "yearly", "cron", "static"];
 /// Of `cron` of partitions.
@@ -52,6 +64,6 @@ pub(super) const TIME_WINDOW: &[&str] = &["start_offset", "end_offset"];
 /// Of a reference to the environment.
 pub(super) const ENVIRONMENT: &[&str] = &["$env", "default", "as"];
 
-/// The tables of `[profile.NAME.io.…]` and `[profile.NAME.assets.…]` that are merged entry by entry; everything else
-/// is replaced.
-pub(super) const MERGED: &[&str] = &["config", "mounts", "environment", "limits", "metadata"];
+/// The tables of `[profile.NAME.io.…]` and `[profile.NAME.assets.…]`, and those of assets with a
+/// template, that are merged entry by entry; everything else is replaced.
+pub(super) const MERGED: &[&str] = &["config", "mounts", "environment", "limits", "metadata", "tags"];

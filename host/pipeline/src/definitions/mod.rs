@@ -6,15 +6,24 @@ mod component;
 mod diagnostic;
 mod fields;
 mod files;
+mod input;
 mod keys;
-#[cfg_attr(not(test), expect(dead_code, reason = "assets do not name partitions yet"))]
+mod known;
+mod label;
+mod metadata;
+mod op;
+mod overlap;
 mod partitions;
 pub mod quantity;
+mod retry;
 mod schema;
+mod sections;
 mod setting;
+mod table;
+mod template;
 mod tree;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use airlock_sandbox::context::{AssetKey, MetadataEntry};
@@ -23,15 +32,18 @@ use airlock_sandbox::limits::Limits;
 use serde::Serialize;
 
 pub use asset::is_media_type;
-pub(crate) use asset::{environment_name, media_type_name};
 pub(crate) use check::{is_no_directory, refuse_deciding};
 pub(crate) use component::beside;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
+pub(crate) use input::{environment_name, media_type_name};
+pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use schema::schema;
 pub use setting::{Environment, EnvironmentReference, Setting, SettingType, UnresolvedSetting};
+pub use table::{ColumnDefinition, ColumnType, Form};
 
 use crate::graph::Graph;
 use crate::home::Home;
+use crate::partition::{PartitionMapping, PartitionsDefinition};
 
 /// The components that come with the program: `files` for `builtin:files`, and its bytes.
 pub type Builtins = &'static [(&'static str, &'static [u8])];
@@ -45,8 +57,10 @@ pub struct Definitions {
     assets: Vec<Asset>,
     places: HashMap<String, usize>,
     io_managers: Vec<IoManager>,
+    partitions: Vec<(String, PartitionsDefinition)>,
     graph: Graph,
     deciding: Vec<PathBuf>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Definitions {
@@ -60,7 +74,11 @@ impl Definitions {
         let files = files::Files::read(path)?;
         let (contents, mut problems) = check::read(&files, profile, home, builtins);
         match Graph::new(&contents.assets) {
-            Ok(graph) if problems.is_empty() => return Ok(Self::new(path, profile, contents, graph)),
+            Ok(graph) if problems.is_empty() => {
+                let mut definitions = Self::new(path, profile, contents, graph);
+                definitions.warnings = files.in_order(definitions.warnings).list;
+                return Ok(definitions);
+            }
             Ok(_) => {}
             Err(cycles) => problems.extend(check::cycles(cycles)),
         }
@@ -70,10 +88,10 @@ impl Definitions {
     fn new(path: &Path, profile: Option<&str>, contents: check::Contents, graph: Graph) -> Self {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let directory = absolute.parent().map(Path::to_owned).unwrap_or_default();
-        let check::Contents { assets, io_managers, deciding } = contents;
+        let check::Contents { assets, io_managers, partitions, deciding, warnings } = contents;
         let places = assets.iter().enumerate().map(|(place, asset)| (asset.name.clone(), place)).collect();
         let (path, profile) = (path.to_owned(), profile.map(str::to_owned));
-        Self { path, directory, profile, assets, places, io_managers, graph, deciding }
+        Self { path, directory, profile, assets, places, io_managers, partitions, graph, deciding, warnings }
     }
 
     /// The file.
@@ -111,9 +129,25 @@ impl Definitions {
         self.io_managers.iter().find(|manager| manager.name == name)
     }
 
+    /// How partitions are defined, by name, in the order of their definition.
+    pub fn partitions(&self) -> &[(String, PartitionsDefinition)] {
+        &self.partitions
+    }
+
+    /// How the partitions `name` are defined.
+    pub fn partitions_definition(&self, name: &str) -> Option<&PartitionsDefinition> {
+        self.partitions.iter().find(|(known, _)| known == name).map(|(_, definition)| definition)
+    }
+
     /// The files that decide what components may do, which no component is lent to write.
     pub(crate) fn deciding(&self) -> &[PathBuf] {
         &self.deciding
+    }
+
+    /// What is not wrong and probably not meant, such as an I/O manager that no asset uses under any profile; in the
+    /// order of the files.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     /// What depends on what.
@@ -135,10 +169,23 @@ pub struct Asset {
     pub description: Option<String>,
     /// What it is listed and selected with.
     pub group: Option<String>,
+    /// Who answers for it: e-mail addresses, and `team:` with a name.
+    pub owners: Vec<String>,
+    /// What it is selected with; a value may be empty.
+    pub tags: BTreeMap<String, String>,
+    /// What it is made with or of, such as `python`; at most 3.
+    pub kinds: Vec<String>,
     /// What kind of value it is.
     pub value_type: ValueType,
     /// Of the value, more exact than its type where the definition says so; absent where it has none.
     pub media_type: Option<String>,
+    /// The form in which its command gives it; absent where it is no table or has no command.
+    #[serde(rename = "as")]
+    pub form: Option<Form>,
+    /// The columns of a table, in order; absent where nothing is said of them.
+    pub schema: Option<Vec<ColumnDefinition>>,
+    /// The name of its partitions; absent where it has none.
+    pub partitions: Option<String>,
     /// What computes it.
     pub op: Op,
     /// The assets that are loaded for the op.
@@ -157,6 +204,8 @@ pub struct Asset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueType {
+    /// A table, an Arrow IPC stream, `application/vnd.apache.arrow.stream`.
+    Table,
     /// A JSON document, `application/json`.
     Json,
     /// Text, `text/plain`.
@@ -186,6 +235,16 @@ pub struct Input {
     pub asset: String,
     /// Where it is defined.
     pub position: Position,
+    /// Which of its partitions are loaded for one of the asset that loads: as it is given, otherwise as it follows from
+    /// how both are partitioned.
+    pub partition_mapping: PartitionMapping,
+    /// Whether it is loaded although some of the partitions are not there.
+    pub allow_missing: bool,
+    /// The form in which a command finds it; absent where it is no table or goes to a component.
+    #[serde(rename = "as")]
+    pub form: Option<Form>,
+    /// The columns of a table that are loaded; absent where all are.
+    pub columns: Option<Vec<String>>,
     /// The configuration of the input, for the asset's I/O manager.
     pub config: Option<Setting>,
     /// Facts about it.
@@ -202,6 +261,8 @@ pub struct IoManager {
     /// The component, and what it is lent.
     #[serde(flatten)]
     pub component: ComponentUse,
+    /// How often a store that failed is tried again; not at all where it is absent.
+    pub retry: Option<RetryPolicy>,
 }
 
 /// A component, its configuration and what it is lent.

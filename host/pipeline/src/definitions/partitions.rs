@@ -253,7 +253,7 @@ mod tests {
 
     /// What `read` makes of the only entry of `text`, and what is wrong with it.
     fn parsed<T>(text: &str, read: impl Fn(&Entry, &Problems) -> Option<T>) -> (Option<T>, Vec<String>) {
-        let source = SourceFile { path: "airlock.toml".into(), text: text.to_owned() };
+        let source = SourceFile::new("airlock.toml".into(), text.to_owned());
         let node = tree::parse(&source.into()).unwrap();
         let problems = Problems::default();
         let value = read(node.entries().unwrap().first().unwrap(), &problems);

@@ -33,6 +33,14 @@ mod tests {
             ("/$defs/profile", keys::PROFILE),
             ("/$defs/defaults", keys::DEFAULTS),
             ("/$defs/io_manager_keys", keys::IO_MANAGER),
+            ("/$defs/retry", keys::RETRY),
+            ("/$defs/partitions", keys::PARTITIONS),
+            ("/$defs/minute_partitions", keys::MINUTE_PARTITIONS),
+            ("/$defs/hour_partitions", keys::HOUR_PARTITIONS),
+            ("/$defs/day_partitions", keys::DAY_PARTITIONS),
+            ("/$defs/cron_partitions", keys::CRON_PARTITIONS),
+            ("/$defs/partition_mapping_table", keys::PARTITION_MAPPING),
+            ("/$defs/time_window", keys::TIME_WINDOW),
             ("/$defs/mount", keys::MOUNT),
             ("/$defs/op_mount", keys::OP_MOUNT),
             ("/$defs/limits", keys::LIMITS),
@@ -103,6 +111,10 @@ mod tests {
             "const" => value == argument,
             "minimum" => value.as_i64().is_none_or(|value| value >= argument.as_i64().unwrap()),
             "maximum" => value.as_i64().is_none_or(|value| value <= argument.as_i64().unwrap()),
+            "not" => !is_valid(value, argument, root),
+            "minProperties" => value.as_object().is_none_or(|fields| fields.len() as u64 >= argument.as_u64().unwrap()),
+            "maxProperties" => value.as_object().is_none_or(|fields| fields.len() as u64 <= argument.as_u64().unwrap()),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= argument.as_u64().unwrap()),
             "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= argument.as_u64().unwrap()),
             // Patterns are for editors; the reader checks what they mean.
             "pattern" | "propertyNames" | "description" | "title" | "default" | "$schema" | "$defs" => true,
@@ -113,7 +125,7 @@ mod tests {
     /// What the schema says of the TOML text.
     fn says_valid(text: &str) -> bool {
         let root = parsed();
-        let source = crate::definitions::SourceFile { path: "airlock.toml".into(), text: text.to_owned() };
+        let source = crate::definitions::SourceFile::new("airlock.toml".into(), text.to_owned());
         let node = super::super::tree::parse(&source.into()).unwrap();
         let value = super::super::fields::setting(&node, &super::super::fields::Problems::default());
         is_valid(&serde_json::to_value(value).unwrap(), &root, &root)
@@ -137,7 +149,9 @@ mod tests {
 
     #[test]
     fn the_schema_and_the_reader_agree() {
-        let head = "defaults.io = \"lake\"\nio.lake.component = \"builtin:files\"\n";
+        let head = "defaults.io = \"lake\"\nio.lake.component = \"builtin:files\"\n\
+                    templates.t = { type = \"json\" }\n\
+                    partitions.days.daily.start = \"2024-01-01\"\n";
         for (body, expected) in [
             ("command = [\"x\"]\ntype = \"json\"", true),
             ("command = [\"x\", { \"$env\" = \"X\" }]\ntype = \"json\"\nconfig = { a = [1, { b = true }] }", true),
@@ -151,8 +165,26 @@ mod tests {
             ("command = []\ntype = \"json\"", false),
             ("command = [\"x\"]", false),
             ("command = [\"x\"]\ncomponent = \"builtin:files\"\ntype = \"json\"", false),
-            ("command = [\"x\"]\ntype = \"table\"", false),
-            ("command = [\"x\"]\ntype = \"json\"\npartitions = \"days\"", false),
+            ("command = [\"x\"]\ntype = \"tables\"", false),
+            ("command = [\"x\"]\ntype = \"table\"\nas = \"parquet\"\nschema = { day = \"date\" }", true),
+            ("command = [\"x\"]\ntype = \"table\"\nas = \"excel\"", false),
+            ("command = [\"x\"]\ntype = \"table\"\nschema = {}", false),
+            ("command = [\"x\"]\ntype = \"table\"\nschema = { day = \"day\" }", false),
+            ("template = \"t\"\ncommand = [\"x\"]", true),
+            ("template = \"t\"\ncommand = [\"x\"]\ncomponent = \"builtin:files\"", false),
+            ("command = [\"x\"]\ntype = \"none\"\nkinds = [\"a\", \"b\", \"c\", \"d\"]", false),
+            ("command = [\"x\"]\ntype = \"none\"\ntags = { a = 1 }", false),
+            ("command = [\"x\"]\ntype = \"none\"\nchecks = {}", false),
+            ("command = [\"x\"]\ntype = \"json\"\npartitions = \"days\"", true),
+            ("command = [\"x\"]\ntype = \"json\"\npartitions = [\"days\"]", false),
+            ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\nhourly.start = 2024-01-01", true),
+            ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\nhourly = {}", false),
+            ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\ncron.start = \"2024-01-01\"", false),
+            ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\nstatic = [\"a\"]\ndaily.start = 2024-01-01", false),
+            ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\nstatic = []", false),
+            ("command = [\"x\"]\ntype = \"none\"\n[templates.u]\ntemplate = \"t\"", false),
+            ("command = [\"x\"]\ntype = \"none\"\n[profile.p.assets.a]\ntemplate = \"t\"", false),
+            ("command = [\"x\"]\ntype = \"none\"\n[io.x]\ncomponent = \"builtin:files\"\nretry.attempts = 1", false),
             ("command = [\"x\"]\ntype = \"json\"\ninputs.x = 3", false),
         ] {
             let text = format!("{head}[assets.a]\n{body}\n");

@@ -211,7 +211,7 @@ mod tests {
 
     fn reference(name: &str, setting_type: SettingType, default: Option<Setting>) -> Setting {
         let (name, default) = (name.to_owned(), default.map(Box::new));
-        let source = SourceFile { path: "airlock.toml".into(), text: "x\ny = {}".to_owned() };
+        let source = SourceFile::new("airlock.toml".into(), "x\ny = {}".to_owned());
         let position = Position { source: source.into(), start: 6, end: 8 };
         Setting::Environment(EnvironmentReference { name, default, setting_type, position })
     }

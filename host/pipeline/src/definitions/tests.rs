@@ -28,7 +28,7 @@ impl Project {
     }
 
     /// The mistakes, as they are shown, with paths relative to the project.
-    fn mistakes(&self, profile: Option<&str>) -> String {
+    pub fn mistakes(&self, profile: Option<&str>) -> String {
         let shown = self.read(profile).expect_err("the definitions have mistakes").render();
         shown.replace(&format!("{}/", self.directory.path().display()), "")
     }
@@ -39,12 +39,12 @@ pub(crate) fn definitions(text: &str) -> Definitions {
     Project::new(&[("airlock.toml", text)]).read(None).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-fn mistakes(text: &str) -> String {
+pub(crate) fn mistakes(text: &str) -> String {
     Project::new(&[("airlock.toml", text)]).mistakes(None)
 }
 
 /// The first lines of the mistakes.
-fn messages(text: &str) -> Vec<String> {
+pub(crate) fn messages(text: &str) -> Vec<String> {
     let lines = mistakes(text);
     lines.lines().filter_map(|line| line.strip_prefix("error: ")).map(str::to_owned).collect()
 }
@@ -123,7 +123,7 @@ limits = { memory = "256", times = "30s" }
 
 [assets.daily]
 comand = ["python3", "daily.py"]
-type = "table"
+type = "tabel"
 
 [assets.summary]
 command = ["python3", "summary.py"]
@@ -193,12 +193,12 @@ error: the asset `daily` has no key `comand`
    | ^^^^^^
    = help: did you mean `command`?
 
-error: `table` is not one of the values of `type`
+error: `tabel` is not one of the values of `type`
   --> airlock.toml:12:8
    |
-12 | type = "table"
+12 | type = "tabel"
    |        ^^^^^^^
-   = help: there are `json`, `text`, `bytes` and `none`
+   = help: did you mean `table`?
 
 error: the asset `summary` has both `command` and `component`: one of them computes it
   --> airlock.toml:15:1
@@ -299,7 +299,7 @@ fn each_mistake_has_a_message_of_its_own() {
         (io("limits = { files = 0 }"), "`files` is a number from 1 to 4294967295, not 0"),
         (io("limits = { time = 30 }"), "`time` is a quantity such as \"30s\", and this is an integer"),
         ("include = [\"no/*.toml\"]".to_owned(), "no file matches \"no/*.toml\""),
-        ("partitions = {}".to_owned(), "the definitions file has no key `partitions`"),
+        ("checks = {}".to_owned(), "the definitions file has no key `checks`"),
         (
             "[assets.\"a//b\"]\ncommand = [\"x\"]\ntype = \"none\"".to_owned(),
             "the asset name \"a//b\" has an empty part: its parts are separated by one `/`",
@@ -388,7 +388,7 @@ fn an_asset_defined_in_two_files_is_a_mistake_that_names_both_places() {
 }
 
 #[test]
-fn an_included_file_holds_assets_and_io_managers_only() {
+fn an_included_file_includes_nothing_and_has_no_defaults() {
     let project = Project::new(&[("airlock.toml", "include = [\"b.toml\"]"), ("b.toml", "include = []\n[defaults]\n")]);
     let shown = project.mistakes(None);
     assert!(shown.contains("an included file has no key `include`"), "{shown}");
@@ -511,4 +511,79 @@ fn diagnostics_have_their_place_in_json() {
         "message": "the definitions file has no key `asets`", "help": "did you mean `assets`?",
     }]);
     assert_eq!(json, expected);
+}
+
+/// A project of 5,000 assets in 50 files, each made from a template and loading the one before it in its file.
+fn large() -> Project {
+    let main = r#"
+include = ["assets/*.toml"]
+[defaults]
+io = "lake"
+[io.lake]
+component = "builtin:files"
+mounts."/data" = { path = "data", access = "write" }
+[templates.daily]
+type = "table"
+tags = { tier = "1" }
+schema = { day = "date" }
+"#;
+    let asset = |file: usize, asset: usize| {
+        let inputs = match asset.checked_sub(1) {
+            Some(before) => format!("{{ days = {{ asset = \"f{file}/a{before}\", columns = [\"day\"] }} }}"),
+            None => "{}".to_owned(),
+        };
+        format!(
+            "[assets.\"f{file}/a{asset}\"]\ntemplate = \"daily\"\ncommand = [\"python3\", \"x.py\"]\n\
+             group = \"g{file}\"\ntags = {{ file = \"{file}\" }}\ninputs = {inputs}\n"
+        )
+    };
+    let file = |file: usize| (format!("assets/f{file}.toml"), (0..100).map(|index| asset(file, index)).collect());
+    let files: Vec<(String, String)> = (0..50).map(file).collect();
+    let mut all: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    all.push(("airlock.toml", main));
+    Project::new(&all)
+}
+
+#[test]
+fn five_thousand_assets_in_fifty_files_are_read() {
+    let definitions = large().read(None).unwrap();
+    assert_eq!(definitions.assets().len(), 5_000);
+    assert_eq!(definitions.graph().order().len(), 5_000);
+    assert_eq!(definitions.graph().select(&definitions, &["group:g7".to_owned()]).unwrap().len(), 100);
+    assert_eq!(definitions.graph().select(&definitions, &["+f49/a99".to_owned()]).unwrap().len(), 100);
+    let last = definitions.asset("f49/a99").unwrap();
+    assert_eq!(last.tags.len(), 2);
+    assert_eq!(last.inputs[0].asset, "f49/a98");
+}
+
+#[test]
+fn what_no_asset_uses_under_any_profile_is_a_warning() {
+    let text = r#"
+[io.lake]
+component = "builtin:files"
+[io.cloud]
+component = "builtin:files"
+[io.spare]
+component = "builtin:files"
+[partitions.days]
+daily = { start = "2024-01-01" }
+[partitions.cities]
+static = ["oslo"]
+[assets.a]
+command = ["x"]
+type = "json"
+io = "lake"
+[profile.prod.assets.a]
+io = "cloud"
+partitions = "days"
+"#;
+    let project = Project::new(&[("airlock.toml", text)]);
+    for profile in [None, Some("prod")] {
+        let definitions = project.read(profile).unwrap();
+        let warnings: Vec<&str> = definitions.warnings().iter().map(|warning| warning.message.as_str()).collect();
+        let expected = ["no asset is stored by the I/O manager `spare`", "no asset has the partitions `cities`"];
+        assert_eq!(warnings, expected, "{profile:?}");
+    }
+    let shown = project.read(None).unwrap().warnings()[0].render_warning();
+    assert!(shown.starts_with("warning: no asset is stored by the I/O manager `spare`\n"), "{shown}");
 }

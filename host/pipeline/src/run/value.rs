@@ -20,7 +20,7 @@ pub(super) fn check(value_type: ValueType, content: &Content) -> Result<(), Stri
             serde_json::from_reader::<_, IgnoredAny>(reader).map(drop).map_err(|error| format!("is not JSON: {error}"))
         }
         ValueType::Text => check_text(content),
-        ValueType::Bytes | ValueType::None => Ok(()),
+        ValueType::Table | ValueType::Bytes | ValueType::None => Ok(()),
     }
 }
 
