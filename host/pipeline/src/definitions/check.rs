@@ -37,7 +37,7 @@ pub(super) fn read(
     home: &Home,
     builtins: Builtins,
 ) -> (Contents, Vec<Diagnostic>) {
-    let (sections, _) = files.sections(None);
+    let sections = &files.sections;
     let problems = Problems::default();
     let partitions: Vec<NamedPartitions> = sections
         .partitions

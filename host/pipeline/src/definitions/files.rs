@@ -1,5 +1,6 @@
 //! The files of the definitions: the one that is named, those it includes, and the profiles in it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,8 @@ const FILE_BYTES: u64 = 16 << 20;
 pub(super) struct Files {
     sources: Vec<Arc<SourceFile>>,
     main: Node,
-    included: Vec<Node>,
+    /// The sections of all files, without a profile.
+    pub sections: Sections,
     /// What is wrong about the files as such.
     problems: Vec<Diagnostic>,
 }
@@ -66,23 +68,23 @@ impl Files {
         for node in &included {
             Fields::new(node, &node.position, "an included file", keys::INCLUDED_FILE, &problems);
         }
-        let files = Self { sources, main, included, problems: problems.into_list() };
+        let sections = Sections::read(&main, included, &problems);
+        let files = Self { sources, main, sections, problems: problems.into_list() };
         // What else would be said of a file that could be read in part only would mislead.
         if syntax.is_empty() { Ok(files) } else { Err(files.in_order(syntax)) }
     }
 
     /// The sections, with the profile `name` merged over them, and what is wrong with the files as such.
-    pub fn sections(&self, name: Option<&str>) -> (Sections, Vec<Diagnostic>) {
+    pub fn sections(&self, name: Option<&str>) -> (Cow<'_, Sections>, Vec<Diagnostic>) {
         let problems = Problems::default();
         for problem in &self.problems {
             problems.push(problem.clone());
         }
-        let mut sections = Sections::read(&self.main, &self.included, &problems);
-        if let Some(name) = name {
-            match self.profile(name) {
-                Some(profile) => sections.merge_profile(profile, &problems),
-                None => problems.push(self.no_profile(name)),
-            }
+        let mut sections = Cow::Borrowed(&self.sections);
+        match name.map(|name| self.profile(name).ok_or(name)) {
+            None => {}
+            Some(Ok(profile)) => sections.to_mut().merge_profile(profile, &problems),
+            Some(Err(name)) => problems.push(self.no_profile(name)),
         }
         (sections, problems.into_list())
     }

@@ -19,14 +19,15 @@ pub(super) struct Sections {
 
 impl Sections {
     /// The sections of the file `main` and of the files that it includes.
-    pub fn read<'a>(main: &'a Node, included: &'a [Node], problems: &Problems) -> Self {
-        let files = || std::iter::once(main).chain(included);
+    pub fn read(main: &Node, included: Vec<Node>, problems: &Problems) -> Self {
+        let mut files = vec![main.clone()];
+        files.extend(included);
         let mut sections = Self {
             defaults: main.get("defaults").cloned(),
-            io_managers: collect(files(), "io", "I/O manager", problems),
-            templates: collect(files(), "templates", "template", problems),
-            partitions: collect(files(), "partitions", "partitions", problems),
-            assets: collect(files(), "assets", "asset", problems),
+            io_managers: collect(&mut files, "io", "I/O manager", problems),
+            templates: collect(&mut files, "templates", "template", problems),
+            partitions: collect(&mut files, "partitions", "partitions", problems),
+            assets: collect(&mut files, "assets", "asset", problems),
         };
         sections.apply_templates(problems);
         sections
@@ -45,9 +46,10 @@ impl Sections {
                 continue;
             };
             let tree = Tree::Table(template.node.entries().unwrap_or_default().to_vec());
-            let mut merged = Node { tree, position: asset.node.position.clone() };
-            merge(&mut merged, asset.node.entries().unwrap_or_default());
-            asset.node = merged;
+            let own = std::mem::replace(&mut asset.node.tree, tree);
+            if let Tree::Table(entries) = own {
+                merge(&mut asset.node, entries);
+            }
         }
     }
 
@@ -58,7 +60,7 @@ impl Sections {
         let fields = Fields::new(&profile.node, &profile.position, &what, keys::PROFILE, problems);
         if let Some(defaults) = fields.get("defaults") {
             match (&mut self.defaults, defaults.node.entries()) {
-                (Some(base), Some(entries)) => replace(&mut base.node, entries),
+                (Some(base), Some(entries)) => replace(&mut base.node, entries.to_vec()),
                 _ => self.defaults = Some(defaults.clone()),
             }
         }
@@ -71,23 +73,23 @@ impl Sections {
     }
 }
 
-/// The entries of the section `key` of `files`; a name that is there already is a problem.
-fn collect<'a>(files: impl Iterator<Item = &'a Node>, key: &str, what: &str, problems: &Problems) -> Vec<Entry> {
+/// Takes the entries of the section `key` out of `files`; a name that is there already is a problem.
+fn collect(files: &mut [Node], key: &str, what: &str, problems: &Problems) -> Vec<Entry> {
     let mut all = Vec::new();
-    let mut places: HashMap<&str, &Position> = HashMap::new();
-    for section in files.filter_map(|file| file.get(key)) {
-        let Some(entries) = section.node.entries() else {
+    let mut places: HashMap<String, Position> = HashMap::new();
+    for section in files.iter_mut().filter_map(|file| file.take(key)) {
+        let Tree::Table(entries) = section.node.tree else {
             problems.wrong_kind(&section.node, &format!("`{key}`"), "a table");
             continue;
         };
         for entry in entries {
-            if let Some(first) = places.get(entry.key.as_str()) {
+            if let Some(first) = places.get(&entry.key) {
                 let message = format!("the {what} `{}` is defined twice", entry.key);
                 problems.push(Diagnostic::at(&entry.position, message).help(format!("it is defined first at {first}")));
                 continue;
             }
-            places.insert(&entry.key, &entry.position);
-            all.push(entry.clone());
+            places.insert(entry.key.clone(), entry.position.clone());
+            all.push(entry);
         }
     }
     all
@@ -107,34 +109,36 @@ fn merge_section(fields: &Fields<'_>, key: &str, what: &str, all: &mut [Entry], 
             continue;
         };
         match entry.node.entries() {
-            Some(entries) => merge(&mut base.node, entries),
+            Some(entries) => merge(&mut base.node, entries.to_vec()),
             None => problems.wrong_kind(&entry.node, &format!("`{}`", entry.key), "a table"),
         }
     }
 }
 
-fn merge(base: &mut Node, entries: &[Entry]) {
+fn merge(base: &mut Node, entries: Vec<Entry>) {
     for entry in entries {
         let is_merged = keys::MERGED.contains(&entry.key.as_str()) && entry.node.get("$env").is_none();
         let present = match &mut base.tree {
-            Tree::Table(all) => all.iter_mut().find(|other| other.key == entry.key),
+            Tree::Table(all) if is_merged => all.iter_mut().find(|other| other.key == entry.key),
             _ => None,
         };
-        match (present, entry.node.entries()) {
-            (Some(present), Some(inner)) if is_merged && present.node.entries().is_some() => {
+        match (present, entry) {
+            (Some(present), Entry { node: Node { tree: Tree::Table(inner), .. }, .. })
+                if present.node.entries().is_some() =>
+            {
                 replace(&mut present.node, inner);
             }
-            _ => replace(base, std::slice::from_ref(entry)),
+            (_, entry) => replace(base, vec![entry]),
         }
     }
 }
 
-fn replace(base: &mut Node, entries: &[Entry]) {
+fn replace(base: &mut Node, entries: Vec<Entry>) {
     let Tree::Table(all) = &mut base.tree else { return };
     for entry in entries {
         match all.iter_mut().find(|other| other.key == entry.key) {
-            Some(present) => *present = entry.clone(),
-            None => all.push(entry.clone()),
+            Some(present) => *present = entry,
+            None => all.push(entry),
         }
     }
 }

@@ -70,6 +70,13 @@ impl Node {
             }
     }
 
+    /// Takes the value under `key` out, where it is a table that has it.
+    pub fn take(&mut self, key: &str) -> Option<Entry> {
+        let Tree::Table(entries) = &mut self.tree else { return None };
+        let place = entries.iter().position(|entry| entry.key == key)?;
+        Some(entries.remove(place))
+    }
+
     /// The value under `key`, where it is a table that has it.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries()?.iter().find(|entry| entry.key == key)
