@@ -151,7 +151,7 @@ fn each_way_to_fail_has_its_exit_code() {
     assert_eq!(code(&program("limit_time_sleeping", "")), 4);
     assert_eq!(code(&program("trap_exit", ", status = 0")), 5);
     assert_eq!(code("[io.io]\ncomponent = \"airlock.toml\""), 6);
-    let op = guest("hottest-days");
+    let op = guest("monthly");
     assert_eq!(code(&format!("[io.io]\ncomponent = {op:?}")), 6);
     let lent = |path: &str| {
         let mount = format!("mounts.\"/data\" = {{ path = {path:?}, access = \"write\" }}");

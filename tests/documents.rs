@@ -46,8 +46,9 @@ impl Folder {
             .current_dir(self.0.path())
             .env("PATH", format!("{}:{path}", binary.display()))
             .env("HOME", &home)
-            .env_remove("XDG_CACHE_HOME")
-            .env_remove("XDG_STATE_HOME")
+            // Compiling a large component takes long, so all tests share what was compiled.
+            .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .env("XDG_STATE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("state"))
             .env_remove("AIRLOCK_HOME")
             .env("COLUMNS", "80")
             .output()

@@ -3,6 +3,7 @@
 //! A program without a test does not compile: each test is named after its program, and both are counted.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "each test file uses its part of it")]
 mod support;
 
 use std::os::unix::fs::symlink;
@@ -13,7 +14,7 @@ use airlock_sandbox::limits::{LOG_BYTES, LOG_LINE_BYTES, Limit};
 use airlock_sandbox::report::{Failure, Report};
 use rustix::fs::{CWD, FileType, Mode};
 use serde_json::json;
-use support::{Lab, denials, limit, log};
+use support::{Lab, days, denials, limit, log};
 
 macro_rules! programs {
     ($($(#[$attribute:meta])* fn $name:ident() $body:block)*) => {
@@ -127,6 +128,21 @@ programs! {
         assert_eq!((lab.read("data/sales/orders2.bin"), lab.read("data/sales/orders.bin")), ("other".into(), "own".into()));
     }
 
+    fn denied_other_partition() {
+        let other = json!({ "other": "sales/orders/days=2.bin", "other_key": "2" });
+        let mut lab = Lab::program("denied_other_partition").config(other);
+        lab.partitions = days(&["1"]);
+        lab.write("data/sales/orders/days=1.bin", "own");
+        lab.write("data/sales/orders/days=2.bin", "other");
+        let expected = [
+            "read /data/sales/orders/days=2.bin: of /data this call may touch sales/orders/days=1.* only",
+            "write /data/sales/orders/days=2.bin: of /data this call may touch sales/orders/days=1.* only",
+        ];
+        assert_denied(&lab.store("x"), &expected);
+        assert_denied(&lab.load(), &expected[..1]);
+        assert_eq!(lab.read("data/sales/orders/days=2.bin"), "other");
+    }
+
     fn denied_own_state() {
         let lab = Lab::without_mounts("test-programs").config(json!({ "program": "denied_own_state" }));
         let lab = lab.mount("/data", "data", Access::Write, Scope::Mount);
@@ -204,6 +220,17 @@ programs! {
         let mut lab = Lab::program("empty_environment").config(json!({ "environment": { "TZ": "UTC" } }));
         lab.environment.insert("TZ".into(), "UTC".into());
         lab.store("").outcome.unwrap();
+    }
+
+    fn flaky_store() {
+        // What an attempt that failed wrote is gone, and the guest says whether another may succeed.
+        let mut lab = Lab::program("flaky_store").config(json!({ "succeeds": 2 }));
+        lab.partitions = days(&["1"]);
+        match lab.store("x").outcome {
+            Err(Failure::Guest { error }) => assert_eq!((error.code.as_str(), error.retryable), ("unavailable", true)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(lab.files("data"), Vec::<String>::new());
     }
 
     fn guest_error() {
@@ -451,24 +478,9 @@ fn denials_fail_a_guest_that_goes_on_only_where_they_are_to() {
 
 #[test]
 fn a_component_that_only_computes_cannot_store() {
-    let report = Lab::new("hottest-days").store("x");
+    let report = Lab::new("test-ops").store("x");
     assert_eq!(
         report.outcome.unwrap_err().to_string(),
         "the component does not fit: it does not export airlock:io/output, so it cannot store"
     );
-}
-
-#[test]
-fn an_op_computes_from_its_inputs_and_is_lent_nothing() {
-    let op = Lab::without_mounts("hottest-days");
-    let report = op.run("observations", "date,temp_max\n2012-01-01,12.8\n2012-01-02,10.6\n2012-02-01,9.0\n");
-    let computed = report.outcome.unwrap();
-    let [output] = computed.outputs.as_slice() else { panic!("{computed:?}") };
-    let text = String::from_utf8(output.value.parts[0].content.to_vec().unwrap()).unwrap();
-    assert_eq!(text, "month,date,temp_max\n2012-01,2012-01-01,12.8\n2012-02,2012-02-01,9.0\n");
-    assert_eq!(output.metadata[0].label, "months");
-    match op.run("days", "").outcome {
-        Err(Failure::Guest { error }) => assert_eq!(error.code, "unknown-input"),
-        other => panic!("{other:?}"),
-    }
 }

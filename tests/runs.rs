@@ -13,8 +13,8 @@ use std::process::{Command, Stdio};
 use project::{Project, Ran, guest, repository};
 use serde_json::Value;
 
-#[test]
-fn every_value_of_the_weather_example_is_what_a_script_computes_by_itself() {
+/// The weather example, in a folder of its own.
+fn weather() -> Project {
     let project = Project(tempfile::tempdir().unwrap());
     let example = repository().join("examples/weather");
     for entry in std::fs::read_dir(&example).unwrap() {
@@ -24,24 +24,43 @@ fn every_value_of_the_weather_example_is_what_a_script_computes_by_itself() {
         }
     }
     let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
-    let definitions = definitions.replace("../../target/guests/hottest-days.wasm", &guest("hottest-days"));
+    let definitions = definitions.replace("../../target/guests/monthly.wasm", &guest("monthly"));
     std::fs::write(project.path("airlock.toml"), definitions).unwrap();
+    project
+}
 
-    // The second run replaces what the first one stored.
-    for _ in 0..2 {
-        project.run(&["run"]).ok();
+#[test]
+fn the_weather_of_a_year_is_what_a_script_computes_by_itself() {
+    let project = weather();
+    project.run(&["run", "--partition", "2015-01-01..2015-12-31"]).ok();
+    // What is stored is replaced, and the rest stays.
+    project.run(&["run", "daily+", "--partition", "2015-02-27..2015-03-02"]).ok();
+    for folder in ["daily", "monthly", "yearly"] {
+        std::fs::create_dir_all(project.path("loaded").join(folder)).unwrap();
     }
-    std::fs::create_dir(project.path("loaded")).unwrap();
-    for value in ["observations.csv", "summary.json", "hottest_days.csv", "chart.svg"] {
-        let asset = value.split('.').next().unwrap();
-        project.run(&["load", asset, "-o", &format!("loaded/{value}")]).ok();
+    let load = |asset: &str, key: &str, file: &str| {
+        project.run(&["load", asset, "--partition", key, "-o", &format!("loaded/{asset}/{file}")]).ok();
+    };
+    for month in 1..=12 {
+        let (first, middle) = (format!("2015-{month:02}-01"), format!("2015-{month:02}-14"));
+        load("monthly", &first, &format!("{first}.json"));
+        load("daily", &middle, &format!("{middle}.csv"));
     }
-    let verified = Command::new("python3").arg(example.join("verify.py")).arg(project.path("loaded")).output().unwrap();
+    load("yearly", "2015-01-01", "2015-01-01.jsonl");
+    project.run(&["load", "chart", "-o", "loaded/chart.svg"]).ok();
+    let script = repository().join("examples/weather/verify.py");
+    let verified = Command::new("python3").arg(script).arg(project.path("loaded")).output().unwrap();
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
-    let mut stored: Vec<_> =
-        std::fs::read_dir(project.path("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    stored.sort();
-    assert_eq!(stored, [".airlock", "chart.svg", "hottest_days.csv", "observations.csv", "summary.json"]);
+    let shown = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(shown.starts_with("verify: 12 days, 12 months, 1 years and the chart agree"), "{shown}");
+
+    // A day that is lost is computed again, with its month, its year and the chart.
+    std::fs::remove_file(project.path("data/daily/days=2015-03-14.parquet")).unwrap();
+    let missing = ["run", "--missing", "--partition", "2015-01-01..2015-12-31", "--format", "json"];
+    let run = project.run(&missing).json();
+    let steps: Vec<&str> = run["run"]["steps"].as_array().unwrap().iter().map(|s| s["key"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["daily[2015-03-14]", "monthly[2015-03-01]", "yearly[2015-01-01]", "chart"]);
+
     // Which code computed a value is recorded as which code stored it is.
     let events = project.run(&["events", "--format", "jsonl"]).ok();
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -49,10 +68,13 @@ fn every_value_of_the_weather_example_is_what_a_script_computes_by_itself() {
         let output = |event: &&Value| event["kind"] == "STEP_OUTPUT" && event["step_key"] == step;
         events.iter().find(output).unwrap()["computed_by"].clone()
     };
-    let hottest_days = computed_by("hottest_days");
-    assert!(hottest_days["digest"].as_str().unwrap().starts_with("sha256:"), "{hottest_days}");
-    assert_eq!(hottest_days["receipt"]["denials"]["list"], serde_json::json!([]));
-    assert_eq!(computed_by("summary"), Value::Null);
+    let monthly = computed_by("monthly[2015-03-01]");
+    assert!(monthly["digest"].as_str().unwrap().starts_with("sha256:"), "{monthly}");
+    assert_eq!(monthly["receipt"]["denials"]["list"], serde_json::json!([]));
+    assert_eq!(computed_by("chart"), Value::Null);
+    let loaded = events.iter().find(|event| event["kind"] == "LOADED_INPUT" && event["step_key"] == "chart").unwrap();
+    assert_eq!(loaded["partitions"]["count"], 12);
+    assert_eq!(loaded["partitions"]["missing"], 36);
 }
 
 #[test]

@@ -1,6 +1,7 @@
-"""Draws the summary: for each year the span of temperatures by month, and the rain below it."""
+"""Draws the months: for each year the span of temperatures by month, and the rain below it."""
 
 import calendar
+import json
 
 import airlock
 
@@ -42,13 +43,13 @@ def colour(celsius):
             return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in zip(start, end))
 
 
-def month_marks(year, month, x):
+def month_marks(year, number, month, x):
     low, high = month["temp_min_mean"], month["temp_max_mean"]
-    name = f"{calendar.month_abbr[month['month']]} {year}"
-    title = f"{name}: {low:.1f} to {high:.1f} °C, {month['precipitation_mm']:.1f} mm"
-    gradient = f"t{year}{month['month']:02}"
+    name = f"{calendar.month_abbr[number]} {year}"
+    title = f"{name}: {low:.1f} to {high:.1f} °C, {month['precipitation']:.1f} mm"
+    gradient = f"t{year}{number:02}"
     top, bottom = temperature_y(high), temperature_y(low)
-    height = rain_height(month["precipitation_mm"])
+    height = rain_height(month["precipitation"])
     floor = TOP + TEMPERATURE + 16 + RAIN
     return [
         f'<linearGradient id="{gradient}" gradientUnits="userSpaceOnUse" x1="0" x2="0" y1="{top:.1f}" y2="{bottom:.1f}">'
@@ -59,26 +60,29 @@ def month_marks(year, month, x):
     ]
 
 
-def panel(year, left):
-    marks = [f'<text class="year" x="{left}" y="{TOP - 12}">{year["year"]}</text>']
+def panel(year, months, left):
+    marks = [f'<text class="year" x="{left}" y="{TOP - 12}">{year}</text>']
     for celsius in range(COLDEST + 5, HOTTEST + 1, 10):
         y = temperature_y(celsius)
         kind = "freezing" if celsius == 0 else "grid"
         marks.append(f'<line class="{kind}" x1="{left}" x2="{left + PANEL}" y1="{y:.1f}" y2="{y:.1f}"/>')
     floor = TOP + TEMPERATURE + 16 + RAIN
     marks.append(f'<line class="grid" x1="{left}" x2="{left + PANEL}" y1="{floor}" y2="{floor}"/>')
-    for month in year["months"]:
-        x = left + (month["month"] - 0.5) * STEP
-        marks += month_marks(year["year"], month, x)
-        marks.append(f'<text text-anchor="middle" x="{x}" y="{floor + 15}">{calendar.month_abbr[month["month"]][0]}</text>')
-    marks.append(
-        f'<text x="{left}" y="{floor + 34}">{year["precipitation_mm"]:.0f} mm on {year["rainy_days"]} days</text>'
-    )
+    for number, month in months.items():
+        x = left + (number - 0.5) * STEP
+        marks += month_marks(year, number, month, x)
+        marks.append(f'<text text-anchor="middle" x="{x}" y="{floor + 15}">{calendar.month_abbr[number][0]}</text>')
+    rain = sum(month["precipitation"] for month in months.values())
+    rainy = sum(month["rainy_days"] for month in months.values())
+    marks.append(f'<text x="{left}" y="{floor + 34}">{rain:.0f} mm on {rainy} days</text>')
     return marks
 
 
-summary = airlock.load_json("summary")
-width = LEFT + len(summary) * (PANEL + GAP)
+years = {}
+for key, path in airlock.input_partitions("months").items():
+    [month] = json.loads(path.read_text())
+    years.setdefault(int(key[:4]), {})[int(key[5:7])] = month
+width = LEFT + len(years) * (PANEL + GAP)
 height = TOP + TEMPERATURE + 16 + RAIN + 50
 drawing = [
     f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">',
@@ -93,7 +97,7 @@ for celsius in range(COLDEST + 5, HOTTEST + 1, 10):
 base = TOP + TEMPERATURE + 16 + RAIN
 drawing.append(f'<text text-anchor="end" x="{LEFT - 8}" y="{base - rain_height(WETTEST) + 8:.1f}">{WETTEST}</text>')
 drawing.append(f'<text text-anchor="end" x="{LEFT - 8}" y="{base}">0</text>')
-for index, year in enumerate(summary):
-    drawing += panel(year, LEFT + index * (PANEL + GAP))
+for index, (year, months) in enumerate(years.items()):
+    drawing += panel(year, months, LEFT + index * (PANEL + GAP))
 drawing.append("</svg>")
 airlock.store_text("\n".join(drawing) + "\n")

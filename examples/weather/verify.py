@@ -1,7 +1,8 @@
 """Computes every value of the example from the raw file by itself, and compares.
 
-Usage: python3 verify.py DIRECTORY, which holds what `airlock load` gave: observations.csv, summary.json,
-hottest_days.csv and chart.svg. Needs neither airlock nor the scripts beside it.
+Usage: python3 verify.py DIRECTORY, which holds what `airlock load` gave: daily/DAY.csv, monthly/MONTH.json,
+yearly/YEAR.jsonl and chart.svg. What is not there is not checked, but for the chart and its months. Needs neither
+airlock nor the scripts beside it.
 """
 
 import collections
@@ -13,7 +14,7 @@ from fractions import Fraction
 
 RAW = pathlib.Path(__file__).with_name("seattle-weather.csv")
 MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-Day = collections.namedtuple("Day", "date rain high low wind")
+Day = collections.namedtuple("Day", "date rain high low wind weather")
 mistakes = []
 
 
@@ -30,46 +31,59 @@ def expect_rounded(what, found, exact, digits):
 
 def read_days():
     for line in RAW.read_text().splitlines()[1:]:
-        date, *numbers, _weather = line.split(",")
-        yield Day(date, *map(Fraction, numbers))
+        date, *numbers, weather = line.split(",")
+        yield Day(date, *map(Fraction, numbers), weather)
 
 
-def check_group(what, found, days):
-    expect(f"{what}, days", found["days"], len(days))
-    expect(f"{what}, rainy days", found["rainy_days"], len([day for day in days if day.rain]))
-    expect_rounded(f"{what}, precipitation", found["precipitation_mm"], sum(day.rain for day in days), 1)
-    expect_rounded(f"{what}, high", found["temp_max_mean"], sum(day.high for day in days) / len(days), 2)
-    expect_rounded(f"{what}, low", found["temp_min_mean"], sum(day.low for day in days) / len(days), 2)
-    expect_rounded(f"{what}, wind", found["wind_max"], max(day.wind for day in days), 1)
+def check_day(path, days):
+    """One row, its numbers those of the raw file."""
+    [day] = [day for day in days if day.date == path.stem]
+    header, row, *more = path.read_text().splitlines()
+    expect(f"{path.name}, header", header, "date,precipitation,temp_max,temp_min,wind,weather")
+    date, *numbers, weather = row.split(",")
+    expect(f"{path.name}, row", (date, *map(Fraction, numbers), weather, more), (*day, []))
 
 
-def check_summary(path, days):
-    summary = json.loads(path.read_text())
-    expect("summary, years", [entry["year"] for entry in summary], sorted({int(day.date[:4]) for day in days}))
-    for entry in summary:
-        of_year = [day for day in days if day.date.startswith(f"{entry['year']}-")]
-        check_group(f"summary of {entry['year']}", entry, of_year)
-        expect(f"summary of {entry['year']}, months", [month["month"] for month in entry["months"]], [*range(1, 13)])
-        for month in entry["months"]:
-            name = f"{entry['year']}-{month['month']:02}"
-            check_group(f"summary of {name}", month, [day for day in of_year if day.date.startswith(name)])
+def records(days):
+    """The first of the hottest, coldest, wettest and windiest days."""
+    return {
+        "hottest": max(days, key=lambda day: day.high),
+        "coldest": min(days, key=lambda day: day.low),
+        "wettest": max(days, key=lambda day: day.rain),
+        "windiest": max(days, key=lambda day: day.wind),
+    }
 
 
-def check_hottest_days(path, days):
-    hottest = {}
-    for day in days:
-        known = hottest.setdefault(day.date[:7], day)
-        if day.high > known.high:
-            hottest[day.date[:7]] = day
-    header, *lines = path.read_text().splitlines()
-    expect("hottest_days, header", header, "month,date,temp_max")
-    expect("hottest_days, rows", len(lines), len(hottest))
-    for line, day in zip(lines, hottest.values()):
-        expect(f"hottest_days, {day.date[:7]}", line, f"{day.date[:7]},{day.date},{float(day.high):.1f}")
+def measured(record, day):
+    return {"hottest": day.high, "coldest": day.low, "wettest": day.rain, "windiest": day.wind}[record]
+
+
+def check_month(path, days):
+    [month] = json.loads(path.read_text())
+    of_month = [day for day in days if day.date[:7] == path.stem[:7]]
+    expect(f"{path.name}, month", month["month"], path.stem)
+    expect(f"{path.name}, days", month["days"], len(of_month))
+    expect(f"{path.name}, rainy days", month["rainy_days"], len([day for day in of_month if day.rain]))
+    expect_rounded(f"{path.name}, precipitation", month["precipitation"], sum(day.rain for day in of_month), 1)
+    expect_rounded(f"{path.name}, high", month["temp_max_mean"], sum(day.high for day in of_month) / len(of_month), 2)
+    expect_rounded(f"{path.name}, low", month["temp_min_mean"], sum(day.low for day in of_month) / len(of_month), 2)
+    for record, day in records(of_month).items():
+        expect(f"{path.name}, {record}", month[f"{record}_day"], day.date)
+        expect(f"{path.name}, {record}", Fraction(str(month[record])), measured(record, day))
+
+
+def check_year(path, days):
+    of_year = [day for day in days if day.date[:4] == path.stem[:4]]
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    expect(f"{path.name}, records", [line["record"] for line in found], list(records(of_year)))
+    for line in found:
+        day = records(of_year)[line["record"]]
+        expect(f"{path.name}, {line['record']}", line["day"], day.date)
+        expect(f"{path.name}, {line['record']}", Fraction(str(line["value"])), measured(line["record"], day))
 
 
 def check_chart(path, days):
-    """Each month has a mark whose title tells its numbers."""
+    """Each month that it shows has a mark whose title tells its numbers."""
     svg = "{http://www.w3.org/2000/svg}"
     root = xml.etree.ElementTree.parse(path).getroot()
     expect("chart, root", root.tag, f"{svg}svg")
@@ -93,13 +107,20 @@ def check_chart(path, days):
 
 def main(directory):
     days = list(read_days())
-    expect("observations", (directory / "observations.csv").read_bytes() == RAW.read_bytes(), True)
-    check_summary(directory / "summary.json", days)
-    check_hottest_days(directory / "hottest_days.csv", days)
-    check_chart(directory / "chart.svg", days)
+    counts = {}
+    for folder, check in [("daily", check_day), ("monthly", check_month), ("yearly", check_year)]:
+        paths = sorted((directory / folder).iterdir())
+        for path in paths:
+            check(path, days)
+        counts[folder] = len(paths)
+    months = {path.stem[:7] for path in (directory / "monthly").iterdir()}
+    check_chart(directory / "chart.svg", [day for day in days if day.date[:7] in months])
     if mistakes:
         sys.exit("\n".join(mistakes))
-    print(f"verify: all 4 values agree with {RAW.name} ({len(days)} days)")
+    print(
+        f"verify: {counts['daily']} days, {counts['monthly']} months, {counts['yearly']} years and the chart agree with "
+        f"{RAW.name}"
+    )
 
 
 if __name__ == "__main__":

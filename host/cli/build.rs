@@ -4,7 +4,7 @@
 use std::env;
 use std::path::PathBuf;
 
-const GUESTS: [&str; 1] = ["files"];
+const GUESTS: [&str; 2] = ["files", "tables"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=AIRLOCK_GUESTS");

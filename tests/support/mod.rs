@@ -8,8 +8,9 @@ use airlock_sandbox::context::{InputContext, OpContext, OutputContext};
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::{Limit, Limits};
+use airlock_sandbox::partition::{PartitionKey, Partitions};
 use airlock_sandbox::report::{Computed, Failure, Loaded, Report, Stored};
-use airlock_sandbox::value::{Budget, Content, Value};
+use airlock_sandbox::value::{Budget, Content, Input, Part, Value};
 use airlock_sandbox::{Call, Component, Interrupt, Sandbox, Settings};
 use serde_json::json;
 
@@ -43,6 +44,7 @@ pub struct Lab {
     pub environment: BTreeMap<String, String>,
     pub limits: Limits,
     pub config: serde_json::Value,
+    pub partitions: Partitions,
     pub strict: bool,
     pub interrupt: Interrupt,
 }
@@ -68,6 +70,7 @@ impl Lab {
             environment: BTreeMap::new(),
             limits: Limits::default(),
             config: json!({}),
+            partitions: Partitions::default(),
             strict: false,
             interrupt: Interrupt::new(),
         }
@@ -171,6 +174,7 @@ impl Lab {
             output_name: "result".into(),
             asset_key: Some(ASSET.map(str::to_owned).to_vec()),
             location: Location::asset(&ASSET),
+            partitions: self.partitions.clone(),
             config: self.config.clone(),
             output_config: json!(null),
             definition_metadata: Vec::new(),
@@ -186,7 +190,8 @@ impl Lab {
             input_name: None,
             asset_key: Some(ASSET.map(str::to_owned).to_vec()),
             location: Location::asset(&ASSET),
-            upstream: None,
+            partitions: self.partitions.clone(),
+            upstream: Vec::new(),
             requested_type: None,
             columns: Vec::new(),
             allow_missing: false,
@@ -203,21 +208,39 @@ impl Lab {
         String::from_utf8(value.parts[0].content.to_vec().unwrap()).unwrap()
     }
 
-    /// Runs an op whose one input is `bytes`, and whose one output is `result`.
-    pub fn run(&self, input_name: &str, bytes: impl AsRef<[u8]>) -> Report<Computed> {
-        self.with_call(|call, budget| {
-            let input = Value::single("text/csv", Content::from_bytes(bytes.as_ref(), budget).unwrap());
+    /// Runs an op whose outputs have these names.
+    pub fn run(&self, inputs: Vec<(&str, Input)>, outputs: &[&str]) -> Report<Computed> {
+        self.with_call(|call, _| {
             let context = OpContext {
                 run_id: "run".into(),
                 step_key: "orders".into(),
                 attempt: 1,
                 config: self.config.clone(),
-                inputs: vec![(input_name.to_owned(), input)],
-                outputs: vec!["result".into()],
+                partitions: self.partitions.clone(),
+                inputs: inputs.into_iter().map(|(name, input)| (name.to_owned(), input)).collect(),
+                outputs: outputs.iter().map(|name| (*name).to_owned()).collect(),
             };
             SANDBOX.run_op(call, context)
         })
     }
+}
+
+/// Partitions of one dimension, `days`.
+pub fn days(keys: &[&str]) -> Partitions {
+    Partitions::new(keys.iter().map(|key| PartitionKey::single("days", key)).collect(), None, None)
+}
+
+/// A part that is a text.
+pub fn part(key: Option<&str>, text: &str) -> Part {
+    let budget = Budget::new(u64::MAX, std::env::temp_dir());
+    let content = Content::from_bytes(text.as_bytes(), &budget).unwrap();
+    Part { key: key.map(str::to_owned), media_type: "text/plain".to_owned(), content }
+}
+
+/// The text of the only part of a value.
+pub fn text(value: &Value) -> String {
+    let [part] = value.parts.as_slice() else { panic!("it has {} parts", value.parts.len()) };
+    String::from_utf8(part.content.to_vec().unwrap()).unwrap()
 }
 
 /// The limit that a call reached.

@@ -50,9 +50,12 @@ impl Project {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
         command.args(arguments).current_dir(self.0.path()).env("HOME", self.path("home"));
-        for variable in ["XDG_CACHE_HOME", "XDG_STATE_HOME", "AIRLOCK_HOME", "COLUMNS", "NO_COLOR"] {
+        for variable in ["AIRLOCK_HOME", "COLUMNS", "NO_COLOR"] {
             command.env_remove(variable);
         }
+        // Compiling a large component takes long, so all tests share what was compiled.
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        command.env("XDG_CACHE_HOME", shared.join("cache")).env("XDG_STATE_HOME", shared.join("state"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

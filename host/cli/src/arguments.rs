@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
 
 use crate::command::call::Call;
 use crate::command::check::Check;
@@ -82,6 +85,30 @@ pub struct ProjectArguments {
     pub profile: Option<String>,
 }
 
+/// The moment that counts as now.
+#[derive(Debug, Args)]
+pub struct NowArgument {
+    /// Take TIME for now, where partitions end with it: 2026-01-31, or 2026-01-31T12:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    now: Option<Timestamp>,
+}
+
+impl NowArgument {
+    /// The moment.
+    pub fn moment(&self) -> Timestamp {
+        self.now.unwrap_or_else(Timestamp::now)
+    }
+}
+
+/// A moment, or the midnight UTC at which a day begins.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let of_day = |text: &str| {
+        let day = Date::strptime("%Y-%m-%d", text).ok()?;
+        TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight())).ok()
+    };
+    text.parse().ok().or_else(|| of_day(text)).ok_or_else(|| "write 2026-01-31 or 2026-01-31T12:00Z".to_owned())
+}
+
 /// How to print.
 #[derive(Debug, Args)]
 pub struct FormatArgument {
@@ -97,6 +124,17 @@ mod tests {
 
     use super::*;
     use crate::error::ExitStatus;
+
+    #[test]
+    fn a_moment_is_a_time_or_the_beginning_of_a_day() {
+        let expected: Timestamp = "2026-01-31T00:00:00Z".parse().unwrap();
+        for text in ["2026-01-31", "2026-01-31T00:00Z", "2026-01-31T01:00:00+01:00"] {
+            assert_eq!(moment(text), Ok(expected), "{text}");
+        }
+        for text in ["", "now", "2026-01-32", "2026-01-31T12:00"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

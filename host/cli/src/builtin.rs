@@ -10,7 +10,10 @@ use airlock_pipeline::definitions::ComponentSource;
 use crate::error::Error;
 
 /// The components that are named `builtin:<name>`.
-pub const BUILTINS: Builtins = &[("files", include_bytes!(concat!(env!("OUT_DIR"), "/files.wasm")))];
+pub const BUILTINS: Builtins = &[
+    ("files", include_bytes!(concat!(env!("OUT_DIR"), "/files.wasm"))),
+    ("tables", include_bytes!(concat!(env!("OUT_DIR"), "/tables.wasm"))),
+];
 
 /// A component as it is named: a path, or `builtin:<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +77,7 @@ mod tests {
         assert_eq!("builtin:files".parse::<ComponentName>().unwrap().to_string(), "builtin:files");
         assert_eq!("a/files.wasm".parse::<ComponentName>().unwrap().to_string(), "a/files.wasm");
         let refusal = "builtin:file".parse::<ComponentName>().unwrap_err();
-        assert_eq!(refusal, "the components that come with airlock are builtin:files");
+        assert_eq!(refusal, "the components that come with airlock are builtin:files, builtin:tables");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What people are told when something that the libraries did has failed.
 
+use airlock_pipeline::plan::PlanError;
 use airlock_pipeline::run::{FailureClass, LoadError, RunError, StepFailure};
 use airlock_sandbox::report::{Denial, Failure, Log, LogLine, Receipt};
 use airlock_sandbox::text::{safe, safe_line};
@@ -28,7 +29,24 @@ pub fn run(error: RunError) -> Error {
             let count = count(mistakes.list.len(), "mistake");
             Report::new(status, format!("nothing was begun: {count} in the definitions or the environment")).into()
         }
+        RunError::Plan(error) => plan(status, &error).into(),
         error => Report::new(status, error.to_string()).into(),
+    }
+}
+
+/// A plan that could not be made.
+fn plan(status: ExitStatus, error: &PlanError) -> Report {
+    let report = Report::new(status, error.to_string());
+    match error {
+        PlanError::Selection(_) => report.hint("`airlock ls` lists the assets"),
+        PlanError::PartitionNeeded { .. } => {
+            report.hint("add `--partition KEY`, `--partition A..B`, `--partition all`, or `--missing`")
+        }
+        PlanError::NotPartitioned { .. } => report.hint("leave `--partition` out"),
+        PlanError::Partition { asset, .. } => {
+            report.hint(format!("`airlock show {}` shows which partitions there are", safe_name(asset)))
+        }
+        PlanError::Mapping { .. } => report,
     }
 }
 
@@ -41,10 +59,19 @@ pub fn load(error: LoadError) -> Error {
             tell_log(&log);
             of_step(failure.message.clone(), &failure).into()
         }
-        LoadError::UnknownAsset { .. } => {
-            Report::new(status, error.to_string()).hint("`airlock ls` lists the assets").into()
+        LoadError::PartitionNeeded { ref name } | LoadError::Partition { ref name, .. } => {
+            let hint = format!("`airlock show {}` shows which partitions there are", safe_name(name));
+            let hint = if matches!(error, LoadError::PartitionNeeded { .. }) {
+                format!("add `--partition KEY`; {hint}")
+            } else {
+                hint
+            };
+            Report::new(status, error.to_string()).hint(hint).into()
         }
-        error @ LoadError::NoValue { .. } => Report::new(status, error.to_string()).into(),
+        LoadError::NotPartitioned { .. } => {
+            Report::new(status, error.to_string()).hint("leave `--partition` out").into()
+        }
+        LoadError::NoValue { .. } => Report::new(status, error.to_string()).into(),
     }
 }
 

@@ -11,9 +11,12 @@ mod failure;
 mod interrupt;
 mod lend;
 mod output;
+mod partitions;
 mod places;
 mod project;
 mod render;
+mod table;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use airlock_pipeline::definitions::Asset;
 use airlock_pipeline::event::{EventLogError, RunSearch, RunSummary};
 use airlock_pipeline::{Definitions, Diagnostic, Diagnostics, EventReader, Home, Runner};
 use airlock_sandbox::text::safe;
@@ -55,6 +56,17 @@ impl Project {
         let home = Home::locate(path).with_state(places::own_state());
         let definitions = Definitions::read(path, profile, &home, BUILTINS)?;
         Ok(Self { definitions: Arc::new(definitions), home })
+    }
+
+    /// The asset `name`.
+    pub fn asset(&self, name: &str) -> Result<&Asset, Error> {
+        if let Some(asset) = self.definitions.asset(name) {
+            return Ok(asset);
+        }
+        // What a selection would say of the name helps more than that there is none.
+        let selected = self.definitions.graph().select(&self.definitions, &[name.to_owned()]);
+        let message = selected.err().map_or_else(|| format!("`{name}` is not one asset"), |error| error.to_string());
+        Err(Error::usage(message).hint("`airlock ls` lists the assets").into())
     }
 
     /// What does runs of it.

@@ -185,6 +185,19 @@ pub fn setting(setting: &Setting) -> String {
     }
 }
 
+/// `1,461`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
 /// `1 file`, `2 files`.
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
@@ -280,5 +293,6 @@ mod tests {
         assert_eq!(instant("2026-01-31T12:00:01.5Z"), "2026-01-31 12:00:01Z");
         assert_eq!(count(1, "file"), "1 file");
         assert_eq!(count(0, "file"), "0 files");
+        assert_eq!([0, 999, 1000, 1_461, 1_000_000].map(thousands), ["0", "999", "1,000", "1,461", "1,000,000"]);
     }
 }

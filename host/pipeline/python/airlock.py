@@ -12,6 +12,7 @@ It needs nothing but Python's standard library, and Airlock puts it where `impor
 import json
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 
 
@@ -26,14 +27,32 @@ def _input_variable(name):
     return "AIRLOCK_INPUT_" + re.sub("[^A-Za-z0-9]", "_", name).upper()
 
 
+def partition():
+    """The key of the partition that this step computes, such as "2012-01-01"."""
+    return _variable("AIRLOCK_PARTITION", "this step computes no partition: its asset has none")
+
+
+def partition_window():
+    """The time of the partition that this step computes: from its start to the first moment after it."""
+    names = ("AIRLOCK_PARTITION_START", "AIRLOCK_PARTITION_END")
+    return tuple(datetime.fromisoformat(_variable(name, "this step computes no partition of time")) for name in names)
+
+
 def input_path(name):
-    """The path of the file that has the input `name`."""
+    """The path of the file that has the input `name`; of several partitions the directory of their files."""
     return Path(_variable(_input_variable(name), f"this step has no input {name!r}: name it in `inputs`"))
 
 
 def input_media_type(name):
     """The media type of the input `name`, such as "text/csv"."""
     return _variable(_input_variable(name) + "_MEDIA_TYPE", f"this step has no input {name!r}: name it in `inputs`")
+
+
+def input_partitions(name):
+    """The paths of the files that have the partitions of the input `name`, by their keys, in order."""
+    variable = _input_variable(name) + "_PARTITIONS"
+    with open(_variable(variable, f"the input {name!r} has no partitions, or is one of them"), encoding="utf-8") as file:
+        return {listed["partition"]: Path(listed["path"]) for listed in json.load(file)}
 
 
 def load_bytes(name):

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::layout::Location;
-use crate::value::Value;
+use crate::partition::Partitions;
+use crate::value::Input;
 
 /// The parts of an asset key, outermost first.
 pub type AssetKey = Vec<String>;
@@ -21,8 +22,10 @@ pub struct OutputContext {
     pub output_name: String,
     /// Absent where the output is no asset.
     pub asset_key: Option<AssetKey>,
-    /// Where the output lies below a mount.
+    /// Where the output lies below a mount; its partitions lie below that.
     pub location: Location,
+    /// The partitions that are stored; none where the output is not partitioned.
+    pub partitions: Partitions,
     /// The manager's configuration, a JSON object.
     pub config: serde_json::Value,
     /// The configuration of this output.
@@ -44,15 +47,18 @@ pub struct InputContext {
     pub input_name: Option<String>,
     /// The asset that is loaded.
     pub asset_key: Option<AssetKey>,
-    /// Where the output lies below a mount.
+    /// Where the output lies below a mount; its partitions lie below that.
     pub location: Location,
-    /// What is recorded of the stored output.
-    pub upstream: Option<StoredOutput>,
+    /// The partitions that are loaded; none where the output is not partitioned.
+    pub partitions: Partitions,
+    /// What is recorded of the stored output: of each partition, in order, or of a value that is not partitioned. Empty
+    /// where nothing is known.
+    pub upstream: Vec<StoredOutput>,
     /// The media type that the op asks for; absent where it takes any.
     pub requested_type: Option<String>,
     /// The columns that the op asks for; empty where it takes all.
     pub columns: Vec<String>,
-    /// Whether an absent value may be left out.
+    /// Whether absent partitions may be left out.
     pub allow_missing: bool,
     /// The manager's configuration, a JSON object.
     pub config: serde_json::Value,
@@ -92,8 +98,10 @@ pub struct OpContext {
     pub attempt: u32,
     /// The op's configuration, a JSON value.
     pub config: serde_json::Value,
-    /// The loaded inputs by name.
-    pub inputs: Vec<(String, Value)>,
+    /// The partitions that are computed; none where the step is not partitioned.
+    pub partitions: Partitions,
+    /// The inputs by name.
+    pub inputs: Vec<(String, Input)>,
     /// The names of the outputs.
     pub outputs: Vec<String>,
 }

@@ -7,8 +7,9 @@
 //! - is at most [`SEGMENT_BYTES`] long;
 //! - differs from the segment of every other key, also on a file system that ignores case.
 //!
-//! An extension always follows the last segment, after the only `.` of the path, so asset `a`, its partitions
-//! and asset `a/b` never meet.
+//! A partition lies below its asset, in a segment for each dimension: the segments of the dimension's name and of its
+//! key, joined by `=`. An extension always follows the last segment, after the only `.` of the path, so asset `a`, its
+//! partitions and asset `a/b` never meet.
 
 use std::fmt;
 
@@ -92,6 +93,23 @@ impl Location {
     pub fn asset<S: AsRef<str>>(key: &[S]) -> Self {
         let segments: Vec<String> = key.iter().map(|part| segment(part.as_ref())).collect();
         Self(segments.join("/"))
+    }
+
+    /// The place of the partition of the output that has the given names and keys of dimensions, in the order of their
+    /// names: `sales/orders/days=2026-01-01`.
+    #[must_use]
+    pub fn partition<S: AsRef<str>>(&self, dimensions: &[(S, S)]) -> Self {
+        let mut sorted: Vec<(&str, &str)> =
+            dimensions.iter().map(|(name, key)| (name.as_ref(), key.as_ref())).collect();
+        sorted.sort_unstable();
+        let mut path = self.0.clone();
+        for (name, key) in sorted {
+            path.push('/');
+            path.push_str(&segment(name));
+            path.push('=');
+            path.push_str(&segment(key));
+        }
+        Self(path)
     }
 
     /// The path with `extension`: `sales/orders.parquet`.
@@ -238,6 +256,21 @@ mod tests {
         for extension in ["", ".", ".csv", "csv.", "a..b", "a/b", "../x", "CSV", &"x".repeat(33)] {
             assert_eq!(location.path(extension), Err(BadExtension), "{extension:?}");
         }
+    }
+
+    #[test]
+    fn the_published_places_of_partitions_hold() {
+        let document = include_str!("../../../docs/layout.md");
+        let (_, vectors) = document.split_once("## Partitions").unwrap();
+        let mut rows = 0;
+        for row in vectors.lines().take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = row.split('`').collect();
+            let key: Vec<String> = serde_json::from_str(cells[1]).unwrap();
+            let dimensions: Vec<(String, String)> = serde_json::from_str(cells[3]).unwrap();
+            assert_eq!(Location::asset(&key).partition(&dimensions).as_str(), cells[5], "{row}");
+            rows += 1;
+        }
+        assert!(rows > 3);
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 //!
 //! A call goes straight through the rooms of this crate: [`component`] reads, digests, checks and compiles, [`grant`]
 //! says what is lent, [`mount`] is the file system that the guest sees, and [`Sandbox`] makes the call and gives a
-//! [`report`]. [`value`] holds what is stored and loaded, [`context`] what is said about it.
+//! [`report`]. [`value`] holds what is stored and loaded, [`context`] and [`partition`] what is said about it.
 //!
 //! ```no_run
 //! use std::collections::BTreeMap;
@@ -16,6 +16,7 @@
 //! use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
 //! use airlock_sandbox::layout::Location;
 //! use airlock_sandbox::limits::Limits;
+//! use airlock_sandbox::partition::Partitions;
 //! use airlock_sandbox::value::{Budget, Content, Value};
 //! use airlock_sandbox::{Call, Interrupt, Sandbox, Settings};
 //!
@@ -42,6 +43,7 @@
 //!     output_name: "result".into(),
 //!     asset_key: Some(vec!["greeting".into()]),
 //!     location: Location::asset(&["greeting"]),
+//!     partitions: Partitions::default(),
 //!     config: serde_json::json!({}),
 //!     output_config: serde_json::Value::Null,
 //!     definition_metadata: vec![],
@@ -70,6 +72,7 @@ pub mod grant;
 pub mod layout;
 pub mod limits;
 pub mod mount;
+pub mod partition;
 pub mod remedy;
 pub mod report;
 pub mod text;

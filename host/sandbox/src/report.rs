@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::context::{AssetEvent, MetadataEntry};
-use crate::limits::LimitExceeded;
+use crate::limits::{DENIALS, LimitExceeded, RECEIPT_FILES};
 use crate::value::Value;
 
 /// What became of a call.
@@ -195,6 +195,41 @@ pub struct Receipt {
     pub environment: Option<usize>,
 }
 
+impl Receipt {
+    /// Adds what a further call used, as if both had been one; what does not fit into a list is counted.
+    pub fn add(&mut self, other: Self) {
+        let Self { read, written, removed, time, cpu_time, peak_memory, denials, environment } = other;
+        self.read.add(read);
+        self.written.add(written);
+        self.removed.extend(removed.into_iter().take(RECEIPT_FILES.saturating_sub(self.removed.len())));
+        self.time += time;
+        self.cpu_time += cpu_time;
+        self.peak_memory = self.peak_memory.max(peak_memory);
+        for denial in denials.list {
+            if self.denials.list.contains(&denial) {
+                continue;
+            }
+            if self.denials.list.len() < DENIALS {
+                self.denials.list.push(denial);
+            } else {
+                self.denials.unlisted += 1;
+            }
+        }
+        self.denials.unlisted += denials.unlisted;
+        self.environment = self.environment.max(environment);
+    }
+}
+
+impl Transfers {
+    fn add(&mut self, other: Self) {
+        let mut files = other.files.into_iter();
+        let room = RECEIPT_FILES.saturating_sub(self.files.len());
+        self.files.extend(files.by_ref().take(room));
+        self.unlisted += other.unlisted + files.len() as u64;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+}
+
 /// A length of time as a number of seconds, for `#[serde(with)]`.
 pub mod seconds {
     use std::time::Duration;
@@ -362,4 +397,33 @@ pub enum Level {
     Stdout,
     /// On standard error.
     Stderr,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transfers(files: u64) -> Transfers {
+        let files: Vec<Transfer> = (0..files).map(|number| Transfer { path: number.to_string(), bytes: 1 }).collect();
+        Transfers { bytes: files.len() as u64, files, unlisted: 0 }
+    }
+
+    #[test]
+    fn receipts_of_several_calls_add_up_and_stay_bounded() {
+        let denial =
+            |subject: &str| Denial { operation: Operation::Read, subject: subject.to_owned(), rule: Rule::NotMounted };
+        let receipt = |subject: &str, memory| Receipt {
+            read: transfers(200),
+            time: Duration::from_secs(1),
+            peak_memory: memory,
+            denials: Denials { list: vec![denial("/same"), denial(subject)], unlisted: 1 },
+            ..Receipt::default()
+        };
+        let mut sum = receipt("/a", 5);
+        sum.add(receipt("/b", 3));
+        assert_eq!((sum.read.files.len(), sum.read.unlisted, sum.read.bytes), (RECEIPT_FILES, 400 - 256, 400));
+        assert_eq!((sum.time, sum.peak_memory), (Duration::from_secs(2), 5));
+        let denials = Denials { list: vec![denial("/same"), denial("/a"), denial("/b")], unlisted: 2 };
+        assert_eq!(sum.denials, denials);
+    }
 }

@@ -3,6 +3,7 @@
 //! A guest's text may hold escape sequences that rewrite a terminal, characters that turn the direction of a line
 //! round, and commands that a CI system obeys at the start of a line. It becomes safe once, where it enters the host.
 
+use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// `text`, cut after `limit` bytes, with control, direction and invisible characters written out and what a CI system
@@ -66,6 +67,11 @@ fn push_safe(shown: &mut String, character: char) {
     } else {
         shown.push(character);
     }
+}
+
+/// `sha256:` and the SHA-256 of `bytes` in lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    sha256_text(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

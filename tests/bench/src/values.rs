@@ -10,6 +10,7 @@ use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::Limits;
 use airlock_sandbox::mount::MemoryDirectory;
+use airlock_sandbox::partition::Partitions;
 use airlock_sandbox::value::{Budget, Content, Value};
 use airlock_sandbox::{Call, Component, Durability, Interrupt, Sandbox, Settings};
 use anyhow::{Result, anyhow};
@@ -54,6 +55,7 @@ impl Lab {
             output_name: "result".into(),
             asset_key: Some(vec!["bench".into(), "value".into()]),
             location: Location::asset(&["bench", "value"]),
+            partitions: Partitions::default(),
             config: serde_json::json!({}),
             output_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
@@ -72,7 +74,8 @@ impl Lab {
             input_name: None,
             asset_key: Some(vec!["bench".into(), "value".into()]),
             location: Location::asset(&["bench", "value"]),
-            upstream: Some(upstream.clone()),
+            partitions: Partitions::default(),
+            upstream: vec![upstream.clone()],
             requested_type: None,
             columns: Vec::new(),
             allow_missing: false,

@@ -14,8 +14,8 @@ impl OutputManager for Snoop {
         context.log(Level::Info, format!("the environment: {environment} entries"));
         let attempts = [
             ("the accounts of the machine", fs::read("/etc/passwd").map(drop)),
-            ("the file of another asset", fs::read("/data/observations.csv").map(drop)),
-            ("writing beside it", fs::write("/data/observations.csv.new", "forged")),
+            ("the file of another asset", fs::read("/data/chart.svg").map(drop)),
+            ("writing beside it", fs::write("/data/chart.svg.new", "forged")),
             ("the network", TcpStream::connect("127.0.0.1:80").map(drop)),
         ];
         let mut refused = Vec::new();

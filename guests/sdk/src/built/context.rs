@@ -34,10 +34,11 @@ impl Partitions {
 
     fn path(&self, location: &Location, key: Option<&str>, extension: &str) -> Result<String, Error> {
         let dimensions = match key {
-            None => &[],
+            None if self.keys.is_empty() => &[],
+            None => return Err(Error::other("unknown-key", "name the partition, which is one of this call's")),
             Some(key) => self
                 .dimensions(key)
-                .ok_or_else(|| Error::conflict(format!("the key {key:?} is not one of this call's")))?,
+                .ok_or_else(|| Error::other("unknown-key", format!("the key {key:?} is not one of this call's")))?,
         };
         location.path(dimensions, extension)
     }

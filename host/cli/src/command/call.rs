@@ -9,6 +9,7 @@ use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry, OutputCo
 use airlock_sandbox::grant::Grant;
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::CHUNK;
+use airlock_sandbox::partition::Partitions;
 use airlock_sandbox::report::{Failure, Log, Receipt, Report};
 use airlock_sandbox::value::{Budget, Content, ContentWriter, Value};
 use airlock_sandbox::{Component, Interrupt};
@@ -169,6 +170,7 @@ impl Call {
             output_name: "result".to_owned(),
             asset_key: Some(self.asset.0.clone()),
             location: location.clone(),
+            partitions: Partitions::default(),
             config: self.config.0.clone(),
             output_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
@@ -192,7 +194,8 @@ impl Call {
             input_name: None,
             asset_key: Some(self.asset.0.clone()),
             location: location.clone(),
-            upstream: None,
+            partitions: Partitions::default(),
+            upstream: Vec::new(),
             requested_type: self.media_type.clone(),
             columns: Vec::new(),
             allow_missing: false,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use airlock_pipeline::event::{EventBody, RecordedEvent};
+use airlock_pipeline::event::{EventBody, LoadedPartitions, RecordedEvent};
 use airlock_sandbox::report::Receipt;
 use airlock_sandbox::text::safe_line;
 use clap::Args;
@@ -12,7 +12,7 @@ use crate::arguments::FormatArgument;
 use crate::error::{Error, ExitStatus};
 use crate::output::{Format, Output, stdout_width};
 use crate::project::{self, event_log};
-use crate::render::{beside, count, safe_name, size};
+use crate::render::{beside, count, safe_name, size, time};
 
 /// Events that are read at once.
 const PAGE: usize = 1000;
@@ -88,13 +88,15 @@ fn line(recorded: &RecordedEvent, width: usize) -> String {
 
 fn detail(body: &EventBody) -> String {
     match body {
-        EventBody::RunStart { steps, profile, .. } => {
+        EventBody::RunStart { steps, profile, partition, .. } => {
+            let partition = partition.as_ref().map(|partition| format!(", partition {partition}")).unwrap_or_default();
             let profile = profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
-            format!("{}{profile}", count(steps.len(), "step"))
+            format!("{}{partition}{profile}", count(steps.len(), "step"))
         }
         EventBody::RunFailure { failed } => format!("{} failed", failed.join(", ")),
-        EventBody::LoadedInput { input, asset, manager, receipt, .. } => {
+        EventBody::LoadedInput { input, asset, partitions, manager, receipt, .. } => {
             let what = if input == asset { input.clone() } else { format!("{input} = {asset}") };
+            let what = format!("{what}{}", partitions.as_ref().map(loaded).unwrap_or_default());
             format!("{what} with {}, read {}{}", manager.name, size(receipt.read.bytes), denied(receipt))
         }
         EventBody::StepInput { input, media_type, size: bytes } => value(input, media_type.as_deref(), *bytes),
@@ -102,10 +104,15 @@ fn detail(body: &EventBody) -> String {
             let denied = body.receipt().map(denied).unwrap_or_default();
             format!("{}{denied}", value(output, media_type.as_deref(), *bytes))
         }
-        EventBody::HandledOutput { output, manager, receipt, .. } => {
-            format!("{output} with {}, wrote {}{}", manager.name, size(receipt.written.bytes), denied(receipt))
+        EventBody::HandleOutputRetry { message, delay, .. } => format!("{message}; again in {}", time(*delay)),
+        EventBody::HandledOutput { output, attempt, manager, receipt, .. } => {
+            let attempt = if *attempt > 1 { format!(" at attempt {attempt}") } else { String::new() };
+            format!("{output} with {}{attempt}, wrote {}{}", manager.name, size(receipt.written.bytes), denied(receipt))
         }
-        EventBody::AssetMaterialization(made) => made.asset.clone(),
+        EventBody::AssetMaterialization(made) => match &made.partition {
+            Some(partition) => format!("{}[{partition}]", made.asset),
+            None => made.asset.clone(),
+        },
         EventBody::AssetObservation { asset, description, .. } => match description {
             Some(description) => format!("{asset}: {description}"),
             None => asset.clone(),
@@ -113,6 +120,18 @@ fn detail(body: &EventBody) -> String {
         EventBody::StepFailure(failure) => failure.message.clone(),
         EventBody::StepSkipped { because } => format!("{because} did not succeed"),
         _ => String::new(),
+    }
+}
+
+/// `[2012-01-01]`, or `, 29 partitions from 2012-02-01 to 2012-02-29`.
+fn loaded(partitions: &LoadedPartitions) -> String {
+    let missing = if partitions.missing > 0 { format!(", {} missing", partitions.missing) } else { String::new() };
+    match (&partitions.first, &partitions.last) {
+        (Some(first), Some(last)) if first == last => format!("[{first}]{missing}"),
+        (Some(first), Some(last)) => {
+            format!(", {} from {first} to {last}{missing}", count(partitions.count, "partition"))
+        }
+        _ => format!(", no partitions{missing}"),
     }
 }
 

@@ -1,22 +1,36 @@
 //! `airlock load`: gives a stored value.
 
-use airlock_pipeline::RunOptions;
-use clap::Args;
+use std::io::{self, IsTerminal};
+use std::path::Path;
 
-use crate::arguments::ProjectArguments;
+use airlock_pipeline::definitions::{Asset, ValueType};
+use airlock_pipeline::run::Conversion;
+use airlock_pipeline::{RunOptions, Runner};
+use airlock_sandbox::value::{Part, Value};
+use clap::{Args, ValueEnum};
+
+use crate::arguments::{NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus};
 use crate::export::ExportArgument;
 use crate::project::Project;
-use crate::{failure, interrupt};
+use crate::{failure, interrupt, table};
 
 const HELP: &str = "\
 The value is loaded through the I/O manager that the definitions name, and
 nothing is computed.
 
+A table goes to a file in the form that its extension tells, and anywhere else
+as CSV, unless --as says otherwise. On a terminal its first rows are shown.
+
 Examples:
   airlock load report
   airlock load report | python3 -m json.tool
-  airlock load chart -o chart.svg";
+  airlock load chart -o chart.svg
+  airlock load daily --partition 2012-03-01
+  airlock load monthly --partition 2012-03-01 --as json | python3 -m json.tool";
+
+/// Rows of a table that a terminal shows.
+const ROWS_SHOWN: usize = 20;
 
 /// Give the stored value of an asset
 #[derive(Debug, Args)]
@@ -24,23 +38,125 @@ Examples:
 pub struct Load {
     /// The asset
     asset: String,
+    /// The partition to load
+    #[arg(short, long, value_name = "KEY")]
+    partition: Option<String>,
+    /// Give a table as csv, json, jsonl, parquet, or arrow (an IPC stream)
+    #[arg(long = "as", value_enum, value_name = "FORM", hide_possible_values = true)]
+    form: Option<Form>,
     /// Fail where the I/O manager tried anything that its grant does not allow
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
     export: ExportArgument,
     #[command(flatten)]
+    now: NowArgument,
+    #[command(flatten)]
     project: ProjectArguments,
+}
+
+/// The forms that a table can be given in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Csv,
+    Json,
+    Jsonl,
+    Parquet,
+    Arrow,
+}
+
+impl Form {
+    /// As the converter calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+        }
+    }
+
+    /// That of a file, by its extension.
+    fn of_file(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "csv" => Some(Self::Csv),
+            "json" => Some(Self::Json),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "parquet" => Some(Self::Parquet),
+            "arrow" | "arrows" => Some(Self::Arrow),
+            _ => None,
+        }
+    }
 }
 
 impl Load {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
+        let asset = project.asset(&self.asset)?;
+        if self.form.is_some() && asset.value_type != ValueType::Table {
+            let message = format!("`{}` is no table, so `--as` has nothing to convert", asset.name);
+            return Err(Error::usage(message).into());
+        }
         let options = RunOptions { strict: self.strict, interrupt: interrupt::on_signal()?, ..RunOptions::default() };
-        let loaded = project.runner()?.load_asset(&self.asset, &options).map_err(failure::load)?;
+        let runner = project.runner()?;
+        let loaded =
+            runner.load_asset(asset, self.partition.as_deref(), self.now.moment(), &options).map_err(failure::load)?;
         failure::tell_denials(&loaded.receipt);
-        self.export.write(&self.asset, &loaded.value)?;
+        let name = match &self.partition {
+            Some(key) => format!("{}[{key}]", asset.name),
+            None => asset.name.clone(),
+        };
+        if asset.value_type == ValueType::Table {
+            self.give_table(&runner, asset, &name, loaded.value, &options)?;
+        } else {
+            self.export.write(&name, &loaded.value)?;
+        }
         Ok(ExitStatus::Done)
+    }
+
+    fn give_table(
+        &self,
+        runner: &Runner,
+        asset: &Asset,
+        name: &str,
+        mut value: Value,
+        options: &RunOptions,
+    ) -> Result<(), Error> {
+        let form = self.form.or_else(|| self.export.output.as_deref().and_then(Form::of_file));
+        let is_shown = form.is_none() && self.export.output.is_none() && io::stdout().is_terminal();
+        let form = form.unwrap_or(if self.export.output.is_some() { Form::Arrow } else { Form::Csv });
+        let what = format!("the value of `{name}`");
+        let converted = |content, to, rows| {
+            let conversion = Conversion { rows, ..Conversion::default() };
+            runner.convert(content, ("arrow", to), &conversion, &what, options).map_err(failure::load)
+        };
+        if let Some(part) = value.parts.pop() {
+            if is_shown {
+                return table::print(&asset.name, &converted(part.content, "preview", Some(ROWS_SHOWN))?);
+            }
+            let content = if form == Form::Arrow { part.content } else { converted(part.content, form.name(), None)? };
+            value.parts.push(Part { content, ..part });
+        }
+        self.export.write(name, &value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_of_a_file_tells_its_form() {
+        for (path, form) in [
+            ("a.csv", Some(Form::Csv)),
+            ("dir.csv/a.parquet", Some(Form::Parquet)),
+            ("a.arrows", Some(Form::Arrow)),
+            ("a", None),
+            ("a.xlsx", None),
+        ] {
+            assert_eq!(Form::of_file(Path::new(path)), form, "{path}");
+        }
     }
 }

@@ -6,11 +6,13 @@ use airlock_pipeline::EventReader;
 use airlock_pipeline::definitions::ValueType;
 use airlock_pipeline::event::Materialization;
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::arguments::{FormatArgument, ProjectArguments};
+use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus};
 use crate::output::{Format, Output, tell};
+use crate::partitions::Partitions;
 use crate::project::{Project, event_log};
 use crate::render::{instant, print_table, word};
 
@@ -19,10 +21,15 @@ Examples:
   airlock ls
   airlock ls --format json";
 
+/// Cells of the bar that shows which partitions are stored.
+const BAR: usize = 12;
+
 /// List the assets
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Ls {
+    #[command(flatten)]
+    now: NowArgument,
     #[command(flatten)]
     project: ProjectArguments,
     #[command(flatten)]
@@ -37,8 +44,10 @@ struct Row<'a> {
     io: Option<&'a str>,
     upstream: Vec<&'a str>,
     description: Option<&'a str>,
+    /// When it was stored last, as far as is recorded.
     stored: Option<String>,
     run_id: Option<&'a str>,
+    partitions: Option<Partitions>,
 }
 
 impl Ls {
@@ -51,6 +60,7 @@ impl Ls {
             latest.iter().map(|made| (made.body.asset.as_str(), made)).collect();
         let definitions = &project.definitions;
         let order = definitions.graph().order();
+        let mut counted = counted(&project, self.now.moment())?;
         let rows: Vec<Row<'_>> = order
             .iter()
             .filter_map(|name| definitions.asset(name))
@@ -63,6 +73,7 @@ impl Ls {
                 description: asset.description.as_deref(),
                 stored: latest.get(asset.name.as_str()).map(|made| made.time.to_string()),
                 run_id: latest.get(asset.name.as_str()).map(|made| made.run_id.as_str()),
+                partitions: counted.remove(asset.name.as_str()),
             })
             .collect();
         let mut output = Output::new();
@@ -76,19 +87,34 @@ impl Ls {
     }
 }
 
+/// The partitions of the assets that have some.
+fn counted(project: &Project, now: Timestamp) -> Result<HashMap<&str, Partitions>, Error> {
+    let definitions = &project.definitions;
+    let mut counted = HashMap::new();
+    if definitions.assets().iter().all(|asset| asset.partitions.is_none()) {
+        return Ok(counted);
+    }
+    let runner = project.runner()?;
+    for asset in definitions.assets() {
+        if let Some(partitions) = Partitions::of(definitions, asset, &runner, now)? {
+            counted.insert(asset.name.as_str(), partitions);
+        }
+    }
+    Ok(counted)
+}
+
+fn stored(row: &Row<'_>) -> String {
+    match &row.partitions {
+        Some(partitions) => format!("{} {}", partitions.bar(BAR), partitions.counted()),
+        None => row.stored.as_deref().map_or("-".to_owned(), instant),
+    }
+}
+
 fn print(output: &mut Output, rows: &[Row<'_>]) -> Result<(), Error> {
     let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
     let cells: Vec<[String; 5]> = rows
         .iter()
-        .map(|row| {
-            [
-                row.name.to_owned(),
-                or_none(row.group),
-                word(&row.value_type),
-                or_none(row.io),
-                row.stored.as_deref().map_or("-".to_owned(), instant),
-            ]
-        })
+        .map(|row| [row.name.to_owned(), or_none(row.group), word(&row.value_type), or_none(row.io), stored(row)])
         .collect();
     print_table(output, ["ASSET", "GROUP", "TYPE", "IO", "STORED"], &cells)
 }

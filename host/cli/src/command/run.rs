@@ -1,22 +1,23 @@
 //! `airlock run`: computes and stores assets.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use airlock_pipeline::event::EventBody;
-use airlock_pipeline::run::{StepResult, StepStatus};
-use airlock_pipeline::{Event, Plan, RunOptions, RunResult};
-use airlock_sandbox::report::Receipt;
+use airlock_pipeline::plan::{Extent, PlanRequest};
+use airlock_pipeline::run::{JOBS, StepFailure, StepResult, StepStatus};
+use airlock_pipeline::{RunOptions, RunResult};
 use clap::Args;
 use console::style;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::arguments::{FormatArgument, ProjectArguments};
+use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus, Report};
 use crate::output::{Format, Output, tell};
 use crate::project::Project;
-use crate::render::{count, safe_name, size, time};
+use crate::render::{safe_name, size, thousands, time};
+use crate::watch::Watch;
 use crate::{failure, interrupt};
+
+/// Failures that are told one by one.
+const FAILURES_TOLD: usize = 10;
+/// From this number of steps on, how fast they went is worth telling.
+const MANY: usize = 20;
 
 const HELP: &str = "\
 Each step loads its inputs, computes its value and hands it to an I/O manager.
@@ -30,10 +31,16 @@ Selections:
   group:weather   the assets of a group; `+` works here too, and with
                   `kind:python`, `owner:team:weather`, `tag:pii` and `tag:tier=1`
 
+Partitions are those of the selected assets that load no other selected asset
+with partitions; of the others, those that depend on them are computed.
+
 Examples:
   airlock run
   airlock run +report
-  airlock run group:weather --jobs 4
+  airlock run daily+ --partition 2012-03-01
+  airlock run --partition 2012-03-01..2012-03-31
+  airlock run --partition all --jobs 4
+  airlock run --missing
   airlock run --profile prod --strict
   airlock run --format jsonl > events.jsonl";
 
@@ -44,12 +51,24 @@ pub struct Run {
     /// What to compute; everything where nothing is named
     #[arg(value_name = "SELECT")]
     select: Vec<String>,
-    /// Steps at once; as many as there are processors where it is not given
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// The partitions to compute: a key, a range A..B with both its ends, or all
+    #[arg(short, long, value_name = "PARTITION")]
+    partition: Option<String>,
+    /// Compute only what is not stored, and what depends on that
+    #[arg(long)]
+    missing: bool,
+    /// Compute only what is missing, was computed by something else, or from values that are newer now; and what depends
+    /// on that
+    #[arg(long, conflicts_with = "missing")]
+    changed: bool,
+    /// Steps at once, at most 32; as many as there are processors where it is not given
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=JOBS as i64))]
     jobs: Option<u16>,
     /// Fail a step in which a component tried anything that its grant does not allow
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    now: NowArgument,
     #[command(flatten)]
     project: ProjectArguments,
     #[command(flatten)]
@@ -60,8 +79,19 @@ impl Run {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
-        let plan = Plan::new(&project.definitions, &self.select)
-            .map_err(|error| Error::usage(error.to_string()).hint("`airlock ls` lists the assets"))?;
+        let runner = project.runner()?;
+        let extent = match (self.missing, self.changed) {
+            (true, _) => Extent::Missing,
+            (false, true) => Extent::Changed,
+            (false, false) => Extent::Everything,
+        };
+        let request =
+            PlanRequest { selection: self.select.clone(), partition: self.partition, extent, now: self.now.moment() };
+        let plan = runner.plan(&request).map_err(failure::run)?;
+        if plan.steps.is_empty() && self.format.format == Format::Human {
+            tell(nothing_to_do(&project, extent));
+            return Ok(ExitStatus::Done);
+        }
         let mut options = RunOptions {
             selection: self.select,
             strict: self.strict,
@@ -71,7 +101,6 @@ impl Run {
         if let Some(jobs) = self.jobs {
             options.jobs = usize::from(jobs);
         }
-        let runner = project.runner()?;
         let watch = Watch::new(plan.steps.len(), self.format.format);
         let result = runner.run(&plan, &options, &|event| watch.see(event));
         // The line of progress goes before anything is told.
@@ -83,7 +112,8 @@ impl Run {
             (Format::Json, None) => show_json(&result),
             (Format::Jsonl, None) => Ok(()),
         };
-        for denial in &seen.denials {
+        let unlisted = (seen.denials_unlisted > 0).then(|| format!("{} more", seen.denials_unlisted));
+        for denial in seen.denials.iter().chain(&unlisted) {
             tell(format!("{} {denial}", style("denied:").for_stderr().yellow()));
         }
         tell_failures(&result);
@@ -95,92 +125,34 @@ impl Run {
     }
 }
 
+fn nothing_to_do(project: &Project, extent: Extent) -> &'static str {
+    match extent {
+        _ if project.definitions.assets().is_empty() => "nothing to do, since the definitions have no assets",
+        Extent::Missing => "nothing to do: nothing is missing",
+        Extent::Changed => "nothing to do: nothing is missing or changed",
+        Extent::Everything => "nothing to do: what is selected has no such partition yet",
+    }
+}
+
 fn tell_failures(result: &RunResult) {
-    for step in &result.steps {
-        let Some(failed) = &step.failure else { continue };
+    let failed: Vec<(&StepResult, &StepFailure)> =
+        result.steps.iter().filter_map(|step| Some((step, step.failure.as_deref()?))).collect();
+    for (step, failed) in failed.iter().take(FAILURES_TOLD) {
         let mut report = failure::step(&step.key, failed);
         if step.log.is_some() {
             let step = safe_name(&step.key);
+            let step = if step.contains(['[', ' ', '\'', '"', '$', '*', '?']) { format!("'{step}'") } else { step };
             report = report.hint(format!("`airlock logs {} {step}` shows what it printed", result.run_id));
         }
         report.show();
     }
+    if failed.len() > FAILURES_TOLD {
+        let more = thousands(failed.len() - FAILURES_TOLD);
+        tell(format!("and {more} more steps failed: `airlock events {}` shows why", result.run_id));
+    }
     if let Some(error) = &result.event_log_error {
         Report::new(ExitStatus::Storage, format!("the run could not be recorded: {error}")).show();
     }
-}
-
-/// What is seen of a run while it goes on.
-struct Watch {
-    progress: ProgressBar,
-    seen: Mutex<Seen>,
-}
-
-struct Seen {
-    running: Vec<String>,
-    denials: Vec<String>,
-    /// Takes the events where they are what is asked for.
-    events: Option<Output>,
-    /// Why that ended early.
-    failed: Option<Error>,
-}
-
-impl Watch {
-    fn new(steps: usize, format: Format) -> Self {
-        let progress = ProgressBar::new(steps as u64);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} done  {wide_msg}") {
-            progress.set_style(style);
-        }
-        progress.enable_steady_tick(Duration::from_millis(120));
-        let events = (format == Format::Jsonl).then(Output::new);
-        let seen = Seen { running: Vec::new(), denials: Vec::new(), events, failed: None };
-        Self { progress, seen: Mutex::new(seen) }
-    }
-
-    fn see(&self, event: &Event) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.write(event);
-        let Some(step) = &event.step_key else { return };
-        if let Some(receipt) = event.body.receipt() {
-            seen.denials.extend(denials(step, receipt));
-        }
-        match &event.body {
-            EventBody::StepStart {} => seen.running.push(safe_name(step)),
-            EventBody::StepSuccess {}
-            | EventBody::StepFailure(_)
-            | EventBody::StepSkipped { .. }
-            | EventBody::StepCanceled {} => {
-                seen.running.retain(|running| *running != safe_name(step));
-                self.progress.inc(1);
-            }
-            _ => return,
-        }
-        self.progress.set_message(seen.running.join(", "));
-    }
-
-    fn finish(self) -> Seen {
-        self.progress.finish_and_clear();
-        self.seen.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Seen {
-    /// Writes `event` where events are asked for. Output that is closed does not end a run.
-    fn write(&mut self, event: &Event) {
-        let Some(output) = &mut self.events else { return };
-        if let Err(error) = output.json_line(event).and_then(|()| output.flush()) {
-            self.failed = Some(error);
-            self.events = None;
-        }
-    }
-}
-
-/// What a component was denied although its call went well.
-fn denials(step: &str, receipt: &Receipt) -> Vec<String> {
-    let step = safe_name(step);
-    let unlisted = receipt.denials.unlisted;
-    let listed = receipt.denials.list.iter().map(|denial| format!("{step}: {denial}"));
-    listed.chain((unlisted > 0).then(|| format!("{step}: {unlisted} more"))).collect()
 }
 
 fn show(result: &RunResult) -> Result<(), Error> {
@@ -198,47 +170,109 @@ fn show_json(result: &RunResult) -> Result<(), Error> {
     output.finish()
 }
 
-fn lines(steps: &[StepResult]) -> Vec<String> {
-    let names: Vec<String> = steps.iter().map(|step| safe_name(&step.key)).collect();
-    let width = names.iter().map(|name| console::measure_text_width(name)).max().unwrap_or(0);
-    let line = |(step, name): (&StepResult, &String)| {
-        let name = console::pad_str(name, width, console::Alignment::Left, None);
-        let size = step.size.map(size).unwrap_or_default();
-        match &step.status {
-            StepStatus::Succeeded => format!("{} {name}  {size:>9}  {:>8}", style("✓").green(), time(step.time)),
-            StepStatus::Failed => format!("{} {name}  {:>9}  {:>8}", style("✗").red(), "failed", time(step.time)),
-            StepStatus::Skipped { because } => {
-                let because = format!("not run, since {} did not succeed", safe_name(because));
-                format!("{} {name}  {}", style("-").dim(), style(because).dim())
-            }
-            StepStatus::Canceled => format!("{} {name}  {}", style("-").dim(), style("interrupted").dim()),
-            StepStatus::NotBegun => format!("{} {name}  {}", style("-").dim(), style("not run").dim()),
-        }
-    };
-    steps.iter().zip(&names).map(line).collect()
+/// The steps of one asset, or one step.
+enum Line<'a> {
+    Step(&'a StepResult),
+    Asset { asset: &'a str, steps: &'a [StepResult] },
 }
 
-fn summary(result: &RunResult) -> String {
-    let number = |is: fn(&StepStatus) -> bool| result.steps.iter().filter(|step| is(&step.status)).count();
+impl Line<'_> {
+    fn name(&self) -> String {
+        safe_name(match self {
+            Line::Step(step) => &step.key,
+            Line::Asset { asset, .. } => asset,
+        })
+    }
+}
+
+/// A line for each step; for the partitions of one asset one together.
+fn lines(steps: &[StepResult]) -> Vec<String> {
+    let of_one_asset = |a: &StepResult, b: &StepResult| a.asset == b.asset;
+    let entries: Vec<Line<'_>> = steps
+        .chunk_by(of_one_asset)
+        .filter_map(|steps| match steps {
+            [step] => Some(Line::Step(step)),
+            [first, ..] => Some(Line::Asset { asset: &first.asset, steps }),
+            [] => None,
+        })
+        .collect();
+    let width = entries.iter().map(|entry| console::measure_text_width(&entry.name())).max().unwrap_or(0);
+    let line = |entry: &Line<'_>| {
+        let name = entry.name();
+        let name = console::pad_str(&name, width, console::Alignment::Left, None);
+        match entry {
+            Line::Step(step) => step_line(step, &name),
+            Line::Asset { steps, .. } => asset_line(steps, &name),
+        }
+    };
+    entries.iter().map(line).collect()
+}
+
+fn step_line(step: &StepResult, name: &str) -> String {
+    let size = step.size.map(size).unwrap_or_default();
+    match &step.status {
+        StepStatus::Succeeded => format!("{} {name}  {size:>9}  {:>8}", style("✓").green(), time(step.time)),
+        StepStatus::Failed => format!("{} {name}  {:>9}  {:>8}", style("✗").red(), "failed", time(step.time)),
+        StepStatus::Skipped { because } => {
+            let because = format!("not run, since {} did not succeed", safe_name(because));
+            format!("{} {name}  {}", style("-").dim(), style(because).dim())
+        }
+        StepStatus::Canceled => format!("{} {name}  {}", style("-").dim(), style("interrupted").dim()),
+        StepStatus::NotBegun => format!("{} {name}  {}", style("-").dim(), style("not run").dim()),
+    }
+}
+
+fn asset_line(steps: &[StepResult], name: &str) -> String {
+    let bytes = steps.iter().filter_map(|step| step.size).fold(0, u64::saturating_add);
+    let done = steps.iter().filter(|step| step.status == StepStatus::Succeeded).count();
+    let (mark, size) = if done == steps.len() {
+        (style("✓").green(), size(bytes))
+    } else if steps.iter().any(|step| step.status == StepStatus::Failed) {
+        (style("✗").red(), "failed".to_owned())
+    } else {
+        (style("-").dim(), String::new())
+    };
+    let what = match outcomes(steps).as_slice() {
+        [_] if done == steps.len() => format!("{} partitions", thousands(done)),
+        parts => parts.join(", "),
+    };
+    format!("{mark} {name}  {size:>9}  {what}")
+}
+
+/// `1,460 done`, `1 failed`: how many steps came to what, of all that any came to.
+fn outcomes(steps: &[StepResult]) -> Vec<String> {
+    let number = |is: fn(&StepStatus) -> bool| steps.iter().filter(|step| is(&step.status)).count();
     let parts = [
         (number(|status| *status == StepStatus::Succeeded), "done"),
         (number(|status| *status == StepStatus::Failed), "failed"),
         (number(|status| matches!(status, StepStatus::Skipped { .. } | StepStatus::NotBegun)), "not run"),
         (number(|status| *status == StepStatus::Canceled), "interrupted"),
     ];
-    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", thousands(*n))).collect()
+}
+
+fn summary(result: &RunResult) -> String {
+    let parts = outcomes(&result.steps);
     let steps = match parts.as_slice() {
-        [] => return format!("run {}: nothing to do, since the definitions have no assets", result.run_id),
-        [_] if result.exit_code() == 0 => format!("{} done", count(result.steps.len(), "step")),
+        [] => return format!("run {}: nothing to do", result.run_id),
+        [_] if result.exit_code() == 0 => match result.steps.len() {
+            1 => "1 step done".to_owned(),
+            count => format!("{} steps done", thousands(count)),
+        },
         parts => parts.join(", "),
     };
-    format!("run {}: {steps} in {}", result.run_id, time(result.time))
+    let seconds = result.time.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
+    let rate = result.steps.len() as f64 / seconds.max(f64::MIN_POSITIVE);
+    let pace = if result.steps.len() < MANY { String::new() } else { format!(", {rate:.0} a second") };
+    format!("run {}: {steps} in {}{pace}", result.run_id, time(result.time))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use airlock_pipeline::event::RunStatus;
-    use airlock_sandbox::report::{Denial, Denials, Operation, Rule};
 
     use super::*;
 
@@ -246,6 +280,7 @@ mod tests {
         StepResult {
             key: key.to_owned(),
             asset: key.to_owned(),
+            partition: None,
             status,
             time: Duration::from_millis(12),
             size: Some(1024),
@@ -288,13 +323,37 @@ mod tests {
         let failed = vec![step("a", StepStatus::Failed), step("b", skipped), step("c", StepStatus::Succeeded)];
         assert_eq!(summary(&run(failed, RunStatus::Failed)), "run 1a2b: 1 done, 1 failed, 1 not run in 2.0 s");
         let nothing = summary(&run(Vec::new(), RunStatus::Succeeded));
-        assert_eq!(nothing, "run 1a2b: nothing to do, since the definitions have no assets");
+        assert_eq!(nothing, "run 1a2b: nothing to do");
+        let many = (0..30).map(|_| step("a", StepStatus::Succeeded)).collect();
+        assert_eq!(summary(&run(many, RunStatus::Succeeded)), "run 1a2b: 30 steps done in 2.0 s, 15 a second");
     }
 
     #[test]
-    fn denials_that_are_not_listed_are_counted() {
-        let denial = Denial { operation: Operation::Read, subject: "/etc/passwd".to_owned(), rule: Rule::NotMounted };
-        let receipt = Receipt { denials: Denials { list: vec![denial], unlisted: 7 }, ..Receipt::default() };
-        assert_eq!(denials("a", &receipt), ["a: read /etc/passwd: no mount covers it", "a: 7 more"]);
+    fn partitions_of_one_asset_have_one_line_together() {
+        let of = |asset: &str, key: &str, status| StepResult {
+            asset: asset.to_owned(),
+            partition: Some(key.to_owned()),
+            ..step(&format!("{asset}[{key}]"), status)
+        };
+        let skipped = || StepStatus::Skipped { because: "daily[2]".to_owned() };
+        let steps = [
+            of("daily", "1", StepStatus::Succeeded),
+            of("daily", "2", StepStatus::Failed),
+            of("hourly", "1", StepStatus::Succeeded),
+            of("hourly", "2", StepStatus::Succeeded),
+            of("monthly", "1", skipped()),
+            of("weekly", "1", skipped()),
+            of("weekly", "2", skipped()),
+        ];
+        let shown: Vec<String> = lines(&steps).iter().map(|l| console::strip_ansi_codes(l).into_owned()).collect();
+        assert_eq!(
+            shown,
+            [
+                "✗ daily          failed  1 done, 1 failed",
+                "✓ hourly          2 KiB  2 partitions",
+                "- monthly[1]  not run, since daily[2] did not succeed",
+                "- weekly                 2 not run",
+            ]
+        );
     }
 }

@@ -8,10 +8,11 @@ use airlock_pipeline::event::Materialization;
 use clap::Args;
 use serde::Serialize;
 
-use crate::arguments::{FormatArgument, ProjectArguments};
+use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
 use crate::builtin::ComponentName;
 use crate::error::{Error, ExitStatus};
 use crate::output::{Format, Output};
+use crate::partitions::Partitions;
 use crate::project::{Project, event_log};
 use crate::render::{Fields, instant, metadata, print_table, safe_name, setting, word};
 
@@ -30,6 +31,8 @@ pub struct Show {
     /// The asset
     asset: String,
     #[command(flatten)]
+    now: NowArgument,
+    #[command(flatten)]
     project: ProjectArguments,
     #[command(flatten)]
     format: FormatArgument,
@@ -41,23 +44,33 @@ struct Shown<'a> {
     asset: &'a Asset,
     upstream: Vec<&'a str>,
     downstream: Vec<&'a str>,
+    /// In place of the name of their definition: which there are, and which are stored.
+    partitions: Option<Partitions>,
     materializations: Vec<Materialization>,
 }
+
+/// Cells of the bar that shows which partitions are stored.
+const BAR: usize = 60;
 
 impl Show {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
         let definitions = &project.definitions;
-        let Some(asset) = definitions.asset(&self.asset) else { return Err(unknown(&project, &self.asset)) };
+        let asset = project.asset(&self.asset)?;
         let reader = EventReader::open(&project.home).map_err(event_log)?;
         let materializations =
             reader.map_or(Ok(Vec::new()), |reader| reader.materializations(&asset.name, SHOWN)).map_err(event_log)?;
         let graph = definitions.graph();
+        let partitions = match asset.partitions {
+            Some(_) => Partitions::of(definitions, asset, &project.runner()?, self.now.moment())?,
+            None => None,
+        };
         let shown = Shown {
             asset,
             upstream: graph.upstream(&asset.name),
             downstream: graph.downstream(&asset.name),
+            partitions,
             materializations,
         };
         let mut output = Output::new();
@@ -69,13 +82,6 @@ impl Show {
         output.finish()?;
         Ok(ExitStatus::Done)
     }
-}
-
-/// What a selection would say of the name, which helps more than that there is none.
-fn unknown(project: &Project, name: &str) -> Error {
-    let selected = project.definitions.graph().select(&project.definitions, &[name.to_owned()]);
-    let message = selected.err().map_or_else(|| format!("`{name}` is not one asset"), |error| error.to_string());
-    Error::usage(message).hint("`airlock ls` lists the assets").into()
 }
 
 fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(), Error> {
@@ -101,12 +107,22 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
     );
     fields.add_all("deps", asset.deps.iter().cloned());
     fields.add_all("used by", shown.downstream.iter().map(|&name| name.to_owned()));
+    fields.add_all("owners", asset.owners.iter().map(|owner| safe_name(owner)));
+    fields.add_all(
+        "tags",
+        asset.tags.iter().map(|(key, value)| if value.is_empty() { key.clone() } else { format!("{key}={value}") }),
+    );
+    fields.add_all("kinds", asset.kinds.iter().cloned());
     fields.add_all("metadata", metadata(&asset.metadata));
     fields.add("defined", asset.position.to_string());
+    if let Some(partitions) = &shown.partitions {
+        add_partitions(&mut fields, partitions);
+    }
     match shown.materializations.first() {
         None => fields.add("stored", "never, as far as is recorded"),
         Some(latest) => {
-            fields.add("stored", format!("{} by run {}", instant(latest.time), latest.run_id));
+            let what = latest.body.partition.as_deref().map(|key| format!("{} ", safe_name(key))).unwrap_or_default();
+            fields.add("stored", format!("{what}{} by run {}", instant(latest.time), latest.run_id));
             if let Some(manager) = &latest.body.manager {
                 fields.add("with", format!("{} {}", manager.name, manager.digest));
             }
@@ -117,17 +133,40 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
     fields.print(output)?;
     if shown.materializations.len() > 1 {
         output.line("")?;
-        let rows: Vec<[String; 3]> = shown
-            .materializations
-            .iter()
-            .map(|made| {
-                let manager = made.body.manager.as_ref().map_or("-", |manager| &manager.name);
-                [instant(made.time), made.run_id.clone(), manager.to_owned()]
-            })
-            .collect();
-        print_table(output, ["STORED", "RUN", "IO"], &rows)?;
+        let manager =
+            |made: &Materialization| made.body.manager.as_ref().map_or("-", |manager| &manager.name).to_owned();
+        let made = shown.materializations.iter();
+        if shown.partitions.is_some() {
+            let key = |made: &Materialization| made.body.partition.clone().unwrap_or_default();
+            let rows: Vec<[String; 4]> =
+                made.map(|made| [instant(made.time), key(made), made.run_id.clone(), manager(made)]).collect();
+            print_table(output, ["STORED", "PARTITION", "RUN", "IO"], &rows)?;
+        } else {
+            let rows: Vec<[String; 3]> =
+                made.map(|made| [instant(made.time), made.run_id.clone(), manager(made)]).collect();
+            print_table(output, ["STORED", "RUN", "IO"], &rows)?;
+        }
     }
     Ok(())
+}
+
+fn add_partitions(fields: &mut Fields, partitions: &Partitions) {
+    let range = match (&partitions.first, &partitions.last) {
+        (Some(first), Some(last)) if first == last => safe_name(first),
+        (Some(first), Some(last)) => format!("{} to {}", safe_name(first), safe_name(last)),
+        _ => "none yet".to_owned(),
+    };
+    let mut lines = vec![format!("{}: {range}, {} stored", partitions.definition, partitions.counted())];
+    let bar = partitions.bar(BAR);
+    if !bar.is_empty() {
+        lines.push(bar);
+    }
+    fields.add_all("partitions", lines);
+    if partitions.stored > 0 {
+        let unlisted =
+            (partitions.missing_unlisted > 0).then(|| format!("and {} ranges more", partitions.missing_unlisted));
+        fields.add_all("missing", partitions.missing.iter().map(|range| safe_name(range)).chain(unlisted));
+    }
 }
 
 fn op(op: &Op, directory: &Path) -> String {

@@ -119,7 +119,8 @@ impl Reader<'_> {
 fn check_names(inputs: &[Input], problems: &Problems) {
     let mut variables: HashMap<String, &Input> = HashMap::new();
     for input in inputs {
-        let of_input = [environment_name(&input.name), media_type_name(&input.name)];
+        let name = &input.name;
+        let of_input = [environment_name(name), media_type_name(name), partitions_name(name)];
         let shared = of_input.iter().find_map(|variable| Some((*variables.get(variable)?, variable)));
         if let Some((other, variable)) = shared {
             let message = if other.name == input.name {
@@ -149,6 +150,11 @@ pub(crate) fn environment_name(input: &str) -> String {
 /// `AIRLOCK_INPUT_DAILY_WEATHER_MEDIA_TYPE`: where a command finds the media type of an input.
 pub(crate) fn media_type_name(input: &str) -> String {
     format!("{}_MEDIA_TYPE", environment_name(input))
+}
+
+/// `AIRLOCK_INPUT_DAILY_WEATHER_PARTITIONS`: where a command finds the path of the list of the partitions of an input.
+pub(crate) fn partitions_name(input: &str) -> String {
+    format!("{}_PARTITIONS", environment_name(input))
 }
 
 fn check_name(name: &str, position: &Position, problems: &Problems) {

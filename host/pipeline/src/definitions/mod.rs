@@ -35,7 +35,7 @@ pub use asset::is_media_type;
 pub(crate) use check::{is_no_directory, refuse_deciding};
 pub(crate) use component::beside;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
-pub(crate) use input::{environment_name, media_type_name};
+pub(crate) use input::{environment_name, media_type_name, partitions_name};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use schema::schema;
 pub use setting::{Environment, EnvironmentReference, Setting, SettingType, UnresolvedSetting};

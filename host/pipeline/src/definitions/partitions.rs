@@ -25,6 +25,8 @@ pub(super) fn read(entry: &Entry, problems: &Problems) -> Option<PartitionsDefin
     entry.node.entries()?;
     let kinds: Vec<&Entry> = keys::PARTITIONS.iter().filter_map(|key| fields.get(key)).collect();
     match kinds.as_slice() {
+        // A key that is none was told.
+        [] if entry.node.entries().is_some_and(|entries| !entries.is_empty()) => None,
         [] => {
             let help = "say what they are: `daily = { start = \"2024-01-01\" }`, or `static = [\"…\"]`";
             fields.missing("daily", help);

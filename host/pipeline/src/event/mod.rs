@@ -6,13 +6,17 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use airlock_sandbox::context::MetadataEntry;
 use airlock_sandbox::report::Receipt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use log::EventLog;
-pub use reader::{EventReader, Materialization, RecordedEvent, RunFilter, RunSearch, RunStatus, RunSummary};
+pub use reader::{
+    EventReader, Materialization, RecordedEvent, RecordedPartition, RunFilter, RunSearch, RunStatus, RunSummary,
+};
 
 use crate::run::StepFailure;
 
@@ -42,6 +46,9 @@ pub enum EventBody {
         steps: Vec<String>,
         /// The profile.
         profile: Option<String>,
+        /// The partitions that were asked for, as they were named.
+        #[serde(default)]
+        partition: Option<String>,
     },
     /// All steps of a run succeeded.
     RunSuccess {},
@@ -60,22 +67,25 @@ pub enum EventBody {
         input: String,
         /// The asset.
         asset: String,
+        /// Which of its partitions; absent where it is not partitioned.
+        #[serde(default)]
+        partitions: Option<LoadedPartitions>,
         /// The manager.
         manager: ManagerUse,
-        /// The run that stored it, where that is known.
+        /// The run that stored it, where that is known of one value.
         upstream_run_id: Option<String>,
         /// Of the input: its definition's and the manager's.
         metadata: Vec<MetadataEntry>,
         /// What the call read and was denied.
         receipt: Receipt,
     },
-    /// The op got an input.
+    /// The op got an input; of partitions that it asked for one by one, once it has ended.
     StepInput {
         /// The input.
         input: String,
-        /// Of the value.
+        /// Of the value, or of the first part.
         media_type: Option<String>,
-        /// Bytes of the value.
+        /// Bytes of all that it asked for.
         size: u64,
     },
     /// The op gave an output; of size 0 and without a media type where a component only did something.
@@ -91,10 +101,25 @@ pub enum EventBody {
         /// The component that computed it; absent where a command did.
         computed_by: Option<OpUse>,
     },
+    /// A manager could not store an output, and will be asked again.
+    HandleOutputRetry {
+        /// The output.
+        output: String,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// Why it failed.
+        message: String,
+        /// How long the next one waits; as data in seconds.
+        #[serde(with = "airlock_sandbox::report::seconds")]
+        delay: Duration,
+    },
     /// A manager stored an output.
     HandledOutput {
         /// The output.
         output: String,
+        /// Which attempt succeeded, from 1.
+        #[serde(default = "first_attempt")]
+        attempt: u32,
         /// The manager.
         manager: ManagerUse,
         /// What the manager recorded.
@@ -145,8 +170,28 @@ pub struct AssetMaterialization {
     pub output_config: serde_json::Value,
     /// The version of the content, where the manager set one.
     pub data_version: Option<String>,
+    /// The version of what computed it: of its op, with the op's configuration and inputs as they are defined.
+    #[serde(default)]
+    pub code_version: Option<String>,
     /// Whether the manager logged it beside the one that the host records.
     pub logged: bool,
+}
+
+/// Which partitions of an input were loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedPartitions {
+    /// How many.
+    pub count: usize,
+    /// The first of them, in order.
+    pub first: Option<String>,
+    /// The last of them, in order.
+    pub last: Option<String>,
+    /// How many were absent and left out.
+    pub missing: usize,
+}
+
+fn first_attempt() -> u32 {
+    1
 }
 
 /// Which manager, and which code it was.
@@ -179,6 +224,7 @@ impl EventBody {
             Self::LoadedInput { .. } => "LOADED_INPUT",
             Self::StepInput { .. } => "STEP_INPUT",
             Self::StepOutput { .. } => "STEP_OUTPUT",
+            Self::HandleOutputRetry { .. } => "HANDLE_OUTPUT_RETRY",
             Self::HandledOutput { .. } => "HANDLED_OUTPUT",
             Self::AssetMaterialization(_) => "ASSET_MATERIALIZATION",
             Self::AssetObservation { .. } => "ASSET_OBSERVATION",
@@ -201,7 +247,10 @@ impl EventBody {
     /// The asset and partition that it is about.
     pub fn asset(&self) -> Option<(&str, Option<&str>)> {
         match self {
-            Self::LoadedInput { asset, .. } => Some((asset, None)),
+            Self::LoadedInput { asset, partitions, .. } => {
+                let only = partitions.as_ref().filter(|partitions| partitions.count == 1);
+                Some((asset, only.and_then(|partitions| partitions.first.as_deref())))
+            }
             Self::AssetMaterialization(made) => Some((&made.asset, made.partition.as_deref())),
             Self::AssetObservation { asset, partition, .. } => Some((asset, partition.as_deref())),
             _ => None,

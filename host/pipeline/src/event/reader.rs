@@ -1,5 +1,7 @@
 //! Reads the event log.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
@@ -13,6 +15,8 @@ use crate::home::Home;
 pub struct EventReader {
     home: Home,
     connection: Connection,
+    /// Of the log as it is; who only reads does not upgrade it.
+    version: i64,
 }
 
 /// A run, in short.
@@ -96,14 +100,23 @@ pub struct Materialization {
     pub body: AssetMaterialization,
 }
 
+/// The latest materialization of a partition, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedPartition {
+    /// The event; later events have greater ones.
+    pub event_id: i64,
+    /// The version of what computed it.
+    pub code_version: Option<String>,
+}
+
 impl EventReader {
     /// Opens the log in `home`; none where there is none yet.
     ///
     /// # Errors
     /// [`EventLogError`]
     pub fn open(home: &Home) -> Result<Option<Self>, EventLogError> {
-        let connection = store::open_to_read(&home.events())?;
-        Ok(connection.map(|connection| Self { home: home.clone(), connection }))
+        let opened = store::open_to_read(&home.events())?;
+        Ok(opened.map(|(connection, version)| Self { home: home.clone(), connection, version }))
     }
 
     /// Runs, the latest first.
@@ -150,6 +163,34 @@ impl EventReader {
         let latest = "SELECT max(event) FROM materializations GROUP BY asset";
         let sql = format!("SELECT {EVENT} FROM events WHERE id IN ({latest}) ORDER BY asset");
         self.query_materializations(&sql, params![])
+    }
+
+    /// The latest materialization of `asset`, or of one of its partitions.
+    ///
+    /// # Errors
+    /// [`EventLogError`]
+    pub fn latest(&self, asset: &str, partition: Option<&str>) -> Result<Option<Materialization>, EventLogError> {
+        let latest = "SELECT max(event) FROM materializations WHERE asset = ? AND partition = ?";
+        let sql = format!("SELECT {EVENT} FROM events WHERE id = ({latest})");
+        Ok(self.query_materializations(&sql, params![asset, partition.unwrap_or_default()])?.pop())
+    }
+
+    /// The latest materialization of each partition of `asset` that was ever recorded, by key; that of an asset without
+    /// partitions by the empty key.
+    ///
+    /// # Errors
+    /// [`EventLogError`]
+    pub fn partitions(&self, asset: &str) -> Result<HashMap<String, RecordedPartition>, EventLogError> {
+        // SQLite takes the other columns from the row that has the maximum.
+        let code_version = if self.version > 1 { "code_version" } else { "NULL" };
+        let sql = format!(
+            "SELECT partition, max(event), {code_version} FROM materializations WHERE asset = ? GROUP BY partition"
+        );
+        let rows = self.query(&sql, params![asset], |row| {
+            let recorded = RecordedPartition { event_id: row.get(1)?, code_version: row.get(2)? };
+            Ok(Ok((row.get::<_, String>(0)?, recorded)))
+        })?;
+        Ok(rows.into_iter().collect())
     }
 
     /// The materializations of `asset`, the latest first, at most `limit`.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 use super::{Event, EventBody, EventLogError};
 
 /// The version of the schema, kept as `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long to wait for another program that writes the log.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -42,6 +42,12 @@ const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// What each version has that the one before it had not, from the first to the second on.
+const UPGRADES: [&str; 1] = ["
+    ALTER TABLE materializations ADD COLUMN code_version TEXT;
+    CREATE INDEX materializations_by_partition ON materializations (asset, partition, event, code_version);
+"];
+
 /// Opens the log at `path` to write it, and makes it where there is none.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, EventLogError> {
     let open = || {
@@ -54,6 +60,13 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, EventLogError> {
         let version = version(&transaction)?;
         if version == 0 {
             transaction.execute_batch(SCHEMA)?;
+        }
+        if version < VERSION {
+            for (known, upgrade) in (1..).zip(UPGRADES) {
+                if version <= known {
+                    transaction.execute_batch(upgrade)?;
+                }
+            }
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
         transaction.commit()?;
@@ -64,8 +77,8 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, EventLogError> {
     Ok(connection)
 }
 
-/// Opens the log at `path` to read it; none where there is none.
-pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, EventLogError> {
+/// Opens the log at `path` to read it, and tells its version; none where there is none.
+pub(super) fn open_to_read(path: &Path) -> Result<Option<(Connection, i64)>, EventLogError> {
     match path.try_exists() {
         Ok(true) => {}
         Ok(false) => return Ok(None),
@@ -93,7 +106,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, EventLogEr
         return Ok(None);
     }
     check(path, version)?;
-    Ok(Some(connection))
+    Ok(Some((connection, version)))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
@@ -124,7 +137,7 @@ fn write_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
         update.execute(params![event.run_id, time, status]).map(drop)
     };
     match &event.body {
-        EventBody::RunStart { selection, steps, profile } => {
+        EventBody::RunStart { selection, steps, profile, .. } => {
             let sql =
                 "INSERT INTO runs (id, started, status, selection, steps, profile) VALUES (?, ?, 'running', ?, ?, ?)";
             let lists = (json(selection)?, json(steps)?);
@@ -142,8 +155,9 @@ fn write_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     let id = connection.prepare_cached(sql)?.insert(values)?;
     match &event.body {
         EventBody::AssetMaterialization(made) if !made.logged => {
-            let sql = "INSERT INTO materializations (asset, partition, event) VALUES (?, ?, ?)";
-            connection.prepare_cached(sql)?.execute(params![made.asset, partition.unwrap_or_default(), id]).map(drop)
+            let sql = "INSERT INTO materializations (asset, partition, event, code_version) VALUES (?, ?, ?, ?)";
+            let values = params![made.asset, partition.unwrap_or_default(), id, made.code_version];
+            connection.prepare_cached(sql)?.execute(values).map(drop)
         }
         _ => Ok(()),
     }

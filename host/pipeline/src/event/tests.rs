@@ -21,7 +21,7 @@ fn event(run_id: &str, step_key: Option<&str>, body: EventBody) -> Event {
 
 fn start(run_id: &str) -> Event {
     let steps = vec!["a".to_owned(), "b".to_owned()];
-    event(run_id, None, EventBody::RunStart { selection: vec!["+b".to_owned()], steps, profile: None })
+    event(run_id, None, EventBody::RunStart { selection: vec!["+b".to_owned()], steps, profile: None, partition: None })
 }
 
 fn materialization(asset: &str, logged: bool) -> EventBody {
@@ -33,6 +33,7 @@ fn materialization(asset: &str, logged: bool) -> EventBody {
         manager: Some(ManagerUse { name: "lake".to_owned(), digest: "sha256:00".to_owned() }),
         output_config: json!({ "token": { "$env": "TOKEN", "as": "text" } }),
         data_version: None,
+        code_version: Some("sha256:01".to_owned()),
         logged,
     })
 }
@@ -42,7 +43,7 @@ fn what_was_flushed_is_read_back_as_it_was_written() {
     let (_directory, home) = home();
     let failure = StepFailure {
         class: FailureClass::Denied,
-        stage: Stage::Input { name: "days".to_owned(), asset: "a".to_owned() },
+        stage: Stage::Input { name: "days".to_owned(), asset: "a".to_owned(), partition: None },
         message: "denied".to_owned(),
         help: vec!["lend it".to_owned()],
         stderr: String::new(),
@@ -191,7 +192,7 @@ fn a_log_of_a_later_version_is_left_alone() {
     let connection = rusqlite::Connection::open(home.events()).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    let newer = EventLogError::Newer { path: home.events().display().to_string(), found: 99, known: 1 };
+    let newer = EventLogError::Newer { path: home.events().display().to_string(), found: 99, known: 2 };
     assert_eq!(EventLog::open(&home.events()).unwrap_err(), newer);
     assert_eq!(EventReader::open(&home).unwrap_err(), newer);
 }
@@ -245,4 +246,52 @@ fn what_an_op_was_denied_is_told_as_what_a_manager_was() {
         "kind": "STEP_OUTPUT", "output": "result", "media_type": null, "size": 0, "metadata": [],
     });
     assert_eq!(serde_json::from_value::<EventBody>(earlier).unwrap(), output(None));
+}
+
+/// The materialization of a partition by an op of a version.
+fn of_partition(partition: &str, code_version: &str) -> Event {
+    let EventBody::AssetMaterialization(made) = materialization("a", false) else { unreachable!() };
+    let (partition, code_version) = (Some(partition.to_owned()), Some(code_version.to_owned()));
+    let made = AssetMaterialization { partition, code_version, ..made };
+    event("1", Some("a"), EventBody::AssetMaterialization(made))
+}
+
+#[test]
+fn the_latest_of_each_partition_is_found_with_the_version_of_what_computed_it() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    for event in [of_partition("x", "1"), of_partition("y", "1"), of_partition("x", "2")] {
+        log.append(event);
+    }
+    log.flush().unwrap();
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    let partitions = reader.partitions("a").unwrap();
+    let version = |key: &str| partitions[key].code_version.clone().unwrap();
+    assert_eq!((partitions.len(), version("x"), version("y")), (2, "2".to_owned(), "1".to_owned()));
+    assert!(partitions["x"].event_id > partitions["y"].event_id);
+    assert_eq!(reader.latest("a", Some("y")).unwrap().unwrap().event_id, partitions["y"].event_id);
+    assert_eq!(reader.latest("a", None).unwrap(), None);
+}
+
+#[test]
+fn a_log_of_the_first_version_is_read_as_it_is_and_upgraded_when_it_is_written() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    log.append(of_partition("x", "1"));
+    drop(log);
+    // As the first version had it.
+    let connection = rusqlite::Connection::open(home.events()).unwrap();
+    let downgrade = "DROP INDEX materializations_by_partition; ALTER TABLE materializations DROP COLUMN code_version;
+                     PRAGMA user_version = 1;";
+    connection.execute_batch(downgrade).unwrap();
+    drop(connection);
+    let version = || {
+        let reader = EventReader::open(&home).unwrap().unwrap();
+        reader.partitions("a").unwrap().into_iter().map(|(key, known)| (key, known.code_version)).collect::<Vec<_>>()
+    };
+    assert_eq!(version(), [("x".to_owned(), None)]);
+    let log = EventLog::open(&home.events()).unwrap();
+    log.append(of_partition("x", "2"));
+    drop(log);
+    assert_eq!(version(), [("x".to_owned(), Some("2".to_owned()))]);
 }

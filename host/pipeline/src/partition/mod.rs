@@ -12,6 +12,7 @@ mod set;
 mod time;
 mod windows;
 
+pub use airlock_sandbox::partition::TimeWindow;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -26,15 +27,6 @@ pub(crate) use keys::refuse_key;
 
 /// Partitions of one definition, at most.
 pub const PARTITIONS: usize = 1_000_000;
-
-/// A window of time: it begins with its start and ends before its end, in milliseconds since the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeWindow {
-    /// The first millisecond.
-    pub start_ms: i64,
-    /// The millisecond after the last.
-    pub end_ms: i64,
-}
 
 /// How the partitions of assets are defined: `[partitions.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

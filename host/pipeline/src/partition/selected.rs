@@ -78,6 +78,26 @@ impl Selected {
         }
         Self::of_ranges(both)
     }
+
+    /// Those that are not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut left = Vec::new();
+        let mut others = other.0.iter().peekable();
+        for range in &self.0 {
+            let mut start = range.start;
+            while let Some(gap) = others.peek().filter(|gap| gap.start < range.end) {
+                left.push(start..gap.start.max(start));
+                start = start.max(gap.end);
+                if gap.end > range.end {
+                    break;
+                }
+                others.next();
+            }
+            left.push(start..range.end);
+        }
+        Self::of_ranges(left)
+    }
 }
 
 #[cfg(test)]
@@ -104,6 +124,7 @@ mod tests {
             let (ours, theirs) = (selected(&a), selected(&b));
             prop_assert_eq!(ours.union(&theirs), selected(&(&a | &b)));
             prop_assert_eq!(ours.intersect(&theirs), selected(&(&a & &b)));
+            prop_assert_eq!(ours.without(&theirs), selected(&(&a - &b)));
             prop_assert_eq!(ours.len(), a.len());
             prop_assert!((0..=255).all(|index: u8| ours.contains(index.into()) == a.contains(&index)));
         }

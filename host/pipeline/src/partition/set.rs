@@ -107,6 +107,17 @@ impl PartitionSet {
         }
     }
 
+    /// The partition that has `key`.
+    ///
+    /// # Errors
+    /// [`PartitionError`] where none has.
+    pub fn find(&self, key: &str) -> Result<usize, PartitionError> {
+        if self.is_empty() {
+            return Err(PartitionError::None { dimension: self.dimension.clone() });
+        }
+        self.index(key).ok_or_else(|| self.unknown(key))
+    }
+
     fn unknown(&self, key: &str) -> PartitionError {
         let [first, last] = [Some(0), self.len().checked_sub(1)]
             .map(|index| index.and_then(|index| self.key(index)).unwrap_or_default().to_owned());

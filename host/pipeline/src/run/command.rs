@@ -47,7 +47,9 @@ pub(super) fn run(
     let mut command = if program.contains('/') { Command::new(directory.join(program)) } else { Command::new(program) };
     command.args(arguments).current_dir(directory);
     // What a run above this one gave its command is not this command's.
-    let is_of_step = |name: &str| name == "AIRLOCK_OUTPUT" || name.starts_with("AIRLOCK_INPUT_");
+    let is_of_step = |name: &str| {
+        name == "AIRLOCK_OUTPUT" || name.starts_with("AIRLOCK_INPUT_") || name.starts_with("AIRLOCK_PARTITION")
+    };
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_of_step)) {
         command.env_remove(name);
     }

@@ -8,13 +8,17 @@ use std::path::{Path, PathBuf};
 
 use airlock_sandbox::limits::METADATA_BYTES;
 use airlock_sandbox::value::{Content, Value};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::command;
+use super::command_inputs::{self, NotGiven};
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::prepare::ReadyCommand;
-use super::step::{LoadedInput, Output, Step, wrong_output};
+use super::step::{Output, Step, StepInput, wrong_output};
 use super::value;
-use crate::definitions::{ValueType, environment_name, media_type_name};
+use crate::definitions::{Form, ValueType};
+use crate::partition::time_zone;
 
 /// The helper for programs in Python.
 const PYTHON: &str = include_str!("../../python/airlock.py");
@@ -34,7 +38,11 @@ struct Files {
 }
 
 /// Runs the command of `step`.
-pub(super) fn run(step: &Step<'_>, ready: &ReadyCommand, inputs: Vec<LoadedInput>) -> Result<Output, Box<StepFailure>> {
+pub(super) fn run(
+    step: &Step<'_>,
+    ready: &ReadyCommand,
+    inputs: Vec<StepInput<'_>>,
+) -> Result<Output, Box<StepFailure>> {
     let failed = |doing: &str, error: &io::Error| {
         if error.kind() == io::ErrorKind::InvalidInput {
             let message = format!("cannot {doing} of the command `{}`: {error}", ready.shown);
@@ -48,11 +56,13 @@ pub(super) fn run(step: &Step<'_>, ready: &ReadyCommand, inputs: Vec<LoadedInput
         output: step.scratch.join("output"),
         metadata: step.scratch.join("metadata.json"),
     };
-    let has_value = step.ready.asset.value_type != ValueType::None;
-    let environment =
-        environment(step, &files, &inputs, has_value).map_err(|error| failed("write the inputs", &error))?;
+    let has_value = step.asset().value_type != ValueType::None;
+    let mut environment = environment(step, &files, has_value).map_err(|error| failed("make the files", &error))?;
     // Their memory is free while the command runs.
-    drop(inputs);
+    environment.extend(command_inputs::write(step, &files.inputs, inputs).map_err(|error| match error {
+        NotGiven::Failed(failure) => failure,
+        NotGiven::Io(error) => failed("write the inputs", &error).into(),
+    })?);
     let run = step.run;
     let directory = run.definitions.directory();
     let ended = command::run(&ready.program, &ready.arguments, directory, &environment, &step.log, &run.interrupt);
@@ -84,45 +94,43 @@ pub(super) fn run(step: &Step<'_>, ready: &ReadyCommand, inputs: Vec<LoadedInput
                     airlock.store_json and its like; or say `type = \"none\"` where nothing is stored";
         return Err(failure.help(help).into());
     };
-    let media_type = step.ready.asset.media_type.clone().unwrap_or_default();
-    let value = step.checked(Value::single(media_type, content))?;
+    let media_type = step.asset().media_type.clone().unwrap_or_default();
+    let form = step.asset().form.unwrap_or(Form::Arrow);
+    let value = step.checked(Value::single(media_type, content), form)?;
     Ok(Output { value: Some(value), metadata, computed_by: None })
 }
 
-/// What the command finds in its environment, beside what Airlock itself was given. The inputs are written to files.
-fn environment(
-    step: &Step<'_>,
-    files: &Files,
-    inputs: &[LoadedInput],
-    has_value: bool,
-) -> io::Result<Vec<(String, OsString)>> {
+/// What the command finds in its environment, beside what Airlock itself was given and its inputs.
+fn environment(step: &Step<'_>, files: &Files, has_value: bool) -> io::Result<Vec<(String, OsString)>> {
     fs::create_dir(&step.scratch)?;
     fs::create_dir(&files.inputs)?;
     let mut environment: Vec<(String, OsString)> = vec![
         ("AIRLOCK_RUN_ID".to_owned(), step.run.run_id.clone().into()),
         ("AIRLOCK_STEP".to_owned(), step.ready.planned.key.clone().into()),
-        ("AIRLOCK_ASSET".to_owned(), step.ready.asset.name.clone().into()),
+        ("AIRLOCK_ASSET".to_owned(), step.asset().name.clone().into()),
         ("AIRLOCK_METADATA".to_owned(), files.metadata.clone().into()),
         ("PYTHONPATH".to_owned(), python_path(&step.run.scratch.join("python"))),
     ];
     if has_value {
         environment.push(("AIRLOCK_OUTPUT".to_owned(), files.output.clone().into()));
     }
-    for (index, input) in inputs.iter().enumerate() {
-        // A name may be longer than that of a file can be.
-        let path = files.inputs.join(index.to_string());
-        if let Some(part) = input.value.parts.first() {
-            write_input(&path, &part.content)?;
-            environment.push((media_type_name(&input.name), part.media_type.clone().into()));
-        }
-        environment.push((environment_name(&input.name), path.into()));
+    if let Some(key) = step.key() {
+        environment.push(("AIRLOCK_PARTITION".to_owned(), key.into()));
+    }
+    let partitions = step.partitions();
+    if let Some(window) = partitions.time_window() {
+        let zone = partitions.time_zone();
+        environment.push(("AIRLOCK_PARTITION_START".to_owned(), moment(window.start_ms, zone)?.into()));
+        environment.push(("AIRLOCK_PARTITION_END".to_owned(), moment(window.end_ms, zone)?.into()));
     }
     Ok(environment)
 }
 
-fn write_input(path: &Path, content: &Content) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    content.reader().copy_to(&mut file, |_, _| Ok::<(), io::Error>(())).map(drop)
+/// A moment as RFC 3339 has it, in local time of `zone`: `2012-01-01T00:00:00-08:00`.
+fn moment(milliseconds: i64, zone: Option<&str>) -> io::Result<String> {
+    let zone = zone.and_then(time_zone).unwrap_or(TimeZone::UTC);
+    let moment = Timestamp::from_millisecond(milliseconds).map_err(io::Error::other)?.to_zoned_datetime(zone);
+    Ok(moment.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
 }
 
 fn python_path(directory: &Path) -> OsString {

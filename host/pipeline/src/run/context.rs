@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use airlock_sandbox::context::{AssetEvent, AssetEventKind, StoredOutput};
-use airlock_sandbox::layout::Location;
-use airlock_sandbox::report::{Failure, Loaded, Receipt};
 use airlock_sandbox::value::Budget;
 use airlock_sandbox::{Call, Component, Interrupt, Sandbox, text};
 use jiff::{Timestamp, Unit};
 
+use super::convert::Converter;
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
 use super::step::{OUTPUT, Outcome};
 use super::value;
-use crate::definitions::{Asset, Builtins, Definitions, Environment, Mount, MountPath, Setting};
+use crate::definitions::{Asset, Builtins, Definitions, Environment, Setting};
 use crate::event::{AssetMaterialization, Event, EventBody, EventLog, EventLogError, EventReader, Materialization};
 use crate::home::Home;
 
@@ -36,6 +35,8 @@ pub(super) struct RunContext<'a> {
     pub interrupt: Interrupt,
     pub strict: bool,
     pub log: Option<&'a EventLog>,
+    /// Converts tables.
+    pub converter: &'a Converter,
     /// Opened when it is first needed.
     pub reader: Mutex<Option<EventReader>>,
     pub on_event: &'a (dyn Fn(&Event) + Sync),
@@ -95,6 +96,7 @@ impl RunContext<'_> {
                 manager: None,
                 output_config: serde_json::Value::Null,
                 data_version: None,
+                code_version: None,
                 logged: true,
             }),
         };
@@ -105,14 +107,13 @@ impl RunContext<'_> {
         Event { run_id: self.run_id.clone(), time: now(), step_key: step_key.map(str::to_owned), body }
     }
 
-    /// The latest materialization of `asset`, of this run or an earlier one.
-    fn latest(&self, asset: &str) -> Result<Option<Materialization>, EventLogError> {
+    /// The latest materialization of `asset`, or of its partition `key`, of this run or an earlier one.
+    fn latest(&self, asset: &str, key: Option<&str>) -> Result<Option<Materialization>, EventLogError> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         if reader.is_none() {
             *reader = EventReader::open(self.home)?;
         }
-        let Some(reader) = reader.as_ref() else { return Ok(None) };
-        Ok(reader.materializations(asset, 1)?.pop())
+        reader.as_ref().map_or(Ok(None), |reader| reader.latest(asset, key))
     }
 
     /// The component of `lent`, compiled when it is first asked for.
@@ -126,10 +127,11 @@ impl RunContext<'_> {
         Call { component, grant: &lent.grant, budget, interrupt, strict: *strict }
     }
 
-    /// What is recorded of the stored output of `asset`.
-    pub fn upstream(&self, asset: &Asset, stage: &Stage) -> Outcome<StoredOutput> {
+    /// What is recorded of the stored output of `asset`, or of its partition `key`.
+    pub fn upstream(&self, asset: &Asset, key: Option<&str>, stage: &Stage) -> Outcome<StoredOutput> {
         let failed = |class, message: String| StepFailure::new(class, stage.clone(), message);
-        let recorded = self.latest(&asset.name).map_err(|error| failed(FailureClass::Storage, error.to_string()))?;
+        let recorded =
+            self.latest(&asset.name, key).map_err(|error| failed(FailureClass::Storage, error.to_string()))?;
         let now = written(asset.config.as_ref());
         let output_config = match (&recorded, &asset.config) {
             // What was recorded names the environment and does not show it. It is looked up where the definitions
@@ -157,51 +159,5 @@ impl RunContext<'_> {
             },
             None => unknown,
         })
-    }
-}
-
-/// What a load gave: one part, of no partition.
-pub(super) fn loaded(
-    manager: &Lent,
-    asset: &Asset,
-    stage: &Stage,
-    outcome: Result<Loaded, Failure>,
-    receipt: &Receipt,
-) -> Outcome<Loaded> {
-    let doing = format!("cannot load `{}` with the I/O manager `{}`", asset.name, manager.name);
-    let mut loaded = match outcome {
-        Ok(loaded) => loaded,
-        Err(failure) => {
-            let is_missing = matches!(&failure, Failure::Guest { error } if error.code == "not-found");
-            let mut failed = {
-                let locations = [Location::asset(&asset.key)];
-                StepFailure::of_call(stage.clone(), &doing, manager, &locations, failure, receipt.clone())
-            };
-            if is_missing {
-                failed.help.push(store_first(asset, manager));
-            }
-            return Err(failed.into());
-        }
-    };
-    let wrong = |what: &str| StepFailure::new(FailureClass::Error, stage.clone(), format!("{doing}: {what}"));
-    match loaded.value.parts.as_slice() {
-        [] => return Err(wrong("it has no stored value").help(store_first(asset, manager)).into()),
-        [part] if part.key.is_none() => {}
-        _ => return Err(wrong("it came in parts with keys, and the asset has no partitions").into()),
-    }
-    loaded.metadata = value::keepable(loaded.metadata);
-    Ok(loaded)
-}
-
-/// How there will be a value of `asset` to load.
-fn store_first(asset: &Asset, manager: &Lent) -> String {
-    let is_memory = |mount: &Mount| matches!(mount.source, MountPath::Memory);
-    if manager.definition.mounts.iter().any(is_memory) {
-        format!(
-            "`{}` keeps values in memory, which end with the program: run `{}` together with what loads it",
-            manager.name, asset.name
-        )
-    } else {
-        format!("run it first: airlock run {}", asset.name)
     }
 }

@@ -95,6 +95,9 @@ pub enum Stage {
         name: String,
         /// The asset.
         asset: String,
+        /// The partition; absent where the asset has none.
+        #[serde(default)]
+        partition: Option<String>,
     },
     /// In the op.
     Op,

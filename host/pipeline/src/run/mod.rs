@@ -1,15 +1,22 @@
 //! Does the steps of a plan.
 
+mod code_version;
 mod command;
+mod command_inputs;
 mod command_step;
 mod context;
+mod convert;
 mod failure;
 mod help;
 mod lend;
+mod load;
+mod parts;
 mod prepare;
 mod schedule;
 mod step;
 mod step_log;
+mod store;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -18,24 +25,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use airlock_sandbox::context::{InputContext, MetadataEntry};
-use airlock_sandbox::layout::Location;
-use airlock_sandbox::report::{Log, Receipt, Report};
-use airlock_sandbox::value::{Budget, Value};
+use airlock_sandbox::context::MetadataEntry;
+use airlock_sandbox::report::{Log, Receipt};
+use airlock_sandbox::value::{Budget, Content, Value};
 use airlock_sandbox::{Interrupt, Sandbox};
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub use command::kill_commands;
 pub use failure::{FailureClass, Stage, StepFailure};
 
+pub use convert::Conversion;
+
 use self::context::RunContext;
+use self::convert::Converter;
 use self::lend::{Components, Lender, MemoryDirectories};
-use crate::definitions::{Builtins, Definitions, Diagnostics, Environment};
+use self::load::Load;
+use crate::definitions::{Asset, Builtins, Definitions, Diagnostics, Environment};
 use crate::event::{Event, EventBody, EventLog, EventLogError, RunStatus};
-use crate::graph::likely;
 use crate::home::{Home, HomeError};
-use crate::plan::Plan;
-use crate::suggest;
+use crate::partition::PartitionError;
+use crate::plan::{PartitionSets, Plan, PlanError};
 
 /// Memory that the values of a run may take together before they go to files.
 pub const VALUE_MEMORY: u64 = 32 << 20;
@@ -51,14 +61,18 @@ pub struct Runner {
     environment: Environment,
     memory: MemoryDirectories,
     components: Components,
+    converter: Converter,
 }
+
+/// Steps at once, at most: while an op asks for the parts of an input, the calls that load these need room beside it.
+pub const JOBS: usize = airlock_sandbox::limits::CALLS / 2;
 
 /// How a run is done.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// What was selected, as it is recorded.
     pub selection: Vec<String>,
-    /// Steps at once, at least 1.
+    /// Steps at once, from 1 to [`JOBS`].
     pub jobs: usize,
     /// Whether any denial is a failure.
     pub strict: bool,
@@ -80,7 +94,8 @@ impl Runner {
     pub fn new(definitions: Arc<Definitions>, home: Home, sandbox: Sandbox, builtins: Builtins) -> Self {
         let (environment, memory, components) =
             (Environment::of_process(), MemoryDirectories::default(), Components::default());
-        Self { definitions, home, sandbox, builtins, environment, memory, components }
+        let converter = Converter::default();
+        Self { definitions, home, sandbox, builtins, environment, memory, components, converter }
     }
 
     /// With `environment` instead of that of this process, for what the definitions name.
@@ -116,9 +131,10 @@ impl Runner {
                 selection: options.selection.clone(),
                 steps: plan.steps.iter().map(|step| step.key.clone()).collect(),
                 profile: self.definitions.profile().map(str::to_owned),
+                partition: plan.partition.clone(),
             },
         );
-        let performed = schedule::perform(&run, &steps, options.jobs.max(1));
+        let performed = schedule::perform(&run, plan, &steps, options.jobs.clamp(1, JOBS));
         let (status, end) = ended(&performed.steps);
         let written = run.emit_durable(None, end);
         let event_log_error = performed.event_log_error.or(written.err()).map(|error| error.to_string());
@@ -126,45 +142,67 @@ impl Runner {
         Ok(RunResult { run_id: run.run_id, status, time: start.elapsed(), steps: performed.steps, event_log_error })
     }
 
-    /// Loads the value of `asset` outside a run, through the manager that the definitions name.
+    /// Loads the value of `asset`, or of its partition `key` as of `now`, outside a run, through the manager that the
+    /// definitions name.
     ///
     /// # Errors
     /// [`LoadError`]
-    pub fn load_asset(&self, asset: &str, options: &RunOptions) -> Result<LoadedAsset, LoadError> {
-        let Some(asset) = self.definitions.asset(asset) else {
-            let suggestion = suggest::closest(asset, self.definitions.assets().iter().map(|asset| asset.name.as_str()));
-            return Err(LoadError::UnknownAsset { name: asset.to_owned(), suggestion });
-        };
+    pub fn load_asset(
+        &self,
+        asset: &Asset,
+        key: Option<&str>,
+        now: Timestamp,
+        options: &RunOptions,
+    ) -> Result<LoadedAsset, LoadError> {
+        let name = || asset.name.clone();
         if asset.io.is_none() {
-            return Err(LoadError::NoValue { name: asset.name.clone() });
+            return Err(LoadError::NoValue { name: name() });
         }
+        let sets = PartitionSets::new(&self.definitions, now);
+        let partition = match (key, sets.of(asset)) {
+            (None, None) => None,
+            (None, Some(_)) => return Err(LoadError::PartitionNeeded { name: name() }),
+            (Some(_), None) => return Err(LoadError::NotPartitioned { name: name() }),
+            (Some(key), Some(set)) => {
+                let place = set.find(key).map_err(|error| LoadError::Partition { name: name(), error })?;
+                Some((&**set, place))
+            }
+        };
         let manager = prepare::prepare_load(&self.definitions, asset, self.lender()).map_err(RunError::Definitions)?;
         self.home.create().map_err(RunError::Home)?;
         let id = context::new_run_id();
         let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
         let run = self.context(id, scratch.path().to_owned(), options);
-        let stage = Stage::Input { name: asset.name.clone(), asset: asset.name.clone() };
-        let unsaid = |failure| LoadError::Failed { failure, log: Log::default() };
-        let component = run.component(&manager, &stage).map_err(unsaid)?;
-        let context = InputContext {
-            run_id: None,
-            step_key: None,
-            input_name: None,
-            asset_key: Some(asset.key.clone()),
-            location: Location::asset(&asset.key),
-            upstream: Some(run.upstream(asset, &stage).map_err(unsaid)?),
-            requested_type: None,
-            columns: Vec::new(),
-            allow_missing: false,
-            config: manager.config.clone(),
-            input_config: serde_json::Value::Null,
-            definition_metadata: Vec::new(),
-        };
-        let Report { outcome, receipt, log } = self.sandbox.load_input(&run.call(&manager, component), context);
-        match context::loaded(&manager, asset, &stage, outcome, &receipt) {
-            Ok(loaded) => Ok(LoadedAsset { value: loaded.value, receipt }),
-            Err(failure) => Err(LoadError::Failed { failure, log }),
+        let load = Load { asset, partition, manager: &manager, input: None, config: &serde_json::Value::Null };
+        let mut said = Log::default();
+        let loaded = load.perform(&run, |log| said = log);
+        match loaded {
+            Ok(loaded) => {
+                Ok(LoadedAsset { value: Value { parts: loaded.part.into_iter().collect() }, receipt: loaded.receipt })
+            }
+            Err(failure) => Err(LoadError::Failed { failure, log: said }),
         }
+    }
+
+    /// The table in `content`, which comes in the form `from`, in the form `to`; both as the converter names them: `csv`,
+    /// `json`, `jsonl`, `parquet`, `arrow`, and for the second also `preview`. `what` names it in errors.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub fn convert(
+        &self,
+        content: Content,
+        (from, to): (&str, &str),
+        conversion: &Conversion<'_>,
+        what: &str,
+        options: &RunOptions,
+    ) -> Result<Content, LoadError> {
+        self.home.create().map_err(RunError::Home)?;
+        let id = context::new_run_id();
+        let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
+        let run = self.context(id, scratch.path().to_owned(), options);
+        let converted = run.convert_named(content, from, to, conversion, &Stage::Op, what);
+        converted.map_err(|failure| LoadError::Failed { failure, log: Log::default() })
     }
 
     fn lender(&self) -> Lender<'_> {
@@ -185,6 +223,7 @@ impl Runner {
             interrupt: options.interrupt.clone(),
             strict: options.strict,
             log: None,
+            converter: &self.converter,
             reader: Mutex::default(),
             on_event: &|_| {},
         }
@@ -236,6 +275,8 @@ pub struct StepResult {
     pub key: String,
     /// The asset.
     pub asset: String,
+    /// The partition; absent where the asset has none.
+    pub partition: Option<String>,
     /// What became of it.
     #[serde(flatten)]
     pub status: StepStatus,
@@ -296,14 +337,26 @@ pub enum RunError {
     /// The environment lacks something that the definitions name, or names what cannot be lent.
     #[error(transparent)]
     Definitions(Diagnostics),
+    /// There is no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// It cannot be seen what is stored.
+    #[error("cannot look what is stored in {}: {source}", path.display())]
+    Look {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl RunError {
     /// The exit code of a program that tried this run.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Home(_) | Self::EventLog(_) => FailureClass::Storage.exit_code(),
-            Self::Definitions(_) => FailureClass::Definitions.exit_code(),
+            Self::Home(_) | Self::EventLog(_) | Self::Look { .. } => FailureClass::Storage.exit_code(),
+            Self::Definitions(_) | Self::Plan(_) => FailureClass::Definitions.exit_code(),
         }
     }
 }
@@ -311,19 +364,31 @@ impl RunError {
 /// A value that was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// No asset has the name.
-    #[error("there is no asset `{name}`{}", likely(suggestion.as_deref()))]
-    UnknownAsset {
-        /// As it was given.
-        name: String,
-        /// What was probably meant.
-        suggestion: Option<String>,
-    },
     /// The asset stores no value.
     #[error("`{name}` has no value: it is defined with `type = \"none\"`")]
     NoValue {
         /// The asset.
         name: String,
+    },
+    /// It was not said which partition is meant.
+    #[error("`{name}` is partitioned: say which partition is meant")]
+    PartitionNeeded {
+        /// The asset.
+        name: String,
+    },
+    /// The asset has no partitions.
+    #[error("`{name}` is not partitioned")]
+    NotPartitioned {
+        /// The asset.
+        name: String,
+    },
+    /// The asset does not have the partition.
+    #[error("`{name}`: {error}")]
+    Partition {
+        /// The asset.
+        name: String,
+        /// Why not.
+        error: PartitionError,
     },
     /// It was not begun.
     #[error(transparent)]
@@ -342,7 +407,10 @@ impl LoadError {
     /// The exit code of a program that tried this load.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::UnknownAsset { .. } | Self::NoValue { .. } => FailureClass::Definitions.exit_code(),
+            Self::NoValue { .. }
+            | Self::PartitionNeeded { .. }
+            | Self::NotPartitioned { .. }
+            | Self::Partition { .. } => FailureClass::Definitions.exit_code(),
             Self::Run(error) => error.exit_code(),
             Self::Failed { failure, .. } => failure.class.exit_code(),
         }

@@ -2,23 +2,34 @@
 //! first step begins.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use airlock_sandbox::text;
 use serde_json::Value;
 
 use super::lend::{Lender, Lent};
-use crate::definitions::{Asset, Definitions, Diagnostics, Input, Op, Setting};
-use crate::plan::{Plan, PlannedStep};
+use crate::definitions::{Asset, Definitions, Diagnostics, Input, Op, RetryPolicy, Setting};
+use crate::partition::PartitionSet;
+use crate::plan::{PartitionSets, Plan, PlannedStep};
 
 /// A step that only needs to be done.
 #[derive(Debug)]
 pub(super) struct ReadyStep<'a> {
     pub planned: &'a PlannedStep,
+    pub of: Arc<ReadyAsset<'a>>,
+}
+
+/// What the steps of one asset have in common.
+#[derive(Debug)]
+pub(super) struct ReadyAsset<'a> {
     pub asset: &'a Asset,
+    /// Its partitions; none where it has none.
+    pub set: Option<Arc<PartitionSet>>,
     pub op: ReadyOp,
     pub inputs: Vec<ReadyInput<'a>>,
-    pub output: Option<ReadyOutput>,
+    pub output: Option<ReadyOutput<'a>>,
+    /// Of what computes it; known once a step was done.
+    pub code_version: OnceLock<String>,
 }
 
 /// What computes it.
@@ -45,15 +56,21 @@ const COMMAND_SHOWN: usize = 200;
 pub(super) struct ReadyInput<'a> {
     pub input: &'a Input,
     pub asset: &'a Asset,
+    /// The partitions of the asset; none where it has none.
+    pub set: Option<Arc<PartitionSet>>,
+    /// Whether the op gets keyed parts, be they none, one or many.
+    pub is_many: bool,
     pub manager: Arc<Lent>,
     pub config: Value,
 }
 
 /// An output to store.
 #[derive(Debug)]
-pub(super) struct ReadyOutput {
+pub(super) struct ReadyOutput<'a> {
     pub manager: Arc<Lent>,
     pub config: Value,
+    /// How often a store is tried.
+    pub retry: Option<&'a RetryPolicy>,
 }
 
 /// The steps of `plan`, ready.
@@ -65,9 +82,19 @@ pub(super) fn prepare<'a>(
     plan: &'a Plan,
     lender: Lender<'_>,
 ) -> Result<Vec<ReadyStep<'a>>, Diagnostics> {
-    let mut preparation = Preparation { definitions, lender, managers: HashMap::new() };
-    let steps: Vec<Option<ReadyStep>> = plan.steps.iter().map(|planned| preparation.step(planned)).collect();
-    preparation.finish(steps.into_iter().collect())
+    let mut preparation = Preparation { definitions, sets: &plan.sets, lender, managers: HashMap::new() };
+    let mut ready = Vec::with_capacity(plan.steps.len());
+    // Every mistake is told, so one does not end it.
+    let mut is_whole = true;
+    for planned in &plan.assets {
+        let Some(of) = preparation.asset(&planned.asset).map(Arc::new) else {
+            is_whole = false;
+            continue;
+        };
+        let steps = plan.steps.get(planned.steps.clone()).unwrap_or_default();
+        ready.extend(steps.iter().map(|planned| ReadyStep { planned, of: Arc::clone(&of) }));
+    }
+    preparation.finish(is_whole.then_some(ready))
 }
 
 /// The load of `asset` outside a run, ready.
@@ -79,13 +106,15 @@ pub(super) fn prepare_load<'a>(
     asset: &'a Asset,
     lender: Lender<'_>,
 ) -> Result<Arc<Lent>, Diagnostics> {
-    let mut preparation = Preparation { definitions, lender, managers: HashMap::new() };
+    let mut preparation =
+        Preparation { definitions, sets: &PartitionSets::default(), lender, managers: HashMap::new() };
     let manager = preparation.manager(asset);
     preparation.finish(manager)
 }
 
 struct Preparation<'a, 'b> {
     definitions: &'a Definitions,
+    sets: &'b PartitionSets,
     lender: Lender<'b>,
     managers: HashMap<&'a str, Option<Arc<Lent>>>,
 }
@@ -100,20 +129,22 @@ impl<'a> Preparation<'a, '_> {
         }
     }
 
-    fn step(&mut self, planned: &'a PlannedStep) -> Option<ReadyStep<'a>> {
-        let asset = self.definitions.asset(&planned.asset)?;
+    fn asset(&mut self, name: &str) -> Option<ReadyAsset<'a>> {
+        let asset = self.definitions.asset(name)?;
         let op = match &asset.op {
             Op::Command(arguments) => self.command(arguments).map(ReadyOp::Command),
             Op::Component(component) => {
                 self.lender.lend(&asset.name, true, component).map(Arc::new).map(ReadyOp::Component)
             }
         };
-        let inputs: Vec<Option<ReadyInput>> = asset.inputs.iter().map(|input| self.input(input)).collect();
+        let inputs: Vec<Option<ReadyInput>> = asset.inputs.iter().map(|input| self.input(asset, input)).collect();
         let output = match &asset.io {
             None => Some(None),
             Some(_) => self.output(asset).map(Some),
         };
-        Some(ReadyStep { planned, asset, op: op?, inputs: inputs.into_iter().collect::<Option<_>>()?, output: output? })
+        let inputs = inputs.into_iter().collect::<Option<_>>()?;
+        let (set, code_version) = (self.sets.of(asset).cloned(), OnceLock::new());
+        Some(ReadyAsset { asset, set, op: op?, inputs, output: output?, code_version })
     }
 
     fn command(&mut self, arguments: &[Setting]) -> Option<ReadyCommand> {
@@ -126,17 +157,28 @@ impl<'a> Preparation<'a, '_> {
         Some(ReadyCommand { program: resolved.next()?, arguments: resolved.collect(), shown })
     }
 
-    fn input(&mut self, input: &'a Input) -> Option<ReadyInput<'a>> {
+    fn input(&mut self, of: &Asset, input: &'a Input) -> Option<ReadyInput<'a>> {
         let asset = self.definitions.asset(&input.asset)?;
         let manager = self.manager(asset);
         let config = self.config(input.config.as_ref());
-        Some(ReadyInput { input, asset, manager: manager?, config: config? })
+        let partitions =
+            |asset: &Asset| asset.partitions.as_deref().and_then(|name| self.definitions.partitions_definition(name));
+        let is_many = asset.partitions.is_some() && input.partition_mapping.is_many(partitions(of), partitions(asset));
+        Some(ReadyInput {
+            input,
+            asset,
+            set: self.sets.of(asset).cloned(),
+            is_many,
+            manager: manager?,
+            config: config?,
+        })
     }
 
-    fn output(&mut self, asset: &'a Asset) -> Option<ReadyOutput> {
+    fn output(&mut self, asset: &'a Asset) -> Option<ReadyOutput<'a>> {
         let manager = self.manager(asset);
         let config = self.config(asset.config.as_ref());
-        Some(ReadyOutput { manager: manager?, config: config? })
+        let definition = self.definitions.io_manager(asset.io.as_deref()?)?;
+        Some(ReadyOutput { manager: manager?, config: config?, retry: definition.retry.as_ref() })
     }
 
     fn config(&mut self, config: Option<&Setting>) -> Option<Value> {

@@ -4,20 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use airlock_sandbox::context::{InputContext, MetadataEntry, OpContext, OutputContext};
-use airlock_sandbox::layout::Location;
-use airlock_sandbox::report::{Report, Stored};
-use airlock_sandbox::value::Value;
+use airlock_sandbox::context::{MetadataEntry, OpContext};
+use airlock_sandbox::partition::Partitions;
+use airlock_sandbox::report::Report;
+use airlock_sandbox::value::{Input, Part, Value};
 use airlock_sandbox::{Call, Component};
 
-use super::context::{RunContext, loaded, written};
+use super::context::RunContext;
+use super::convert::Conversion;
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
-use super::prepare::{ReadyInput, ReadyOp, ReadyOutput, ReadyStep};
+use super::load::{Load, Loaded, partitions, value_name};
+use super::parts::{Parts, remote};
+use super::prepare::{ReadyInput, ReadyOp, ReadyStep};
 use super::step_log::StepLog;
 use super::{StepResult, StepStatus, command_step, value};
-use crate::definitions::ValueType;
-use crate::event::{AssetMaterialization, EventBody, EventLogError, OpUse};
+use crate::definitions::{Asset, Form, ValueType};
+use crate::event::{EventBody, EventLogError, LoadedPartitions, OpUse};
+use crate::partition::PartitionSet;
 
 /// The name of the output of an asset.
 pub(super) const OUTPUT: &str = "result";
@@ -34,10 +38,12 @@ pub(super) struct Step<'a> {
     pub scratch: PathBuf,
 }
 
-/// A loaded input.
-pub(super) struct LoadedInput {
-    pub name: String,
-    pub value: Value,
+/// An input, as far as it is loaded before the op runs.
+pub(super) enum StepInput<'a> {
+    /// A value, or its absence.
+    One { input: &'a ReadyInput<'a>, part: Option<Part> },
+    /// Parts that are loaded as they are asked for.
+    Many(Parts<'a>),
 }
 
 /// What an op computed.
@@ -50,9 +56,9 @@ pub(super) struct Output {
 }
 
 /// What was stored, as it is told when the step ends.
-struct Done {
-    size: Option<u64>,
-    metadata: Vec<MetadataEntry>,
+pub(super) struct Done {
+    pub size: Option<u64>,
+    pub metadata: Vec<MetadataEntry>,
 }
 
 /// Does the step `ready`, the `number`th of the run. What became of it is true also where the event log cannot be
@@ -75,9 +81,30 @@ pub(super) fn perform(
     step.end(outcome, start.elapsed())
 }
 
-impl Step<'_> {
-    fn emit(&self, body: EventBody) {
+impl<'a> Step<'a> {
+    pub fn emit(&self, body: EventBody) {
         self.run.emit(Some(&self.ready.planned.key), body);
+    }
+
+    pub fn asset(&self) -> &'a Asset {
+        self.ready.of.asset
+    }
+
+    /// The key of the partition that it computes.
+    pub fn key(&self) -> Option<&'a str> {
+        self.ready.planned.partition.as_ref().map(|partition| partition.key.as_str())
+    }
+
+    /// The asset, and of a partition its key in brackets.
+    pub fn name(&self) -> String {
+        value_name(&self.asset().name, self.key())
+    }
+
+    /// The partition that it computes, as a call is told of it.
+    pub fn partitions(&self) -> Partitions {
+        let set = self.ready.of.set.as_deref();
+        let partition = set.zip(self.ready.planned.partition.as_ref());
+        partition.map(|(set, partition)| partitions(set, partition.place)).unwrap_or_default()
     }
 
     fn end(&self, outcome: Outcome<Done>, time: Duration) -> (StepResult, Option<EventLogError>) {
@@ -96,7 +123,8 @@ impl Step<'_> {
         let (size, metadata) = done.map(|done| (done.size, done.metadata)).unwrap_or_default();
         let result = StepResult {
             key: self.ready.planned.key.clone(),
-            asset: self.ready.asset.name.clone(),
+            asset: self.asset().name.clone(),
+            partition: self.key().map(str::to_owned),
             status,
             time,
             size,
@@ -109,10 +137,14 @@ impl Step<'_> {
 
     fn perform(&self) -> Outcome<Done> {
         let mut inputs = Vec::new();
-        for input in &self.ready.inputs {
-            inputs.push(self.load(input)?);
+        for (input, planned) in self.ready.of.inputs.iter().zip(&self.ready.planned.loads) {
+            inputs.push(match &planned.partitions {
+                Some(partitions) if input.is_many => StepInput::Many(Parts::new(self, input, partitions)),
+                Some(partitions) => self.load_one(input, input.set.as_deref().zip(partitions.iter().next()))?,
+                None => self.load_one(input, None)?,
+            });
         }
-        let output = match &self.ready.op {
+        let output = match &self.ready.of.op {
             ReadyOp::Command(command) => command_step::run(self, command, inputs)?,
             ReadyOp::Component(lent) => self.run_component(lent, inputs)?,
         };
@@ -129,72 +161,91 @@ impl Step<'_> {
                 computed_by: output.computed_by.clone(),
             });
         }
-        let stored = match (&self.ready.output, &output.value) {
-            (Some(ready), Some(value)) => Some(self.store(ready, value, &output.metadata)?),
-            _ => None,
-        };
-        Ok(self.materialize(&output, stored))
+        self.store(output)
     }
 
-    /// Loads an input through its manager.
-    fn load(&self, ready: &ReadyInput<'_>) -> Outcome<LoadedInput> {
-        let stage = Stage::Input { name: ready.input.name.clone(), asset: ready.asset.name.clone() };
-        let upstream = self.run.upstream(ready.asset, &stage)?;
-        let component = self.component(&ready.manager, &stage)?;
-        let upstream_run_id = upstream.run_id.clone();
-        let context = InputContext {
-            run_id: Some(self.run.run_id.clone()),
-            step_key: Some(self.ready.planned.key.clone()),
-            input_name: Some(ready.input.name.clone()),
-            asset_key: Some(ready.asset.key.clone()),
-            location: Location::asset(&ready.asset.key),
-            upstream: Some(upstream),
-            requested_type: None,
-            columns: Vec::new(),
-            allow_missing: false,
-            config: ready.manager.config.clone(),
-            input_config: ready.config.clone(),
-            definition_metadata: ready.input.metadata.clone(),
-        };
-        let Report { outcome, receipt, log } =
-            self.run.sandbox.load_input(&self.call(&ready.manager, component), context);
-        self.log.write_component(&ready.manager.name, &log);
-        let loaded = loaded(&ready.manager, ready.asset, &stage, outcome, &receipt)?;
-        let value = loaded.value;
+    /// Loads an input that is one value.
+    fn load_one(&self, input: &'a ReadyInput<'a>, partition: Option<(&PartitionSet, usize)>) -> Outcome<StepInput<'a>> {
+        let loaded = self.load_part(input, partition)?;
+        let name = &input.input.name;
+        let key = partition.and_then(|(set, place)| set.key(place)).map(str::to_owned);
+        let count = usize::from(loaded.part.is_some());
         self.emit(EventBody::LoadedInput {
-            input: ready.input.name.clone(),
-            asset: ready.asset.name.clone(),
-            manager: ready.manager.manager_use(component),
-            upstream_run_id,
-            metadata: value::merge(&ready.input.metadata, &loaded.metadata),
-            receipt,
+            input: name.clone(),
+            asset: input.asset.name.clone(),
+            partitions: key.map(|key| LoadedPartitions {
+                count,
+                first: Some(key.clone()),
+                last: Some(key),
+                missing: 1 - count,
+            }),
+            manager: loaded.manager,
+            upstream_run_id: loaded.upstream_run_id,
+            metadata: value::merge(&input.input.metadata, &loaded.metadata),
+            receipt: loaded.receipt,
         });
-        for event in loaded.events {
+        self.emit(EventBody::StepInput {
+            input: name.clone(),
+            media_type: loaded.part.as_ref().map(|part| part.media_type.clone()),
+            size: loaded.part.as_ref().map_or(0, |part| part.content.size()),
+        });
+        Ok(StepInput::One { input, part: loaded.part })
+    }
+
+    /// Loads the value of `input`, or one of its partitions, through its manager.
+    pub fn load_part(&self, input: &ReadyInput<'_>, partition: Option<(&PartitionSet, usize)>) -> Outcome<Loaded> {
+        let load = Load {
+            asset: input.asset,
+            partition,
+            manager: &input.manager,
+            input: Some((&self.ready.planned.key, input.input)),
+            config: &input.config,
+        };
+        let mut loaded = load.perform(self.run, |log| self.log.write_component(&input.manager.name, &log))?;
+        for event in std::mem::take(&mut loaded.events) {
             self.run.emit_logged(&self.ready.planned.key, event);
         }
-        self.emit(EventBody::StepInput {
-            input: ready.input.name.clone(),
-            media_type: value.parts.first().map(|part| part.media_type.clone()),
-            size: value.size(),
-        });
-        Ok(LoadedInput { name: ready.input.name.clone(), value })
+        Ok(loaded)
     }
 
-    fn run_component(&self, lent: &Lent, inputs: Vec<LoadedInput>) -> Outcome<Output> {
+    fn run_component(&self, lent: &Lent, inputs: Vec<StepInput<'_>>) -> Outcome<Output> {
         let component = self.component(lent, &Stage::Op)?;
-        let has_value = self.ready.asset.value_type != ValueType::None;
-        let context = OpContext {
+        let has_value = self.asset().value_type != ValueType::None;
+        let mut context = OpContext {
             run_id: self.run.run_id.clone(),
             step_key: self.ready.planned.key.clone(),
             attempt: 1,
             config: lent.config.clone(),
-            inputs: inputs.into_iter().map(|input| (input.name, input.value)).collect(),
+            partitions: self.partitions(),
+            inputs: Vec::new(),
             outputs: if has_value { vec![OUTPUT.to_owned()] } else { Vec::new() },
         };
-        let Report { outcome, receipt, log } = self.run.sandbox.run_op(&self.call(lent, component), context);
+        let Report { outcome, receipt, log } = std::thread::scope(|threads| {
+            let mut loaders = Vec::new();
+            for input in inputs {
+                match input {
+                    StepInput::One { input, part } => {
+                        let value = Value { parts: part.into_iter().collect() };
+                        context.inputs.push((input.input.name.clone(), value.into()));
+                    }
+                    StepInput::Many(parts) => {
+                        let (remote, requests) = remote();
+                        context.inputs.push((parts.input().input.name.clone(), Input::Lazy(Arc::new(remote))));
+                        loaders.push(threads.spawn(move || parts.serve(&requests)));
+                    }
+                }
+            }
+            let report = self.run.sandbox.run_op(&self.call(lent, component), context);
+            // Nobody asks any more, so the loaders end. What kept an input from being loaded says more than what the op
+            // made of it.
+            for loader in loaders {
+                loader.join().unwrap_or_else(|_| Err(StepFailure::panicked().into()))?;
+            }
+            Ok::<_, Box<StepFailure>>(report)
+        })?;
         self.log.write_component(&lent.name, &log);
         let computed = outcome.map_err(|failure| {
-            let doing = format!("cannot compute `{}`", lent.name);
+            let doing = format!("cannot compute `{}`", self.name());
             StepFailure::of_call(Stage::Op, &doing, lent, &[], failure, receipt.clone())
         })?;
         let used = OpUse { digest: component.digest().to_owned(), receipt };
@@ -202,108 +253,42 @@ impl Step<'_> {
             return Ok(Output { value: None, metadata: Vec::new(), computed_by: Some(used) });
         };
         let checked = if output.value.is_absent() {
-            let message = format!("the component ended well, and gave no value of `{}`", self.ready.asset.name);
+            let message = format!("the component ended well, and gave no value of `{}`", self.name());
             Err(wrong_output(message))
         } else {
-            self.checked(output.value)
+            self.checked(output.value, Form::Arrow)
         };
         let value = checked.map_err(|mut failure| {
-            failure.receipt = Some(used.receipt.clone());
+            failure.receipt.get_or_insert_with(|| used.receipt.clone());
             failure
         })?;
         Ok(Output { value: Some(value), metadata: value::keepable(output.metadata), computed_by: Some(used) })
     }
 
-    /// The value with its media type, found to be what the asset is defined as.
-    pub fn checked(&self, value: Value) -> Outcome<Value> {
-        let asset = self.ready.asset;
-        let what = |wrong: String| wrong_output(format!("the value of `{}` {wrong}", asset.name));
-        let value = value::label(asset, value).map_err(what)?;
-        for part in &value.parts {
-            value::check(asset.value_type, &part.content).map_err(what)?;
+    /// The value as it is stored, found to be what the asset is defined as; a table comes in the form `form`.
+    pub fn checked(&self, value: Value, form: Form) -> Outcome<Value> {
+        let asset = self.asset();
+        let what = |wrong: String| wrong_output(format!("the value of `{}` {wrong}", self.name()));
+        let mut value = value::label(asset, value).map_err(what)?;
+        for part in &mut value.parts {
+            if asset.value_type == ValueType::Table {
+                let schema = asset.schema.as_deref().unwrap_or_default();
+                let conversion = Conversion { schema, ..Conversion::default() };
+                let named = format!("the value of `{}`", self.name());
+                let content = std::mem::take(&mut part.content);
+                part.content = self.run.convert(content, (form, Form::Arrow), &conversion, &Stage::Op, &named)?;
+            } else {
+                value::check(asset.value_type, &part.content).map_err(what)?;
+            }
         }
         Ok(value)
     }
 
-    /// Stores the value through its manager.
-    fn store(
-        &self,
-        ready: &ReadyOutput,
-        value: &Value,
-        metadata: &[MetadataEntry],
-    ) -> Outcome<(AssetMaterialization, Stored)> {
-        let asset = self.ready.asset;
-        let component = self.component(&ready.manager, &Stage::Output)?;
-        let context = OutputContext {
-            run_id: self.run.run_id.clone(),
-            step_key: self.ready.planned.key.clone(),
-            attempt: 1,
-            output_name: OUTPUT.to_owned(),
-            asset_key: Some(asset.key.clone()),
-            location: Location::asset(&asset.key),
-            config: ready.manager.config.clone(),
-            output_config: ready.config.clone(),
-            definition_metadata: asset.metadata.clone(),
-            runtime_metadata: metadata.to_vec(),
-        };
-        let Report { outcome, receipt, log } =
-            self.run.sandbox.handle_output(&self.call(&ready.manager, component), context, value);
-        self.log.write_component(&ready.manager.name, &log);
-        let mut stored = outcome.map_err(|failure| {
-            let doing = format!("cannot store `{}` with the I/O manager `{}`", asset.name, ready.manager.name);
-            let locations = [Location::asset(&asset.key)];
-            StepFailure::of_call(Stage::Output, &doing, &ready.manager, &locations, failure, receipt.clone())
-        })?;
-        stored.metadata = value::keepable(stored.metadata);
-        let manager = ready.manager.manager_use(component);
-        self.emit(EventBody::HandledOutput {
-            output: OUTPUT.to_owned(),
-            manager: manager.clone(),
-            metadata: stored.metadata.clone(),
-            receipt,
-        });
-        let materialization = AssetMaterialization {
-            asset: asset.name.clone(),
-            partition: None,
-            description: None,
-            metadata: value::merge(&value::merge(&asset.metadata, metadata), &stored.metadata),
-            manager: Some(manager),
-            output_config: written(asset.config.as_ref()),
-            data_version: stored.data_version.clone(),
-            logged: false,
-        };
-        Ok((materialization, stored))
-    }
-
-    fn materialize(&self, output: &Output, stored: Option<(AssetMaterialization, Stored)>) -> Done {
-        let size = output.value.as_ref().map(Value::size);
-        let nothing_stored = || AssetMaterialization {
-            asset: self.ready.asset.name.clone(),
-            partition: None,
-            description: None,
-            metadata: value::merge(&self.ready.asset.metadata, &output.metadata),
-            manager: None,
-            output_config: serde_json::Value::Null,
-            data_version: None,
-            logged: false,
-        };
-        let (materialization, events) = stored.map_or_else(
-            || (nothing_stored(), Vec::new()),
-            |(materialization, stored)| (materialization, stored.events),
-        );
-        for event in events {
-            self.run.emit_logged(&self.ready.planned.key, event);
-        }
-        let metadata = materialization.metadata.clone();
-        self.emit(EventBody::AssetMaterialization(materialization));
-        Done { size, metadata }
-    }
-
-    fn component<'a>(&self, lent: &'a Lent, stage: &Stage) -> Outcome<&'a Component> {
+    pub fn component<'c>(&self, lent: &'c Lent, stage: &Stage) -> Outcome<&'c Component> {
         self.run.component(lent, stage)
     }
 
-    fn call<'a>(&'a self, lent: &'a Lent, component: &'a Component) -> Call<'a> {
+    pub fn call<'c>(&'c self, lent: &'c Lent, component: &'c Component) -> Call<'c> {
         self.run.call(lent, component)
     }
 }

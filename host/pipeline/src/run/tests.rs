@@ -7,6 +7,7 @@ use airlock_sandbox::context::MetadataValue;
 use super::*;
 use crate::definitions::tests::{BUILTINS, Project};
 use crate::event::{EventReader, RunFilter};
+use crate::plan::PlanRequest;
 
 /// A project whose assets have no values, so that it needs no component.
 struct Commands {
@@ -28,7 +29,7 @@ impl Commands {
     }
 
     fn run_with(&self, options: &RunOptions, on_event: &(dyn Fn(&Event) + Sync)) -> RunResult {
-        let plan = Plan::new(&self.runner.definitions, &[]).unwrap();
+        let plan = self.runner.plan(&PlanRequest::of(&[])).unwrap();
         self.runner.run(&plan, options, on_event).unwrap()
     }
 
@@ -333,7 +334,7 @@ command = ["echo", { "$env" = "FIRST" }, { "$env" = "SECOND", as = "text" }]
 type = "none"
 "#;
     let commands = Commands::new(text);
-    let plan = Plan::new(&commands.runner.definitions, &[]).unwrap();
+    let plan = commands.runner.plan(&PlanRequest::of(&[])).unwrap();
     let Err(RunError::Definitions(mistakes)) = commands.runner.run(&plan, &RunOptions::default(), &|_| {}) else {
         panic!()
     };
@@ -352,7 +353,7 @@ fn a_dangerous_directory_that_the_environment_names_is_refused_and_not_shown() {
         "#,
         Environment::from_iter([("LAKE", "/proc/sys")]),
     );
-    let plan = Plan::new(&commands.runner.definitions, &[]).unwrap();
+    let plan = commands.runner.plan(&PlanRequest::of(&[])).unwrap();
     let Err(RunError::Definitions(mistakes)) = commands.runner.run(&plan, &RunOptions::default(), &|_| {}) else {
         panic!()
     };
@@ -371,7 +372,7 @@ fn a_file_in_the_place_of_a_directory_to_lend_is_a_mistake_that_names_the_variab
         "#,
         Environment::from_iter([("LAKE", file.path())]),
     );
-    let plan = Plan::new(&commands.runner.definitions, &[]).unwrap();
+    let plan = commands.runner.plan(&PlanRequest::of(&[])).unwrap();
     let refused = commands.runner.run(&plan, &RunOptions::default(), &|_| {}).unwrap_err();
     assert_eq!(refused.exit_code(), 2);
     let RunError::Definitions(mistakes) = refused else { panic!("{refused}") };
@@ -455,10 +456,10 @@ fn runs_have_ids_that_sort_by_time() {
 }
 
 #[test]
-fn an_asset_without_a_value_or_a_name_that_is_none_cannot_be_loaded() {
+fn an_asset_without_a_value_cannot_be_loaded() {
     let commands = Commands::new(r#"assets.weather = { command = ["true"], type = "none" }"#);
-    let load = |name| commands.runner.load_asset(name, &RunOptions::default()).unwrap_err();
-    assert_eq!(load("wether").to_string(), "there is no asset `wether`; did you mean `weather`?");
-    assert_eq!(load("weather").to_string(), "`weather` has no value: it is defined with `type = \"none\"`");
-    assert_eq!(load("weather").exit_code(), 2);
+    let asset = commands.runner.definitions.asset("weather").unwrap();
+    let refused = commands.runner.load_asset(asset, None, Timestamp::now(), &RunOptions::default()).unwrap_err();
+    assert_eq!(refused.to_string(), "`weather` has no value: it is defined with `type = \"none\"`");
+    assert_eq!(refused.exit_code(), 2);
 }

@@ -20,6 +20,7 @@ pub(super) fn check(value_type: ValueType, content: &Content) -> Result<(), Stri
             serde_json::from_reader::<_, IgnoredAny>(reader).map(drop).map_err(|error| format!("is not JSON: {error}"))
         }
         ValueType::Text => check_text(content),
+        // What holds a table is found out when it is converted or stored.
         ValueType::Table | ValueType::Bytes | ValueType::None => Ok(()),
     }
 }
@@ -69,11 +70,10 @@ impl Read for Reader {
 /// In words, to follow what the value is called.
 pub(super) fn label(asset: &Asset, mut value: Value) -> Result<Value, String> {
     let [part] = value.parts.as_mut_slice() else {
-        return Err("has parts with keys, and the asset has no partitions".to_owned());
+        return Err("came in several parts, and one is stored at a time".to_owned());
     };
-    if part.key.is_some() {
-        return Err("has a part with a key, and the asset has no partitions".to_owned());
-    }
+    // The only part needs no key.
+    part.key = None;
     let Some(wanted) = &asset.media_type else { return Ok(value) };
     let given = part.media_type.split(';').next().unwrap_or_default().trim_end();
     if !is_media_type(given) || !part.media_type.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -220,16 +220,17 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_parts_is_not_that_of_an_asset_without_partitions() {
+    fn a_value_comes_in_one_part_whose_key_is_that_of_the_step() {
         let definitions = definitions(r#"assets.a = { command = ["x"], type = "none" }"#);
         let part = |key: Option<&str>| Part {
             key: key.map(str::to_owned),
             media_type: "text/plain".to_owned(),
             content: content(b""),
         };
-        for parts in [vec![part(Some("x"))], vec![part(Some("x")), part(Some("y"))]] {
-            assert!(label(definitions.asset("a").unwrap(), Value { parts }).is_err());
-        }
+        let labelled = |parts| label(definitions.asset("a").unwrap(), Value { parts });
+        assert_eq!(labelled(vec![part(Some("x"))]).unwrap().parts[0].key, None);
+        let refused = labelled(vec![part(Some("x")), part(Some("y"))]).unwrap_err();
+        assert_eq!(refused, "came in several parts, and one is stored at a time");
     }
 
     #[test]

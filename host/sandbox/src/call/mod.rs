@@ -28,7 +28,7 @@ use crate::grant::Grant;
 use crate::layout::Location;
 use crate::mount::{Durability, FileSystem, Intent};
 use crate::report::{Computed, ComputedOutput, Failure, Loaded, Log, Receipt, Report, Stored};
-use crate::value::{Budget, Value};
+use crate::value::{Budget, Input, Value};
 use engine::Turns;
 use outcome::Ended;
 use state::Subject;
@@ -127,9 +127,9 @@ impl Sandbox {
         let Some(manager) = call.component.entry().output.as_ref() else {
             return refused("it does not export airlock:io/output, so it cannot store");
         };
-        let scope = [context.location.clone()];
+        let scope = context.partitions.locations(&context.location);
         let enter = async |store: &mut Store<State>| {
-            let source = store.data_mut().table.push(SourceHandle::new(value))?;
+            let source = store.data_mut().table.push(SourceHandle::new(Input::Loaded(value.clone())))?;
             let manager = manager.instantiate_async(&mut *store).await?;
             let context = Resource::new_borrow(0);
             let source = Resource::new_borrow(source.rep());
@@ -153,8 +153,8 @@ impl Sandbox {
         let Some(manager) = call.component.entry().input.as_ref() else {
             return refused("it does not export airlock:io/input, so it cannot load");
         };
-        let scope = [context.location.clone()];
-        let sinks = vec![SinkState::new(call.budget.clone())];
+        let scope = context.partitions.locations(&context.location);
+        let sinks = vec![SinkState::new(call.budget.clone(), context.partitions.clone())];
         let enter = async |store: &mut Store<State>| {
             let manager = manager.instantiate_async(&mut *store).await?;
             manager.airlock_io_input().call_load_input(store, Resource::new_borrow(0), Resource::new_borrow(0)).await

@@ -3,7 +3,7 @@
 use wasmtime::component::Resource;
 
 use super::metadata::{Again, Recorded, to_guest};
-use super::output::without_key;
+use super::partition::{count, page, path};
 use super::{Answer, wit_context, wit_types};
 use crate::call::State;
 use crate::context::{AssetEventKind, InputContext, StoredOutput};
@@ -12,7 +12,7 @@ use crate::report::Level;
 /// The context of the call's input; there is one in a call.
 pub struct InputHandle;
 
-/// The output that the call's input was stored as; there is at most one in a call.
+/// The output that the call's input, or a partition of it, was stored as: its place among them.
 pub struct StoredOutputHandle;
 
 /// An input that is being loaded.
@@ -41,23 +41,23 @@ impl wit_context::HostInputContext for State {
     }
 
     fn partition_count(&mut self, _: This) -> wasmtime::Result<u32> {
-        Ok(0)
+        Ok(count(&self.input()?.context.partitions))
     }
 
-    fn partition_keys(&mut self, _: This, _: u32, _: u32) -> wasmtime::Result<Vec<String>> {
-        Ok(Vec::new())
+    fn partition_keys(&mut self, _: This, offset: u32, max: u32) -> wasmtime::Result<Vec<String>> {
+        Ok(page(&self.input()?.context.partitions, offset, max))
     }
 
-    fn partition_dimensions(&mut self, _: This, _: String) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(Vec::new())
+    fn partition_dimensions(&mut self, _: This, key: String) -> wasmtime::Result<Vec<(String, String)>> {
+        Ok(self.input()?.context.partitions.dimensions(&key).to_vec())
     }
 
     fn time_window(&mut self, _: This) -> wasmtime::Result<Option<wit_types::TimeWindow>> {
-        Ok(None)
+        Ok(self.input()?.context.partitions.time_window().map(Into::into))
     }
 
     fn time_zone(&mut self, _: This) -> wasmtime::Result<Option<String>> {
-        Ok(None)
+        Ok(self.input()?.context.partitions.time_zone().map(str::to_owned))
     }
 
     fn allow_missing(&mut self, _: This) -> wasmtime::Result<bool> {
@@ -65,13 +65,19 @@ impl wit_context::HostInputContext for State {
     }
 
     fn upstream(&mut self, _: This, key: Option<String>) -> wasmtime::Result<Option<Resource<StoredOutputHandle>>> {
-        let known = key.is_none() && self.input()?.context.upstream.is_some();
-        Ok(known.then(|| Resource::new_own(0)))
+        let context = &self.input()?.context;
+        let place = match key {
+            Some(key) => context.partitions.place(&key),
+            // There is no doubt which partition is meant where there is one.
+            None => (context.partitions.len() <= 1).then_some(0),
+        };
+        let known = place.filter(|place| *place < context.upstream.len());
+        known.map(|place| Ok(Resource::new_own(u32::try_from(place)?))).transpose()
     }
 
     fn path(&mut self, _: This, key: Option<String>, extension: String) -> Answer<String> {
-        let location = &self.input()?.context.location;
-        Ok(without_key(key).and_then(|()| Ok(location.path(&extension)?)))
+        let context = &self.input()?.context;
+        Ok(path(&context.partitions, &context.location, key.as_deref(), &extension))
     }
 
     fn requested_type(&mut self, _: This) -> wasmtime::Result<Option<String>> {
@@ -115,42 +121,44 @@ impl wit_context::HostInputContext for State {
 type Stored = Resource<StoredOutputHandle>;
 
 impl State {
-    fn upstream(&mut self) -> wasmtime::Result<&StoredOutput> {
-        self.input()?.context.upstream.as_ref().ok_or_else(|| wasmtime::format_err!("no stored output is known"))
+    fn upstream(&mut self, stored: &Stored) -> wasmtime::Result<&StoredOutput> {
+        let place = usize::try_from(stored.rep())?;
+        let known = self.input()?.context.upstream.get(place);
+        known.ok_or_else(|| wasmtime::format_err!("no stored output is known"))
     }
 }
 
 impl wit_context::HostStoredOutput for State {
-    fn run_id(&mut self, _: Stored) -> wasmtime::Result<Option<String>> {
-        Ok(self.upstream()?.run_id.clone())
+    fn run_id(&mut self, stored: Stored) -> wasmtime::Result<Option<String>> {
+        Ok(self.upstream(&stored)?.run_id.clone())
     }
 
-    fn step_key(&mut self, _: Stored) -> wasmtime::Result<Option<String>> {
-        Ok(self.upstream()?.step_key.clone())
+    fn step_key(&mut self, stored: Stored) -> wasmtime::Result<Option<String>> {
+        Ok(self.upstream(&stored)?.step_key.clone())
     }
 
-    fn output_name(&mut self, _: Stored) -> wasmtime::Result<String> {
-        Ok(self.upstream()?.output_name.clone())
+    fn output_name(&mut self, stored: Stored) -> wasmtime::Result<String> {
+        Ok(self.upstream(&stored)?.output_name.clone())
     }
 
     fn mapping_key(&mut self, _: Stored) -> wasmtime::Result<Option<String>> {
         Ok(None)
     }
 
-    fn output_config(&mut self, _: Stored) -> wasmtime::Result<String> {
-        Ok(self.upstream()?.output_config.to_string())
+    fn output_config(&mut self, stored: Stored) -> wasmtime::Result<String> {
+        Ok(self.upstream(&stored)?.output_config.to_string())
     }
 
-    fn definition_metadata(&mut self, _: Stored) -> wasmtime::Result<Vec<wit_types::MetadataEntry>> {
-        Ok(to_guest(&self.upstream()?.definition_metadata))
+    fn definition_metadata(&mut self, stored: Stored) -> wasmtime::Result<Vec<wit_types::MetadataEntry>> {
+        Ok(to_guest(&self.upstream(&stored)?.definition_metadata))
     }
 
-    fn stored_metadata(&mut self, _: Stored) -> wasmtime::Result<Vec<wit_types::MetadataEntry>> {
-        Ok(to_guest(&self.upstream()?.stored_metadata))
+    fn stored_metadata(&mut self, stored: Stored) -> wasmtime::Result<Vec<wit_types::MetadataEntry>> {
+        Ok(to_guest(&self.upstream(&stored)?.stored_metadata))
     }
 
-    fn data_version(&mut self, _: Stored) -> wasmtime::Result<Option<String>> {
-        Ok(self.upstream()?.data_version.clone())
+    fn data_version(&mut self, stored: Stored) -> wasmtime::Result<Option<String>> {
+        Ok(self.upstream(&stored)?.data_version.clone())
     }
 
     fn drop(&mut self, _: Stored) -> wasmtime::Result<()> {

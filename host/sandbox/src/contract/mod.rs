@@ -6,6 +6,7 @@ mod metadata;
 mod network;
 mod op;
 mod output;
+mod partition;
 mod value;
 
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -13,7 +14,6 @@ use wasmtime_wasi::p2::bindings::filesystem;
 
 use crate::call::State;
 use crate::component::Exports;
-use crate::layout::BadExtension;
 use crate::limits::{ERROR_BYTES, LimitExceeded};
 use crate::mount::HasFileSystem;
 use crate::report::GuestError;
@@ -127,12 +127,6 @@ pub(crate) fn host_error(code: &str, message: impl Into<String>) -> wit_types::E
 /// Ends the call: a limit was reached.
 pub(crate) fn limit<T>(exceeded: LimitExceeded) -> wasmtime::Result<T> {
     Err(wasmtime::Error::from(exceeded))
-}
-
-impl From<BadExtension> for wit_types::Error {
-    fn from(error: BadExtension) -> Self {
-        host_error("bad-extension", error.to_string())
-    }
 }
 
 impl From<wit_types::Error> for GuestError {

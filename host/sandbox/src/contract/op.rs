@@ -3,6 +3,7 @@
 use wasmtime::component::Resource;
 
 use super::metadata::{Again, Recorded};
+use super::partition::{count, page};
 use super::{Answer, SinkHandle, SinkState, SourceHandle, host_error, wit_op_run, wit_types};
 use crate::call::State;
 use crate::context::OpContext;
@@ -60,23 +61,23 @@ impl wit_op_run::HostOpContext for State {
     }
 
     fn partition_count(&mut self, _: This) -> wasmtime::Result<u32> {
-        Ok(0)
+        Ok(count(&self.op()?.context.partitions))
     }
 
-    fn partition_keys(&mut self, _: This, _: u32, _: u32) -> wasmtime::Result<Vec<String>> {
-        Ok(Vec::new())
+    fn partition_keys(&mut self, _: This, offset: u32, max: u32) -> wasmtime::Result<Vec<String>> {
+        Ok(page(&self.op()?.context.partitions, offset, max))
     }
 
-    fn partition_dimensions(&mut self, _: This, _: String) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(Vec::new())
+    fn partition_dimensions(&mut self, _: This, key: String) -> wasmtime::Result<Vec<(String, String)>> {
+        Ok(self.op()?.context.partitions.dimensions(&key).to_vec())
     }
 
     fn time_window(&mut self, _: This) -> wasmtime::Result<Option<wit_types::TimeWindow>> {
-        Ok(None)
+        Ok(self.op()?.context.partitions.time_window().map(Into::into))
     }
 
     fn time_zone(&mut self, _: This) -> wasmtime::Result<Option<String>> {
-        Ok(None)
+        Ok(self.op()?.context.partitions.time_zone().map(str::to_owned))
     }
 
     fn inputs(&mut self, _: This) -> wasmtime::Result<Vec<String>> {
@@ -93,7 +94,7 @@ impl wit_op_run::HostOpContext for State {
             let known: Vec<String> = inputs.iter().map(|(input, _)| input.clone()).collect();
             return Ok(Err(unknown("input", &name, &known)));
         };
-        let source = SourceHandle::new(value);
+        let source = SourceHandle::new(value.clone());
         Ok(Ok(self.table.push(source)?))
     }
 
@@ -128,5 +129,5 @@ impl wit_op_run::HostOpContext for State {
 
 /// One sink for each output.
 pub(crate) fn sinks(context: &OpContext, budget: &crate::value::Budget) -> Vec<SinkState> {
-    context.outputs.iter().map(|_| SinkState::new(budget.clone())).collect()
+    context.outputs.iter().map(|_| SinkState::new(budget.clone(), context.partitions.clone())).collect()
 }

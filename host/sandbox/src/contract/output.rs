@@ -3,7 +3,8 @@
 use wasmtime::component::Resource;
 
 use super::metadata::{Again, Recorded, to_guest};
-use super::{Answer, host_error, wit_context, wit_types};
+use super::partition::{count, page, path};
+use super::{Answer, wit_context, wit_types};
 use crate::call::State;
 use crate::context::{AssetEventKind, OutputContext};
 use crate::report::Level;
@@ -45,28 +46,28 @@ impl wit_context::HostOutputContext for State {
     }
 
     fn partition_count(&mut self, _: This) -> wasmtime::Result<u32> {
-        Ok(0)
+        Ok(count(&self.output()?.context.partitions))
     }
 
-    fn partition_keys(&mut self, _: This, _: u32, _: u32) -> wasmtime::Result<Vec<String>> {
-        Ok(Vec::new())
+    fn partition_keys(&mut self, _: This, offset: u32, max: u32) -> wasmtime::Result<Vec<String>> {
+        Ok(page(&self.output()?.context.partitions, offset, max))
     }
 
-    fn partition_dimensions(&mut self, _: This, _: String) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(Vec::new())
+    fn partition_dimensions(&mut self, _: This, key: String) -> wasmtime::Result<Vec<(String, String)>> {
+        Ok(self.output()?.context.partitions.dimensions(&key).to_vec())
     }
 
     fn time_window(&mut self, _: This) -> wasmtime::Result<Option<wit_types::TimeWindow>> {
-        Ok(None)
+        Ok(self.output()?.context.partitions.time_window().map(Into::into))
     }
 
     fn time_zone(&mut self, _: This) -> wasmtime::Result<Option<String>> {
-        Ok(None)
+        Ok(self.output()?.context.partitions.time_zone().map(str::to_owned))
     }
 
     fn path(&mut self, _: This, key: Option<String>, extension: String) -> Answer<String> {
-        let location = &self.output()?.context.location;
-        Ok(without_key(key).and_then(|()| Ok(location.path(&extension)?)))
+        let context = &self.output()?.context;
+        Ok(path(&context.partitions, &context.location, key.as_deref(), &extension))
     }
 
     fn config(&mut self, _: This) -> wasmtime::Result<String> {
@@ -111,17 +112,6 @@ impl wit_context::HostOutputContext for State {
 
     fn drop(&mut self, _: This) -> wasmtime::Result<()> {
         Ok(())
-    }
-}
-
-/// Whether no key is given, in a call that has none.
-pub(super) fn without_key(key: Option<String>) -> Result<(), wit_types::Error> {
-    match key {
-        None => Ok(()),
-        Some(key) => {
-            let key = safe_line(&key, 200);
-            Err(host_error("unknown-key", format!("{key:?} is not a key of this call, which has none")))
-        }
     }
 }
 

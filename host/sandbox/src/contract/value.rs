@@ -1,5 +1,6 @@
 //! Values as a guest reads and writes them: in chunks, or moved by the host between a part and a file.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,9 +12,10 @@ use super::{Answer, host_error, limit, wit_types, wit_value};
 use crate::call::State;
 use crate::limits::{CHUNK, Limit, LimitExceeded, MEDIA_TYPE_BYTES, PARTS, PATH_BYTES};
 use crate::mount::{FileError, ReadFile};
+use crate::partition::Partitions;
 use crate::report::StorageFailure;
 use crate::text::safe_line;
-use crate::value::{Budget, Content, ContentReader, ContentWriter, Part, Value};
+use crate::value::{Budget, Content, ContentReader, ContentWriter, Input, Part, Value};
 
 /// Files that a value holds open at most; what is loaded beyond that is copied.
 const HELD_FILES: usize = 64;
@@ -38,12 +40,14 @@ impl SinkQuota {
 
 /// A value that a guest reads, and how far it is.
 pub struct SourceHandle {
-    parts: std::vec::IntoIter<Part>,
+    input: Input,
+    /// Of the next part.
+    place: usize,
 }
 
 impl SourceHandle {
-    pub(crate) fn new(value: &Value) -> Self {
-        Self { parts: value.parts.clone().into_iter() }
+    pub(crate) fn new(input: Input) -> Self {
+        Self { input, place: 0 }
     }
 }
 
@@ -62,6 +66,9 @@ pub struct SinkHandle;
 /// A value that is being written.
 pub(crate) struct SinkState {
     budget: Budget,
+    /// Whose keys its parts may have.
+    partitions: Partitions,
+    begun: HashSet<Option<String>>,
     finished: Vec<Part>,
     current: Option<CurrentPart>,
     /// Loaded files that the value holds open instead of copies.
@@ -77,8 +84,8 @@ struct CurrentPart {
 }
 
 impl SinkState {
-    pub(crate) fn new(budget: Budget) -> Self {
-        Self { budget, finished: Vec::new(), current: None, held_files: 0 }
+    pub(crate) fn new(budget: Budget, partitions: Partitions) -> Self {
+        Self { budget, partitions, begun: HashSet::new(), finished: Vec::new(), current: None, held_files: 0 }
     }
 
     /// The parts that were begun.
@@ -88,21 +95,36 @@ impl SinkState {
     }
 
     fn begin(&mut self, key: Option<String>, media_type: String) -> Result<(), wit_types::Error> {
-        if let Some(key) = key {
-            let key = safe_line(&key, 200);
-            return Err(host_error("unknown-key", format!("{key:?} is not a key of this call, which has none")));
+        // The only partition needs no name.
+        if key.is_some() || self.partitions.len() > 1 {
+            self.partitions.check(key.as_deref())?;
         }
         if media_type.len() > MEDIA_TYPE_BYTES || !is_media_type(&media_type) {
             let shown = safe_line(&media_type, 100);
             return Err(host_error("bad-media-type", format!("{shown:?} is no media type, such as text/csv")));
         }
         self.close_part();
-        if self.finished.iter().any(|part| part.key == key) {
-            return Err(host_error("begun-before", "a value without keys has one part, which was begun before"));
+        if self.begun.contains(&key) {
+            let message = match &key {
+                None => "a value without keys has one part, which was begun before".to_owned(),
+                Some(key) => format!("the part {:?} was begun before", safe_line(key, 200)),
+            };
+            return Err(host_error("begun-before", message));
         }
+        if !self.begun.is_empty() && (key.is_none() || self.begun.contains(&None)) {
+            return Err(host_error("mixed-keys", "parts with and without keys do not mix"));
+        }
+        self.begun.insert(key.clone());
         let content = ContentWriter::new(self.budget.clone());
         self.current = Some(CurrentPart { key, media_type, content, untouched: true });
         Ok(())
+    }
+
+    /// Takes back that the current part was begun, where nothing was appended to it.
+    fn forget_untouched(&mut self) {
+        if let Some(part) = self.current.take_if(|part| part.untouched) {
+            self.begun.remove(&part.key);
+        }
     }
 
     fn close_part(&mut self) {
@@ -127,7 +149,19 @@ impl wit_value::Host for State {}
 
 impl wit_value::HostSource for State {
     fn next(&mut self, source: Resource<SourceHandle>) -> Answer<Option<Resource<ReaderHandle>>> {
-        let Some(part) = self.table.get_mut(&source)?.parts.next() else { return Ok(Ok(None)) };
+        let handle = self.table.get(&source)?;
+        let (input, place) = (handle.input.clone(), handle.place);
+        let deadline = &self.deadline;
+        let part = match input.part(place, &|| deadline.check().is_ok()) {
+            Ok(Some(part)) => part,
+            Ok(None) => return Ok(Ok(None)),
+            Err(not_loaded) => {
+                // Where time is up that is what ends the call.
+                self.deadline.check()?;
+                return Ok(Err(host_error("not-loaded", not_loaded.to_string())));
+            }
+        };
+        self.table.get_mut(&source)?.place += 1;
         let reader = part.content.reader();
         let handle =
             ReaderHandle { key: part.key, media_type: part.media_type, content: part.content, reader, spent: false };
@@ -258,8 +292,8 @@ impl wit_value::HostSink for State {
             Err(stop) => {
                 let sink = self.sink(&sink)?;
                 let absent = matches!(stop, Stop::File(FileError::Code(ErrorCode::NoEntry)));
-                if absent && sink.current.as_ref().is_some_and(|part| part.untouched) {
-                    sink.current = None;
+                if absent {
+                    sink.forget_untouched();
                 }
                 self.stopped("read", &path, stop)
             }

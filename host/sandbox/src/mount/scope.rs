@@ -1,17 +1,56 @@
 //! The part of a mount that one call may touch.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::grant::Scope;
 use crate::layout::Location;
-
-use super::path::{below, parent};
 
 /// The part of a mount that one call may touch.
 #[derive(Clone, Debug)]
 pub(crate) enum CallScope {
     /// All of it.
     Mount,
-    /// The outputs at these places, under any extension, and what lies below them.
-    Outputs(Vec<String>),
+    /// The outputs at certain places, under any extension, and what lies below them.
+    Outputs(Outputs),
+}
+
+/// The places of outputs, of which there may be many thousands: partitions of one asset.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outputs {
+    places: HashSet<String>,
+    /// By directory that leads to them, the root included, the names of the directories in it that do.
+    above: HashMap<String, HashSet<String>>,
+    first: String,
+}
+
+impl Outputs {
+    fn new(locations: &[Location]) -> Self {
+        let mut outputs = Self::default();
+        outputs.above.insert(String::new(), HashSet::new());
+        for location in locations.iter().map(Location::as_str) {
+            outputs.places.insert(location.to_owned());
+            let mut rest = location;
+            while let Some((directory, _)) = rest.rsplit_once('/') {
+                let (parent, name) = directory.rsplit_once('/').unwrap_or(("", directory));
+                if !outputs.above.entry(parent.to_owned()).or_default().insert(name.to_owned()) {
+                    // So are those above it.
+                    break;
+                }
+                outputs.above.entry(directory.to_owned()).or_default();
+                rest = directory;
+            }
+        }
+        outputs.first = locations.first().map(|location| location.as_str().to_owned()).unwrap_or_default();
+        outputs
+    }
+
+    /// Whether `path` is one of the places with an extension, or lies below that. Places hold no dots, so the first dot of
+    /// a path is where the extension begins.
+    fn holds(&self, path: &str) -> bool {
+        path.split_once('.').is_some_and(|(place, extension)| {
+            self.places.contains(place) && !extension.is_empty() && !extension.starts_with('/')
+        })
+    }
 }
 
 /// Where a path lies with respect to a scope.
@@ -30,16 +69,16 @@ impl CallScope {
     pub fn new(scope: Scope, locations: &[Location]) -> Self {
         match scope {
             Scope::Mount => CallScope::Mount,
-            Scope::Output => CallScope::Outputs(locations.iter().map(|l| l.as_str().to_owned()).collect()),
+            Scope::Output => CallScope::Outputs(Outputs::new(locations)),
         }
     }
 
     /// Where `path` lies.
     pub fn place(&self, path: &str) -> Place {
-        let CallScope::Outputs(locations) = self else { return Place::Inside };
-        if locations.iter().any(|location| is_inside(path, location)) {
+        let CallScope::Outputs(outputs) = self else { return Place::Inside };
+        if outputs.holds(path) {
             Place::Inside
-        } else if path.is_empty() || locations.iter().any(|location| below(location, path).is_some()) {
+        } else if outputs.above.contains_key(path) {
             Place::Above
         } else {
             Place::Outside
@@ -48,11 +87,9 @@ impl CallScope {
 
     /// The names of directories in `directory` that are there for the call whether they exist or not.
     pub fn names_above(&self, directory: &str) -> Vec<String> {
-        let CallScope::Outputs(locations) = self else { return Vec::new() };
-        let rest = locations.iter().filter_map(|location| below(parent(location)?, directory));
-        let mut names: Vec<String> = rest.filter_map(|rest| rest.split('/').next().map(str::to_owned)).collect();
+        let CallScope::Outputs(outputs) = self else { return Vec::new() };
+        let mut names: Vec<String> = outputs.above.get(directory).into_iter().flatten().cloned().collect();
         names.sort();
-        names.dedup();
         names
     }
 
@@ -60,15 +97,9 @@ impl CallScope {
     pub fn shown(&self) -> String {
         match self {
             CallScope::Mount => String::new(),
-            CallScope::Outputs(locations) => locations.first().cloned().unwrap_or_default(),
+            CallScope::Outputs(outputs) => outputs.first.clone(),
         }
     }
-}
-
-/// Whether `path` is `location` with an extension, or lies below that.
-fn is_inside(path: &str, location: &str) -> bool {
-    let extension = path.strip_prefix(location).and_then(|rest| rest.strip_prefix('.'));
-    extension.is_some_and(|extension| !extension.is_empty() && !extension.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -111,6 +142,26 @@ mod tests {
         assert_eq!(scope.names_above(""), ["sales"]);
         assert_eq!(scope.names_above("sales"), ["eu", "us"]);
         assert_eq!(scope.names_above("sales/eu"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn partitions_share_the_directories_that_lead_to_them() {
+        let output = Location::asset(&["sales", "orders"]);
+        let locations = ["1", "2"].map(|day| output.partition(&[("days", day)]));
+        let scope = CallScope::new(Scope::Output, &locations);
+        for (path, place) in [
+            ("", Place::Above),
+            ("sales/orders", Place::Above),
+            ("sales/orders/days=1.csv", Place::Inside),
+            ("sales/orders/days=2.d/part", Place::Inside),
+            ("sales/orders/days=3.csv", Place::Outside),
+            ("sales/orders.csv", Place::Outside),
+            ("sales/orders/days=1", Place::Outside),
+        ] {
+            assert_eq!(scope.place(path), place, "{path}");
+        }
+        assert_eq!(scope.names_above("sales"), ["orders"]);
+        assert_eq!(scope.names_above("sales/orders"), [""; 0]);
     }
 
     #[test]

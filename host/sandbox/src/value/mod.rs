@@ -6,6 +6,7 @@
 //! renaming and never written in place.
 mod content;
 mod digest;
+mod input;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use content::{Content, ContentReader, ContentWriter};
+pub use input::{Input, LoadParts, NotLoaded};
 
 /// The memory that the values of a run may take together, and where they go beyond it.
 #[derive(Clone, Debug)]

@@ -1,0 +1,301 @@
+//! The steps of a run, in order.
+
+mod extent;
+mod sets;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use extent::Stored;
+pub use sets::PartitionSets;
+
+use crate::definitions::{Asset, Definitions, Input};
+use crate::graph::SelectionError;
+use crate::partition::{MappingError, PartitionError, PartitionMapping, PartitionSet, Selected};
+
+/// What is to be computed.
+#[derive(Clone, Debug)]
+pub struct PlanRequest {
+    /// Assets, as [`Graph::select`](crate::graph::Graph::select) reads them; none mean all.
+    pub selection: Vec<String>,
+    /// Partitions: a key, `A..B` or `all`. They are those of the selected assets that load no other selected partitioned
+    /// asset; of the others it is what depends on them.
+    pub partition: Option<String>,
+    /// How much of that.
+    pub extent: Extent,
+    /// The moment at which partitions without an end, end.
+    pub now: Timestamp,
+}
+
+/// How much of what was selected is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extent {
+    /// All of it.
+    #[default]
+    Everything,
+    /// What is not stored, and what depends on that.
+    Missing,
+    /// What is not stored, was computed by something else than now would, or from values that are newer now; and what
+    /// depends on that.
+    Changed,
+}
+
+impl PlanRequest {
+    /// All of what `selection` means, as of now.
+    pub fn of(selection: &[String]) -> Self {
+        Self { selection: selection.to_vec(), partition: None, extent: Extent::Everything, now: Timestamp::now() }
+    }
+}
+
+/// The steps of a run, each after all that it depends on.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Plan {
+    /// In order: those of one asset follow one another, in the order of its partitions.
+    pub steps: Vec<PlannedStep>,
+    /// The assets that have steps, in order.
+    pub assets: Vec<PlannedAsset>,
+    /// The partitions that were asked for, as they were named.
+    pub partition: Option<String>,
+    /// The partitions of the definitions, as of the plan.
+    #[serde(skip)]
+    pub sets: PartitionSets,
+}
+
+/// An asset that has steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedAsset {
+    /// Its name.
+    pub asset: String,
+    /// The places of its steps in the plan.
+    pub steps: Range<usize>,
+    /// Which of its partitions are computed; absent where it has none.
+    #[serde(skip)]
+    pub partitions: Option<Selected>,
+}
+
+/// One execution of an op.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedStep {
+    /// Its key: the name of the asset, and of a partition its key in brackets: `daily_weather[2012-01-01]`.
+    pub key: String,
+    /// The asset that it computes.
+    pub asset: String,
+    /// The partition that it computes.
+    pub partition: Option<PlannedPartition>,
+    /// The places of the steps of this plan that must succeed first: ranges in order that do not overlap.
+    pub after: Vec<Range<usize>>,
+    /// The assets that it loads, in the order of the op's inputs.
+    pub loads: Vec<PlannedLoad>,
+    /// The I/O manager that stores the value; absent where there is none.
+    pub stores_with: Option<String>,
+}
+
+/// The partition that a step computes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedPartition {
+    /// Its key.
+    pub key: String,
+    /// Its place among the partitions of the asset.
+    #[serde(skip)]
+    pub place: usize,
+}
+
+/// A load of one input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedLoad {
+    /// The op's name for it.
+    pub input: String,
+    /// The asset.
+    pub asset: String,
+    /// The I/O manager that loads it.
+    pub with: String,
+    /// The partitions that are loaded; absent where the asset has none.
+    #[serde(skip)]
+    pub partitions: Option<Selected>,
+    /// Whether a step of this run stores some of it; otherwise an earlier run did.
+    pub computed_here: bool,
+}
+
+/// A plan that cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The selection means nothing.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
+    /// It was not said which partitions are meant.
+    #[error("{} partitioned: say which partitions are meant", are(assets))]
+    PartitionNeeded {
+        /// The assets.
+        assets: Vec<String>,
+    },
+    /// Partitions are named, and nothing that was selected has any.
+    #[error("nothing that is selected is partitioned, so it has no partition `{partition}`")]
+    NotPartitioned {
+        /// As they were named.
+        partition: String,
+    },
+    /// An asset does not have the partitions.
+    #[error("`{asset}`: {error}")]
+    Partition {
+        /// The asset.
+        asset: String,
+        /// Why not.
+        error: PartitionError,
+    },
+    /// A partition depends on others that do not exist.
+    #[error("`{asset}` cannot load its input `{input}`: {error}")]
+    Mapping {
+        /// The asset.
+        asset: String,
+        /// Its input, or what it waits for.
+        input: String,
+        /// Why not.
+        error: MappingError,
+    },
+}
+
+fn are(assets: &[String]) -> String {
+    match assets {
+        [only] => format!("`{only}` is"),
+        [first, second] => format!("`{first}` and `{second}` are"),
+        [first, rest @ ..] => format!("`{first}` and {} other assets are", rest.len()),
+        [] => "nothing is".to_owned(),
+    }
+}
+
+/// What an asset depends on.
+pub(crate) struct Need<'a> {
+    /// The op's name for it, or that of the asset where it is not loaded.
+    pub name: &'a str,
+    pub asset: &'a Asset,
+    pub mapping: PartitionMapping,
+}
+
+/// What `asset` depends on: what it loads, then what it waits for.
+pub(crate) fn needs<'a>(definitions: &'a Definitions, asset: &'a Asset) -> impl Iterator<Item = Need<'a>> {
+    let of = |asset: &Asset| asset.partitions.as_deref().and_then(|name| definitions.partitions_definition(name));
+    let loaded = asset.inputs.iter().map(|input| (&input.name, &input.asset, Some(input.partition_mapping.clone())));
+    let waited_for = asset.deps.iter().map(|name| (name, name, None));
+    loaded.chain(waited_for).filter_map(move |(name, upstream, mapping)| {
+        let upstream = definitions.asset(upstream)?;
+        let mapping = mapping.unwrap_or_else(|| PartitionMapping::inferred(of(asset), of(upstream)));
+        Some(Need { name, asset: upstream, mapping })
+    })
+}
+
+impl Plan {
+    /// The plan of what `request` asks for, given what is `stored` of it and of what it depends on.
+    ///
+    /// # Errors
+    /// [`PlanError`]
+    pub fn new(definitions: &Definitions, request: &PlanRequest, stored: &Stored) -> Result<Self, PlanError> {
+        let sets = PartitionSets::new(definitions, request.now);
+        let selected = definitions.graph().select(definitions, &request.selection)?;
+        let assets: Vec<&Asset> = selected.iter().filter_map(|name| definitions.asset(name)).collect();
+        let chosen = extent::choose(definitions, &sets, &assets, request, stored)?;
+        let mut plan = Self { sets, partition: request.partition.clone(), ..Self::default() };
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (asset, partitions) in assets.into_iter().zip(chosen) {
+            if partitions.is_empty() {
+                continue;
+            }
+            let set = plan.sets.of(asset).cloned();
+            let first = plan.steps.len();
+            for place in partitions.iter() {
+                let partition =
+                    set.as_deref().and_then(|set| Some(PlannedPartition { key: set.key(place)?.to_owned(), place }));
+                let step = plan.step(definitions, asset, set.as_deref(), partition, &places)?;
+                plan.steps.push(step);
+            }
+            places.insert(&asset.name, plan.assets.len());
+            let partitions = set.map(|_| partitions);
+            plan.assets.push(PlannedAsset { asset: asset.name.clone(), steps: first..plan.steps.len(), partitions });
+        }
+        Ok(plan)
+    }
+
+    fn step(
+        &self,
+        definitions: &Definitions,
+        asset: &Asset,
+        set: Option<&PartitionSet>,
+        partition: Option<PlannedPartition>,
+        places: &HashMap<&str, usize>,
+    ) -> Result<PlannedStep, PlanError> {
+        let mut after = Selected::default();
+        let mut loads = Vec::new();
+        let mut inputs = asset.inputs.iter();
+        for Need { name, asset: upstream, mapping } in needs(definitions, asset) {
+            let own = set.zip(partition.as_ref().map(|partition| partition.place));
+            let needed = match self.sets.of(upstream) {
+                None => None,
+                Some(upstream) => Some(mapping.upstream(own, upstream).map_err(|error| PlanError::Mapping {
+                    asset: asset.name.clone(),
+                    input: name.to_owned(),
+                    error,
+                })?),
+            };
+            let planned = places.get(upstream.name.as_str()).and_then(|place| self.assets.get(*place));
+            let here = planned.map(|planned| planned.places(needed.as_ref())).unwrap_or_default();
+            let computed_here = !here.is_empty();
+            after = after.union(&here);
+            if let Some(input) = inputs.next() {
+                loads.push(load(input, upstream, needed, computed_here));
+            }
+        }
+        let key = match &partition {
+            None => asset.name.clone(),
+            Some(partition) => format!("{}[{}]", asset.name, partition.key),
+        };
+        Ok(PlannedStep {
+            key,
+            asset: asset.name.clone(),
+            partition,
+            after: after.ranges().to_vec(),
+            loads,
+            stores_with: asset.io.clone(),
+        })
+    }
+}
+
+fn load(input: &Input, upstream: &Asset, partitions: Option<Selected>, computed_here: bool) -> PlannedLoad {
+    PlannedLoad {
+        input: input.name.clone(),
+        asset: upstream.name.clone(),
+        with: upstream.io.clone().unwrap_or_default(),
+        partitions,
+        computed_here,
+    }
+}
+
+impl PlannedAsset {
+    /// The places of the steps that compute the partitions `wanted`, or the only step of an asset without partitions.
+    fn places(&self, wanted: Option<&Selected>) -> Selected {
+        let (Some(planned), Some(wanted)) = (&self.partitions, wanted) else {
+            return Selected::of_ranges([self.steps.clone()]);
+        };
+        let both = planned.intersect(wanted);
+        let mut places = Vec::new();
+        // Steps follow one another without the gaps that the partitions may have.
+        let mut before = self.steps.start;
+        let mut of_planned = planned.ranges().iter();
+        let mut current = of_planned.next();
+        for range in both.ranges() {
+            while let Some(planned) = current.filter(|planned| planned.end <= range.start) {
+                before += planned.len();
+                current = of_planned.next();
+            }
+            if let Some(planned) = current {
+                let start = before + (range.start - planned.start);
+                places.push(start..start + range.len());
+            }
+        }
+        Selected::of_ranges(places)
+    }
+}

@@ -1,0 +1,188 @@
+use crate::definitions::tests::definitions;
+
+use super::*;
+
+const WEATHER: &str = r#"
+    defaults.io = "lake"
+    io.lake.component = "builtin:files"
+    partitions.days.daily = { start = "2012-01-30", end = "2012-03-03" }
+    partitions.months.monthly = { start = "2012-02-01", end = "2012-04-01" }
+    partitions.regions.static = ["eu", "us"]
+    [assets.chart]
+    command = ["x"]
+    type = "text"
+    inputs = ["monthly"]
+    [assets.monthly]
+    command = ["x"]
+    type = "json"
+    partitions = "months"
+    inputs = ["daily"]
+    [assets.daily]
+    command = ["x"]
+    type = "json"
+    partitions = "days"
+    deps = ["raw"]
+    [assets.raw]
+    command = ["x"]
+    type = "bytes"
+    [assets.regional]
+    command = ["x"]
+    type = "json"
+    partitions = "regions"
+    "#;
+
+/// The weather until the end of February, so that its months are covered.
+fn weather() -> Definitions {
+    definitions(&WEATHER.replace("2012-04-01", "2012-03-01"))
+}
+
+fn request(selection: &[&str], partition: Option<&str>) -> PlanRequest {
+    let selection: Vec<String> = selection.iter().map(|entry| (*entry).to_owned()).collect();
+    let partition = partition.map(str::to_owned);
+    PlanRequest { partition, now: "2020-01-01T00:00:00Z".parse().unwrap(), ..PlanRequest::of(&selection) }
+}
+
+fn keys(plan: &Plan) -> String {
+    plan.steps.iter().map(|step| step.key.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn planned(definitions: &Definitions, request: &PlanRequest) -> Plan {
+    Plan::new(definitions, request, &Stored::default()).unwrap()
+}
+
+#[test]
+fn a_step_follows_what_it_needs_of_this_run_and_loads_the_rest_from_storage() {
+    let definitions = definitions(
+        r#"
+        defaults.io = "lake"
+        io.lake.component = "builtin:files"
+        [assets.report]
+        command = ["x"]
+        type = "text"
+        inputs = ["summary"]
+        deps = ["notice"]
+        [assets.summary]
+        command = ["x"]
+        type = "json"
+        inputs = { days = "raw" }
+        [assets.raw]
+        command = ["x"]
+        type = "bytes"
+        [assets.notice]
+        command = ["x"]
+        type = "none"
+        "#,
+    );
+    let plan = planned(&definitions, &request(&["report", "summary", "notice"], None));
+    let load = |input: &str, asset: &str, computed_here| PlannedLoad {
+        input: input.to_owned(),
+        asset: asset.to_owned(),
+        with: "lake".to_owned(),
+        partitions: None,
+        computed_here,
+    };
+    let step = |key: &str, after: &[Range<usize>], loads: Vec<PlannedLoad>, stores_with: Option<&str>| PlannedStep {
+        key: key.to_owned(),
+        asset: key.to_owned(),
+        partition: None,
+        after: after.to_vec(),
+        loads,
+        stores_with: stores_with.map(str::to_owned),
+    };
+    let expected = [
+        step("summary", &[], vec![load("days", "raw", false)], Some("lake")),
+        step("notice", &[], vec![], None),
+        step("report", &[0..2], vec![load("summary", "summary", true)], Some("lake")),
+    ];
+    assert_eq!(plan.steps, expected);
+}
+
+#[test]
+fn a_partition_loads_those_that_map_to_it_and_waits_for_those_of_this_run() {
+    let definitions = weather();
+    let plan = planned(&definitions, &request(&["daily", "monthly", "chart"], Some("2012-02-28..2012-03-01")));
+    assert_eq!(keys(&plan), "daily[2012-02-28] daily[2012-02-29] daily[2012-03-01] monthly[2012-02-01] chart");
+    let [.., monthly, chart] = plan.steps.as_slice() else { panic!("{plan:?}") };
+    assert_eq!(monthly.after, [0..2]);
+    let february = plan.sets.of(definitions.asset("daily").unwrap()).unwrap();
+    let loaded: Vec<&str> =
+        monthly.loads[0].partitions.as_ref().unwrap().iter().filter_map(|place| february.key(place)).collect();
+    assert_eq!((loaded.len(), loaded[0], loaded[28]), (29, "2012-02-01", "2012-02-29"));
+    assert_eq!((chart.after.as_slice(), chart.loads[0].computed_here), (&[3..4][..], true));
+}
+
+#[test]
+fn partitions_must_be_named_and_be_there() {
+    let definitions = weather();
+    let refusal = |selection: &[&str], partition: Option<&str>| {
+        Plan::new(&definitions, &request(selection, partition), &Stored::default()).unwrap_err().to_string()
+    };
+    assert_eq!(refusal(&[], None), "`daily` and 2 other assets are partitioned: say which partitions are meant");
+    assert_eq!(refusal(&["daily"], None), "`daily` is partitioned: say which partitions are meant");
+    assert_eq!(
+        refusal(&["raw"], Some("2012-02-01")),
+        "nothing that is selected is partitioned, so it has no partition `2012-02-01`"
+    );
+    assert!(refusal(&["daily", "regional"], Some("2012-02-01")).starts_with("`regional`: "));
+    assert!(refusal(&["daily"], Some("2012-02-30")).starts_with("`daily`: "));
+}
+
+#[test]
+fn a_month_whose_days_do_not_all_exist_cannot_be_planned() {
+    let refusal = Plan::new(&definitions(WEATHER), &request(&["monthly"], Some("2012-03-01")), &Stored::default());
+    let refusal = refusal.unwrap_err().to_string();
+    assert!(refusal.starts_with("`monthly` cannot load its input `daily`: "), "{refusal}");
+}
+
+#[test]
+fn what_is_missing_is_computed_with_all_that_depends_on_it() {
+    let definitions = weather();
+    let mut stored = Stored::default();
+    let days = planned(&definitions, &request(&["daily"], Some("all"))).steps.len();
+    for (asset, count) in [("daily", days), ("monthly", 1), ("chart", 1), ("raw", 1)] {
+        stored.present.insert(asset.to_owned(), Selected::all(count));
+    }
+    let missing = |stored: &Stored, selection: &[&str]| {
+        let request = PlanRequest { extent: Extent::Missing, ..request(selection, None) };
+        keys(&Plan::new(&definitions, &request, stored).unwrap())
+    };
+    assert_eq!(missing(&stored, &["+chart"]), "");
+    // 2012-02-02, and 2012-01-31 that no month loads.
+    let removed = Selected::of_indices([1, 3]);
+    stored.present.insert("daily".to_owned(), Selected::all(days).without(&removed));
+    assert_eq!(missing(&stored, &["+chart"]), "daily[2012-01-31] daily[2012-02-02] monthly[2012-02-01] chart");
+    assert_eq!(missing(&stored, &["chart"]), "");
+    assert_eq!(missing(&stored, &["regional"]), "regional[eu] regional[us]");
+}
+
+#[test]
+fn what_is_older_than_its_inputs_or_computed_by_something_else_is_changed() {
+    let definitions = weather();
+    let days = planned(&definitions, &request(&["daily"], Some("all"))).steps.len();
+    let mut stored = Stored::default();
+    for (asset, count, event) in [("raw", 1, 1), ("daily", days, 2), ("monthly", 1, 3), ("chart", 1, 4)] {
+        stored.present.insert(asset.to_owned(), Selected::all(count));
+        stored.events.insert(asset.to_owned(), (0..count).map(|place| (place, event)).collect());
+    }
+    let changed = |stored: &Stored| {
+        let request = PlanRequest { extent: Extent::Changed, ..request(&["+chart"], None) };
+        keys(&Plan::new(&definitions, &request, stored).unwrap())
+    };
+    assert_eq!(changed(&stored), "");
+    stored.events.get_mut("daily").unwrap().insert(4, 9);
+    assert_eq!(changed(&stored), "monthly[2012-02-01] chart");
+    stored.outdated.insert("daily".to_owned(), Selected::of_indices([0]));
+    assert_eq!(changed(&stored), "daily[2012-01-30] monthly[2012-02-01] chart");
+}
+
+#[test]
+fn places_of_steps_have_none_of_the_gaps_that_partitions_have() {
+    let partitions = Selected::of_indices([1, 2, 5, 6, 7, 9]);
+    let planned = PlannedAsset { asset: String::new(), steps: 10..16, partitions: Some(partitions) };
+    let places =
+        |wanted: &[usize]| planned.places(Some(&Selected::of_indices(wanted.iter().copied()))).ranges().to_vec();
+    assert_eq!(places(&[0, 1, 2, 3]), [10..12]);
+    assert_eq!(places(&[2, 3, 4, 5]), [11..13]);
+    assert_eq!(places(&[6, 9]), [13..14, 15..16]);
+    assert_eq!(places(&[3]), Vec::<Range<usize>>::new());
+}

@@ -1,0 +1,134 @@
+//! The inputs of a command: files, each in the form that the command asks for.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use airlock_sandbox::layout::segment;
+use airlock_sandbox::value::{Content, Part};
+use serde::Serialize;
+
+use super::convert::{Conversion, media_type_of};
+use super::failure::{Stage, StepFailure};
+use super::load::value_name;
+use super::parts::Parts;
+use super::prepare::ReadyInput;
+use super::step::{Step, StepInput};
+use crate::definitions::{Form, ValueType, environment_name, media_type_name, partitions_name};
+
+/// Why the inputs were not given.
+pub(super) enum NotGiven {
+    /// One could not be loaded or converted.
+    Failed(Box<StepFailure>),
+    /// A file could not be written.
+    Io(io::Error),
+}
+
+impl From<Box<StepFailure>> for NotGiven {
+    fn from(failure: Box<StepFailure>) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<io::Error> for NotGiven {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A partition of an input, as its command is told of it.
+#[derive(Serialize)]
+struct Listed {
+    partition: String,
+    path: String,
+}
+
+/// Writes `inputs` below `directory`, and gives what the command finds in its environment of them.
+pub(super) fn write(
+    step: &Step<'_>,
+    directory: &Path,
+    inputs: Vec<StepInput<'_>>,
+) -> Result<Vec<(String, OsString)>, NotGiven> {
+    let mut environment: Vec<(String, OsString)> = Vec::new();
+    for (index, input) in inputs.into_iter().enumerate() {
+        // A name may be longer than that of a file can be.
+        let path = directory.join(index.to_string());
+        let name = match input {
+            StepInput::One { input, part } => {
+                let name = &input.input.name;
+                if let Some(part) = part {
+                    let part = converted(step, input, part)?;
+                    write_file(&path, &part.content)?;
+                    environment.push((media_type_name(name), part.media_type.into()));
+                }
+                name
+            }
+            StepInput::Many(parts) => {
+                let name = &parts.input().input.name;
+                let list = directory.join(format!("{index}.json"));
+                if let Some(media_type) = write_parts(step, parts, &path, &list)? {
+                    environment.push((media_type_name(name), media_type.into()));
+                }
+                environment.push((partitions_name(name), list.into()));
+                name
+            }
+        };
+        environment.push((environment_name(name), path.into()));
+    }
+    Ok(environment)
+}
+
+/// Writes each part to a file in `directory`, and which they are to the file `list`. Gives the media type of the first.
+fn write_parts(
+    step: &Step<'_>,
+    mut parts: Parts<'_>,
+    directory: &Path,
+    list: &Path,
+) -> Result<Option<String>, NotGiven> {
+    fs::create_dir(directory)?;
+    let mut listed = Vec::new();
+    let mut media_type = None;
+    while let Some(part) = parts.part(listed.len())? {
+        let part = converted(step, parts.input(), part)?;
+        let key = part.key.unwrap_or_default();
+        let path = directory.join(format!("{}.{}", segment(&key), extension(parts.input())));
+        write_file(&path, &part.content)?;
+        media_type.get_or_insert(part.media_type);
+        listed.push(Listed { partition: key, path: path.display().to_string() });
+    }
+    parts.record();
+    fs::write(list, serde_json::to_vec(&listed).map_err(io::Error::other)?)?;
+    Ok(media_type)
+}
+
+/// A table in the form that the command asks for; what is no table stays as it is.
+fn converted(step: &Step<'_>, input: &ReadyInput<'_>, mut part: Part) -> Result<Part, NotGiven> {
+    let (Some(form), ValueType::Table) = (input.input.form, input.asset.value_type) else { return Ok(part) };
+    let asset = &input.asset.name;
+    let stage = Stage::Input { name: input.input.name.clone(), asset: asset.clone(), partition: part.key.clone() };
+    let what = format!("the value of `{}`", value_name(asset, part.key.as_deref()));
+    let columns = input.input.columns.as_deref().unwrap_or_default();
+    let conversion = Conversion { columns, ..Conversion::default() };
+    part.content = step.run.convert(part.content, (Form::Arrow, form), &conversion, &stage, &what)?;
+    media_type_of(form).clone_into(&mut part.media_type);
+    Ok(part)
+}
+
+/// What follows the last dot in the name of a file with a part of `input`.
+fn extension(input: &ReadyInput<'_>) -> &'static str {
+    match (input.asset.value_type, input.input.form) {
+        (ValueType::Table, Some(Form::Csv)) => "csv",
+        (ValueType::Table, Some(Form::Jsonl)) => "jsonl",
+        (ValueType::Table, Some(Form::Parquet)) => "parquet",
+        (ValueType::Table, Some(Form::Arrow)) => "arrows",
+        (ValueType::Table, Some(Form::Json)) | (ValueType::Json, _) => "json",
+        (ValueType::Text, _) => "txt",
+        _ => "bin",
+    }
+}
+
+fn write_file(path: &Path, content: &Content) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    content.reader().copy_to(&mut file, |_, _| Ok::<(), io::Error>(())).map(drop)
+}

@@ -1,0 +1,165 @@
+//! The partitions that one input of a step loads: each when it is asked for, and its like to an op that is a component.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use airlock_sandbox::context::MetadataEntry;
+use airlock_sandbox::report::Receipt;
+use airlock_sandbox::value::{LoadParts, NotLoaded, Part};
+
+use super::failure::StepFailure;
+use super::prepare::ReadyInput;
+use super::step::{Outcome, Step};
+use super::value;
+use crate::event::{EventBody, LoadedPartitions, ManagerUse};
+use crate::partition::Selected;
+
+/// How often one who waits for a part looks whether to go on.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The parts of one input.
+pub(super) struct Parts<'a> {
+    step: &'a Step<'a>,
+    input: &'a ReadyInput<'a>,
+    /// The places of the partitions that were not looked at yet, in order.
+    left: Box<dyn Iterator<Item = usize> + Send + 'a>,
+    /// The places of those that are there, in order, as far as they were looked at.
+    present: Vec<usize>,
+    summary: Summary,
+}
+
+/// What was loaded.
+#[derive(Default)]
+struct Summary {
+    partitions: LoadedPartitions,
+    media_type: Option<String>,
+    size: u64,
+    metadata: Vec<MetadataEntry>,
+    receipt: Receipt,
+    manager: Option<ManagerUse>,
+}
+
+impl<'a> Parts<'a> {
+    pub fn new(step: &'a Step<'a>, input: &'a ReadyInput<'a>, partitions: &'a Selected) -> Self {
+        let left = Box::new(partitions.iter());
+        Self { step, input, left, present: Vec::new(), summary: Summary::default() }
+    }
+
+    /// The input.
+    pub fn input(&self) -> &'a ReadyInput<'a> {
+        self.input
+    }
+
+    /// The part at `place` among those that are there, with its key; none where there are no more.
+    pub fn part(&mut self, place: usize) -> Outcome<Option<Part>> {
+        if let Some(partition) = self.present.get(place).copied() {
+            // It was read before, and is asked for again.
+            return self.load(partition);
+        }
+        while let Some(partition) = self.left.next() {
+            let Some(part) = self.load(partition)? else {
+                self.summary.partitions.missing += 1;
+                continue;
+            };
+            self.present.push(partition);
+            self.summary.count(&part);
+            if self.present.len() > place {
+                return Ok(Some(part));
+            }
+        }
+        Ok(None)
+    }
+
+    fn load(&mut self, partition: usize) -> Outcome<Option<Part>> {
+        let Some(set) = self.input.set.as_deref() else { return Ok(None) };
+        let loaded = self.step.load_part(self.input, Some((set, partition)))?;
+        self.summary.metadata = value::merge(&self.summary.metadata, &loaded.metadata);
+        self.summary.receipt.add(loaded.receipt);
+        self.summary.manager = Some(loaded.manager);
+        Ok(loaded.part.map(|part| Part { key: set.key(partition).map(str::to_owned), ..part }))
+    }
+
+    /// Records what was loaded, where the op asked for anything.
+    pub fn record(self) {
+        let Summary { partitions, media_type, size, metadata, receipt, manager } = self.summary;
+        let Some(manager) = manager else { return };
+        let input = &self.input.input;
+        self.step.emit(EventBody::LoadedInput {
+            input: input.name.clone(),
+            asset: self.input.asset.name.clone(),
+            partitions: Some(partitions),
+            manager,
+            upstream_run_id: None,
+            metadata: value::merge(&input.metadata, &metadata),
+            receipt,
+        });
+        self.step.emit(EventBody::StepInput { input: input.name.clone(), media_type, size });
+    }
+
+    /// Loads what is asked for on `requests` until nobody can ask any more. The op is told of a failure in a word; the
+    /// step is given it whole.
+    pub fn serve(mut self, requests: &Receiver<Request>) -> Result<(), Box<StepFailure>> {
+        let mut failed = None;
+        for request in requests {
+            let answer = match failed {
+                Some(_) => Err(not_loaded()),
+                None => self.part(request.place).map_err(|failure| {
+                    failed = Some(failure);
+                    not_loaded()
+                }),
+            };
+            // Who asked may have been ended meanwhile.
+            let _ = request.answer.send(answer);
+        }
+        self.record();
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl Summary {
+    fn count(&mut self, part: &Part) {
+        self.partitions.count += 1;
+        self.partitions.first = self.partitions.first.take().or_else(|| part.key.clone());
+        self.partitions.last.clone_from(&part.key);
+        self.media_type.get_or_insert_with(|| part.media_type.clone());
+        self.size = self.size.saturating_add(part.content.size());
+    }
+}
+
+fn not_loaded() -> NotLoaded {
+    NotLoaded("the input could not be loaded".to_owned())
+}
+
+/// A part that an op asks for.
+#[derive(Debug)]
+pub(super) struct Request {
+    place: usize,
+    answer: SyncSender<Result<Option<Part>, NotLoaded>>,
+}
+
+/// What an op has of parts that another thread loads.
+#[derive(Debug)]
+pub(super) struct RemoteParts(Mutex<Sender<Request>>);
+
+/// Parts that are asked for at one end and loaded at the other.
+pub(super) fn remote() -> (RemoteParts, Receiver<Request>) {
+    let (sender, receiver) = channel();
+    (RemoteParts(Mutex::new(sender)), receiver)
+}
+
+impl LoadParts for RemoteParts {
+    fn load(&self, place: usize, wanted: &dyn Fn() -> bool) -> Result<Option<Part>, NotLoaded> {
+        let (answer, answered) = sync_channel(1);
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sender.send(Request { place, answer }).map_err(|_| not_loaded())?;
+        drop(sender);
+        loop {
+            match answered.recv_timeout(LOOK) {
+                Ok(part) => return part,
+                Err(RecvTimeoutError::Timeout) if wanted() => {}
+                Err(_) => return Err(not_loaded()),
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Ops for the tests, in one component: the configuration says which one a call runs, `{ "op": "join" }`.
+
+#![cfg(target_family = "wasm")]
+
+use std::io::{Read, Write};
+
+use airlock_sdk::{Error, Op, OpContext, Source};
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+struct Config {
+    op: String,
+}
+
+struct Ops;
+
+impl Op for Ops {
+    fn run(context: &OpContext) -> Result<(), Error> {
+        let op = context.config::<Config>()?.op;
+        match op.as_str() {
+            "join" => join(context),
+            "join_twice" => join_twice(context),
+            "first_part" => first_part(context),
+            "ignore_errors" => ignore_errors(context),
+            "tell" => tell(context),
+            "every_other_output" => every_other_output(context),
+            "nothing" => Ok(()),
+            "wrong_key" => context.output("result")?.begin(Some("no such key"), "text/plain").map(drop),
+            "twice" => twice(context),
+            _ => Err(Error::invalid_config(format!("there is no op {op:?}"))),
+        }
+    }
+}
+
+/// The parts that are left in `source`: `key=text;` of each.
+fn parts(source: &mut Source) -> Result<String, Error> {
+    let mut all = String::new();
+    while let Some(mut part) = source.next()? {
+        let mut text = String::new();
+        part.read_to_string(&mut text)?;
+        all.push_str(&format!("{}={text};", part.key().as_deref().unwrap_or("-")));
+    }
+    Ok(all)
+}
+
+fn give(context: &OpContext, text: &str) -> Result<(), Error> {
+    Ok(context.output("result")?.begin(None, "text/plain")?.write_all(text.as_bytes())?)
+}
+
+/// Gives the parts of every input.
+fn join(context: &OpContext) -> Result<(), Error> {
+    let mut all = String::new();
+    for name in context.inputs() {
+        all.push_str(&parts(&mut context.input(&name)?)?);
+    }
+    give(context, &all)
+}
+
+/// Reads an input to its end, and again from its start.
+fn join_twice(context: &OpContext) -> Result<(), Error> {
+    let first = parts(&mut context.input("parts")?)?;
+    let again = parts(&mut context.input("parts")?)?;
+    give(context, &format!("{first} {again}"))
+}
+
+/// Asks for the first part alone.
+fn first_part(context: &OpContext) -> Result<(), Error> {
+    let first = context.input("parts")?.next()?;
+    give(context, first.and_then(|part| part.key()).as_deref().unwrap_or("none"))
+}
+
+/// Goes on where an input cannot be loaded.
+fn ignore_errors(context: &OpContext) -> Result<(), Error> {
+    let read = parts(&mut context.input("parts")?);
+    give(context, if read.is_ok() { "loaded" } else { "not loaded" })
+}
+
+/// Gives what it is told of the step.
+fn tell(context: &OpContext) -> Result<(), Error> {
+    let keys = context.partition_keys();
+    let told = json!({
+        "step": context.step_key(),
+        "attempt": context.attempt(),
+        "keys": keys,
+        "dimensions": keys.iter().map(|key| context.partition_dimensions(key)).collect::<Vec<_>>(),
+        "window": context.time_window().map(|window| [window.start_ms, window.end_ms]),
+        "zone": context.time_zone(),
+        "inputs": context.inputs(),
+        "outputs": context.outputs(),
+    });
+    context.add_output_metadata("result", "told", true)?;
+    Ok(context.output("result")?.begin(None, "application/json")?.write_all(told.to_string().as_bytes())?)
+}
+
+/// Skips every second output.
+fn every_other_output(context: &OpContext) -> Result<(), Error> {
+    for name in context.outputs().iter().step_by(2) {
+        context.output(name)?.begin(None, "text/plain")?.write_all(name.as_bytes())?;
+        context.add_output_metadata(name, "name", name.as_str())?;
+    }
+    Ok(())
+}
+
+/// Begins its output twice.
+fn twice(context: &OpContext) -> Result<(), Error> {
+    let mut output = context.output("result")?;
+    output.begin(None, "text/plain").map(drop)?;
+    output.begin(None, "text/plain").map(drop)
+}
+
+airlock_sdk::export_op!(Ops);
