@@ -26,7 +26,7 @@ struct Column {
 
 impl Column {
     fn is_number(&self) -> bool {
-        ["Int", "UInt", "Float", "Decimal"].iter().any(|number| self.column_type.starts_with(number))
+        ["int", "uint", "float", "decimal"].iter().any(|number| self.column_type.starts_with(number))
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn numbers_stand_at_the_right_and_what_is_null_as_a_dash() {
         let preview = preview(serde_json::json!({
-            "columns": [{ "name": "date", "type": "Date32" }, { "name": "wind", "type": "Float64" }],
+            "columns": [{ "name": "date", "type": "date" }, { "name": "wind", "type": "float64" }],
             "rows": [["2012-01-01", "4.7"], ["2012-01-02", null]],
             "more": false,
         }));
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn what_a_guest_wrote_cannot_move_the_cursor() {
         let preview = preview(serde_json::json!({
-            "columns": [{ "name": "\u{1b}[2J", "type": "Utf8" }], "rows": [["a\r\u{1b}[2Jb"]], "more": true,
+            "columns": [{ "name": "\u{1b}[2J", "type": "string" }], "rows": [["a\r\u{1b}[2Jb"]], "more": true,
         }));
         let shown = render(&preview, 80);
         assert!(!shown.contains(['\u{1b}', '\r']), "{shown:?}");

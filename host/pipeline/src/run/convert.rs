@@ -130,7 +130,10 @@ impl RunContext<'_> {
         let Report { outcome, .. } = self.sandbox.run_op(&call, context);
         let computed = outcome.map_err(|failure| {
             let reason = match &failure {
-                Failure::Guest { error } if !error.message.is_empty() => error.message.clone(),
+                // What it is called there is said here by its name.
+                Failure::Guest { error } if !error.message.is_empty() => {
+                    error.message.strip_prefix("the value: ").unwrap_or(&error.message).to_owned()
+                }
                 failure => failure.to_string(),
             };
             let (verb, form) = if from == "arrow" { ("give", to) } else { ("read", from) };
