@@ -44,6 +44,18 @@ impl Text for BufReader<File> {
     }
 }
 
+/// Passes over the mark with which some programs begin a text in UTF-8.
+///
+/// # Errors
+/// Those of the storage.
+pub fn skip_byte_order_mark<R: BufRead>(text: &mut R) -> Result<(), Error> {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if text.fill_buf()?.starts_with(MARK) {
+        text.consume(MARK.len());
+    }
+    Ok(())
+}
+
 /// The indexes of `columns` in `schema`, in the order of the table; none where all are asked for.
 ///
 /// # Errors

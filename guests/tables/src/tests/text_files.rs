@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::array::{Array, Int64Builder, ListArray, MapBuilder, StringBuilder, StructArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, TimeUnit};
 
 use super::*;
 
@@ -106,4 +108,56 @@ fn two_columns_of_one_name_are_refused_by_json_alone() {
     }
     let error = output(&json!({ "format": "jsonl" })).store::<Tables>([part(&[batch])]).unwrap_err();
     assert!(message(&error).contains("there twice"));
+}
+
+#[test]
+fn two_fields_of_one_name_within_a_column_are_refused_by_json_lines() {
+    let field = |name: &str| Arc::new(Field::new(name, DataType::Int64, true));
+    let number = || Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    let structure: ArrayRef = Arc::new(StructArray::from(vec![(field("a"), number()), (field("a"), number())]));
+    let item = Arc::new(Field::new_list_field(structure.data_type().clone(), true));
+    let list: ArrayRef = Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([1]), structure.clone(), None));
+    for column in [structure, list] {
+        let batch = RecordBatch::try_from_iter([("deep", column)]).unwrap();
+        let error = output(&json!({ "format": "jsonl" })).store::<Tables>([part(&[batch])]).unwrap_err();
+        let Error::UnsupportedType(message) = error else { panic!("{error:?}") };
+        assert!(message.contains("\"deep\" has a struct with two fields \"a\""), "{message}");
+    }
+}
+
+#[test]
+fn a_key_that_is_twice_in_a_map_is_refused_by_json_lines() {
+    let mut map = MapBuilder::new(None, StringBuilder::new(), Int64Builder::new());
+    for _ in 0..2 {
+        map.keys().append_value("k");
+        map.values().append_value(1);
+    }
+    map.append(true).unwrap();
+    let batch = RecordBatch::try_from_iter([("words", Arc::new(map.finish()) as ArrayRef)]).unwrap();
+    let error = output(&json!({ "format": "jsonl" })).store::<Tables>([part(&[batch])]).unwrap_err();
+    assert!(message(&error).contains("a key that is there twice"), "{error:?}");
+}
+
+#[test]
+fn a_key_that_is_twice_in_a_row_of_json_lines_is_told_with_and_without_a_schema() {
+    let error = loaded(&foreign("jsonl", "{\"name\":1}\n{\"name\":1,\"name\":\"x\"}")).unwrap_err();
+    assert!(message(&error).contains("row 2: the key \\\"name\\\" is there twice"), "{error:?}");
+    let config = json!({ "format": "jsonl" });
+    let output = stored(&config, &[people()]);
+    fs::write(output.directory("/data").join("people.jsonl"), "{\"name\":\"a\"}\n{\"name\":\"a\",\"name\":\"b\"}")
+        .unwrap();
+    let error = loaded(&input(&output, &config)).unwrap_err();
+    assert!(message(&error).contains("row 2: the key \\\"name\\\" is there twice"), "{error:?}");
+}
+
+#[test]
+fn a_column_that_no_row_of_json_lines_has_is_named() {
+    let config = json!({ "format": "jsonl" });
+    let output = stored(&config, &[people()]);
+    let file = output.directory("/data").join("people.jsonl");
+    fs::write(&file, "{\"name\":\"a\",\"age\":1}\n{\"age\":2}\n").unwrap();
+    let error = loaded(&input(&output, &config)).unwrap_err();
+    assert!(message(&error).contains("no row has the column \\\"score\\\""), "{error:?}");
+    fs::write(&file, "").unwrap();
+    assert_eq!(input(&output, &config).load::<Tables>().unwrap()[0].to_batches().unwrap(), []);
 }

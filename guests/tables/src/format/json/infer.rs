@@ -8,6 +8,7 @@ use airlock_sdk::Error;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
+use super::check::{distinct_names, reason};
 use super::objects::Objects;
 use crate::error::corrupt;
 
@@ -36,12 +37,9 @@ pub fn schema<R: BufRead>(objects: &mut Objects<R>, place: &str) -> Result<Schem
     let mut object = Vec::new();
     while objects.next(&mut object)? {
         let mut json = serde_json::Deserializer::from_slice(&object);
-        let seen = Observe(&mut kind).deserialize(&mut json);
-        seen.map_err(|error| {
-            let message = error.to_string();
-            let reason = message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-            corrupt(place, format!("row {}: {reason}", objects.found()))
-        })?;
+        let seen = distinct_names(&object)
+            .and_then(|_| Observe(&mut kind).deserialize(&mut json).map_err(|error| reason(&error)));
+        seen.map_err(|reason| corrupt(place, format!("row {}: {reason}", objects.found())))?;
         object.clear();
     }
     let fields = if let Kind::Object(entries) = kind { fields(entries) } else { Fields::empty() };

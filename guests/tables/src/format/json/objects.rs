@@ -6,6 +6,10 @@ use airlock_sdk::Error;
 
 use super::Layout;
 use crate::error::corrupt;
+use crate::table::skip_byte_order_mark;
+
+/// Objects and lists within each other, at most; libraries go through them by recursion.
+pub const DEPTH: u32 = 64;
 
 /// Finds where objects begin and end; what is in them is for others to judge.
 pub struct Objects<R> {
@@ -19,6 +23,8 @@ pub struct Objects<R> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Before the text.
+    Start,
     /// Before the array.
     Outside,
     /// Before an object, or the end where there need not be one.
@@ -31,11 +37,7 @@ enum State {
 
 impl<R: BufRead> Objects<R> {
     pub fn new(source: R, layout: Layout, place: &str) -> Self {
-        let state = match layout {
-            Layout::Array => State::Outside,
-            Layout::Lines => State::Before { needed: false },
-        };
-        Self { source, layout, place: place.to_owned(), found: 0, state }
+        Self { source, layout, place: place.to_owned(), found: 0, state: State::Start }
     }
 
     /// How many were found until now.
@@ -45,6 +47,13 @@ impl<R: BufRead> Objects<R> {
 
     /// Appends the next object and a line end to `text`; false at the end.
     pub fn next(&mut self, text: &mut Vec<u8>) -> Result<bool, Error> {
+        if self.state == State::Start {
+            skip_byte_order_mark(&mut self.source)?;
+            self.state = match self.layout {
+                Layout::Array => State::Outside,
+                Layout::Lines => State::Before { needed: false },
+            };
+        }
         while let Some(byte) = self.peek()? {
             if byte.is_ascii_whitespace() {
                 self.source.consume(1);
@@ -62,7 +71,9 @@ impl<R: BufRead> Objects<R> {
                     return Ok(true);
                 }
                 (State::Before { .. }, _) => return Err(self.wrong("is no object")),
-                (State::Outside, _) => return Err(corrupt(&self.place, "it is no JSON array of objects")),
+                (State::Start | State::Outside, _) => {
+                    return Err(corrupt(&self.place, "it is no JSON array of objects"));
+                }
                 (State::After, _) => return Err(self.wrong("comes without a comma before it")),
                 (State::Ended, _) => return Err(corrupt(&self.place, "it goes on after its array")),
             };
@@ -85,7 +96,7 @@ impl<R: BufRead> Objects<R> {
 
     /// Appends from an opening brace to its closing one.
     fn object(&mut self, text: &mut Vec<u8>) -> Result<(), Error> {
-        let (mut depth, mut quoted, mut escaped) = (0_u32, false, false);
+        let (mut depth, mut nested, mut quoted, mut escaped) = (0_u32, 0_u32, false, false);
         loop {
             let bytes = self.source.fill_buf()?;
             if bytes.is_empty() {
@@ -100,6 +111,15 @@ impl<R: BufRead> Objects<R> {
                     b'{' if !quoted => depth = depth.saturating_add(1),
                     b'}' if !quoted => depth = depth.saturating_sub(1),
                     _ => {}
+                }
+                match byte {
+                    b'{' | b'[' if !quoted => nested = nested.saturating_add(1),
+                    b'}' | b']' if !quoted => nested = nested.saturating_sub(1),
+                    _ => {}
+                }
+                if nested > DEPTH {
+                    let reason = format!("row {}: values are nested deeper than {DEPTH}", self.found);
+                    return Err(corrupt(&self.place, reason));
                 }
                 if depth == 0 {
                     length = index + 1;
@@ -143,6 +163,22 @@ mod tests {
         let expected = Ok(vec![r#"{"a":"}\"}"}"#.to_owned(), r#"{"b":{"c":[{}]}}"#.to_owned()]);
         assert_eq!(objects(r#"{"a":"}\"}"}  {"b":{"c":[{}]}}"#, Layout::Lines), expected);
         assert_eq!(objects(r#" [ {"a":"}\"}"} , {"b":{"c":[{}]}} ] "#, Layout::Array), expected);
+    }
+
+    #[test]
+    fn a_byte_order_mark_at_the_start_is_passed_over() {
+        for (text, layout) in [("\u{feff}{}", Layout::Lines), ("\u{feff}[{}]", Layout::Array)] {
+            let mut objects = Objects::new(text.as_bytes(), layout, "text");
+            assert!(objects.next(&mut Vec::new()).unwrap(), "{text}");
+        }
+        assert!(objects("{}\u{feff}{}", Layout::Lines).unwrap_err().contains("row 2 is no object"));
+    }
+
+    #[test]
+    fn objects_nest_to_a_bound() {
+        let nested = |depth: usize| format!("{{}}{{\"[[\":{}1{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert_eq!(objects(&nested(64), Layout::Lines).unwrap().len(), 2);
+        assert!(objects(&nested(65), Layout::Lines).unwrap_err().contains("row 2: values are nested deeper than 64"));
     }
 
     #[test]
