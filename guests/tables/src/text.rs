@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, ListArray, MapArray, StructArray, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{DataType, Field, Float64Type, TimeUnit};
 use arrow::error::ArrowError;
 
 use crate::schema::type_name;
@@ -31,16 +31,75 @@ pub fn parse(texts: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Unparsa
         }
     };
     let digits = fraction_digits(data_type);
+    let exact: ArrayRef = match data_type {
+        DataType::Float32 => {
+            cast(&values, &DataType::Float64).map_err(|error| Unparsable { row: 0, reason: error.to_string() })?
+        }
+        _ => values.clone(),
+    };
+    let floats = exact.as_primitive_opt::<Float64Type>();
     for (row, text) in texts.as_string::<i32>().iter().enumerate() {
         let Some(text) = text else { continue };
-        if values.data_type() == &DataType::Null
+        let why = if values.data_type() == &DataType::Null
             || values.is_null(row)
             || digits.is_some_and(|digits| !has_at_most(text, digits))
         {
-            return Err(Unparsable { row, reason: format!("{} is no {}", shown(text), type_name(data_type)) });
+            Some("")
+        } else if let Some(floats) = floats {
+            changed_number(text, floats.value(row))
+        } else {
+            changed_time(text, data_type)
+        };
+        if let Some(why) = why {
+            return Err(Unparsable { row, reason: format!("{} is no {}{why}", shown(text), type_name(data_type)) });
         }
     }
     Ok(values)
+}
+
+/// Why `value` is not what `text` says, where it is another number.
+fn changed_number(text: &str, value: f64) -> Option<&'static str> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if value.is_infinite() && digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
+        return Some("; it is too large");
+    }
+    let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // Few digits always fit, and are not worth a look.
+    if !whole || digits.len() <= 7 {
+        return None;
+    }
+    let written = format!("{:.0}", value.abs());
+    (written != digits.trim_start_matches('0') && written != digits)
+        .then_some("; it is an integer of more digits than that keeps, so give the column another type")
+}
+
+/// Why the point in time that is made of `text` is not what it says.
+fn changed_time(text: &str, data_type: &DataType) -> Option<&'static str> {
+    match data_type {
+        DataType::Date32 if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+')) => {
+            Some("; it has a time, which a date does not keep")
+        }
+        DataType::Timestamp(_, None) if !has_no_zone(text) => Some(
+            "; it has an offset from UTC, which that does not keep: give the column the type string, or leave `schema` out",
+        ),
+        DataType::Timestamp(..) | DataType::Time32(_) | DataType::Time64(_) if has_leap_second(text) => {
+            Some("; it is a leap second, which that does not tell from the next one")
+        }
+        _ => None,
+    }
+}
+
+/// Whether a point in time has no offset from UTC after it.
+pub fn has_no_zone(text: &str) -> bool {
+    let time = text.get(10..).unwrap_or_default();
+    !time.contains(['+', '-', 'z', 'Z'])
+}
+
+/// Whether the seconds of a time, or of a point in time, are 60.
+pub fn has_leap_second(text: &str) -> bool {
+    let time = text.split_once(['T', 't', ' ']).map_or(text, |(_, time)| time);
+    let digits = time.split(['.', '+', '-', 'z', 'Z']).next().unwrap_or_default().replace(':', "");
+    digits.get(4..6) == Some("60")
 }
 
 /// [`parse`] of arrays that nest texts, as [`texts_of`] describes them.

@@ -164,6 +164,49 @@ fn values_that_do_not_parse_are_told_by_line_and_column() {
 }
 
 #[test]
+fn values_that_a_type_would_change_are_told_with_the_reason() {
+    for (data_type, cell, reason) in [
+        ("date", "2026-01-31T10:00:00", "it has a time"),
+        ("timestamp", "2026-01-31T10:00:00+01:00", "it has an offset from UTC"),
+        ("timestamp", "2026-01-31T10:00:00Z", "it has an offset from UTC"),
+        ("timestamp", "2026-01-31T23:59:60", "it is a leap second"),
+        ("float64", "1e999", "it is too large"),
+        ("float32", "-1e39", "it is too large"),
+        ("float64", "9007199254740993", "more digits than that keeps"),
+        ("float32", "16777217", "more digits than that keeps"),
+    ] {
+        let config = json!({ "schema": schema(&[("a", data_type)]) });
+        let expected = [&format!("\"{cell}\" is no {data_type}; ") as &str, reason];
+        is_wrong(read("csv", &format!("a\n{cell}\n"), config.clone()), &expected);
+        is_wrong(read("jsonl", &format!("{{\"a\":\"{cell}\"}}\n"), config.clone()), &expected);
+        if data_type.starts_with("float") {
+            is_wrong(read("jsonl", &format!("{{\"a\":{cell}}}\n"), config), &["row 1"]);
+        }
+    }
+}
+
+#[test]
+fn numbers_that_a_float_keeps_are_read() {
+    let config = json!({ "schema": schema(&[("a", "float64")]) });
+    for (cell, number) in
+        [("9007199254740992", 9_007_199_254_740_992.0), ("-00000000005", -5.0), ("-0", -0.0), ("1e22", 1e22)]
+    {
+        let batch = read("csv", &format!("a\n{cell}\n"), config.clone()).unwrap();
+        assert_eq!(batch.column(0).as_ref(), &Float64Array::from(vec![number]));
+    }
+    let infinite = read("csv", "a\ninf\n-inf\n", config).unwrap();
+    assert_eq!(infinite.column(0).as_ref(), &Float64Array::from(vec![f64::INFINITY, f64::NEG_INFINITY]));
+}
+
+#[test]
+fn integers_beyond_the_floats_beside_them_are_told_by_their_row() {
+    for number in ["9007199254740993", "123456789012345678901234567890"] {
+        let text = format!("{{\"a\":0.5}}\n{{\"a\":{number}}}\n");
+        is_wrong(read("jsonl", &text, json!({})), &["row 2: column \"a\"", number, "more digits"]);
+    }
+}
+
+#[test]
 fn other_columns_than_those_of_the_schema_are_refused() {
     let config = |columns: &[(&str, &str)]| json!({ "schema": schema(columns) });
     let (ab, ba) = ([("a", "int64"), ("b", "int64")], [("b", "int64"), ("a", "int64")]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use arrow::array::{Array, Int64Builder, ListArray, MapBuilder, StringBuilder, StructArray};
+use arrow::array::{Array, BinaryArray, Int64Builder, ListArray, MapBuilder, StringBuilder, StructArray};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 
@@ -160,4 +160,21 @@ fn a_column_that_no_row_of_json_lines_has_is_named() {
     assert!(message(&error).contains("no row has the column \\\"score\\\""), "{error:?}");
     fs::write(&file, "").unwrap();
     assert_eq!(input(&output, &config).load::<Tables>().unwrap()[0].to_batches().unwrap(), []);
+}
+
+#[test]
+fn no_bytes_and_null_are_two_things() {
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![Some(b"".as_slice()), None, Some(b"a")]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("bytes", bytes, true)]).unwrap();
+    for config in formats() {
+        assert_eq!(loaded(&input(&stored(&config, std::slice::from_ref(&batch)), &config)).unwrap(), batch, "{config}");
+    }
+}
+
+#[test]
+fn a_name_that_begins_as_a_file_may_comes_back() {
+    let batch = RecordBatch::try_from_iter([("\u{feff}a", people().column(2).clone())]).unwrap();
+    for config in formats() {
+        assert_eq!(loaded(&input(&stored(&config, std::slice::from_ref(&batch)), &config)).unwrap(), batch, "{config}");
+    }
 }

@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 
 use super::records::{Cell, Records, Wrong};
+use crate::text::{has_leap_second, has_no_zone};
 
 /// What every cell of a column could be; the first that holds is its type.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,9 @@ pub fn text_column(name: &str) -> Field {
     Field::new(name, DataType::Utf8, true)
 }
 
+/// Integers up to this one are floats as well.
+const EXACT: u64 = 1 << 53;
+
 impl Kind {
     fn data_type(self) -> DataType {
         match self {
@@ -69,7 +73,7 @@ impl Kind {
                 ["NaN", "inf", "-inf"].contains(&text)
                     || is_number(text, true)
                     // Digits that only a text keeps.
-                    || (is_number(text, false) && text.parse::<i64>().is_ok())
+                    || (is_number(text, false) && text.parse::<i64>().is_ok_and(|number| number.unsigned_abs() <= EXACT))
             }
             Self::Date => text.len() == 10 && Date32Type::parse(text).is_some(),
             Self::Timestamp => is_timestamp(text) && has_no_zone(text),
@@ -93,12 +97,7 @@ fn is_timestamp(text: &str) -> bool {
     // Microseconds have six digits after the point.
     let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
     let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-    text.len() > 10 && digits <= 6 && TimestampMicrosecondType::parse(text).is_some()
-}
-
-fn has_no_zone(text: &str) -> bool {
-    let time = text.get(10..).unwrap_or_default();
-    !time.contains(['+', '-', 'z', 'Z'])
+    text.len() > 10 && digits <= 6 && !has_leap_second(text) && TimestampMicrosecondType::parse(text).is_some()
 }
 
 #[cfg(test)]
@@ -139,6 +138,8 @@ mod tests {
             &["2026-01-31T10:00:00", "2026-01-31T10:00:00Z"],
             &["2026-13-01"],
             &["1e999"],
+            &["9007199254740993", "1.5"],
+            &["2026-01-31T23:59:60"],
         ] {
             assert_eq!(inferred(cells), DataType::Utf8, "{cells:?}");
         }

@@ -1,6 +1,6 @@
 //! CSV: lines of cells with commas between them, the first of which names the columns.
 //!
-//! A cell without anything in it is null, a quoted cell with nothing in it (`""`) is the empty text. No CSV library tells
+//! A cell without anything in it is null, a quoted cell with nothing in it (`""`) is the empty text, or no bytes. No CSV library tells
 //! these apart, so cells are found here. Blank lines are skipped, unless the table has one column: there they are null.
 
 mod infer;
@@ -92,7 +92,9 @@ fn separate(line: &mut Vec<u8>, index: usize) {
 }
 
 fn write_text(line: &mut Vec<u8>, text: &str) {
-    if !text.is_empty() && !text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+    // At the start of a file the mark would be taken for that of the file.
+    let marked = text.starts_with('\u{feff}');
+    if !text.is_empty() && !marked && !text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
         line.extend_from_slice(text.as_bytes());
         return;
     }
@@ -165,7 +167,9 @@ impl Rows<'_> {
             let Some(record) = self.records.next(self.width).map_err(|error| error.at(&self.place))? else { break };
             for ((column, index), field) in columns.iter_mut().zip(&self.indexes).zip(self.plain.fields()) {
                 match record.cell(*index) {
-                    Cell::Text("") if field.data_type() != &DataType::Utf8 => column.append_null(),
+                    Cell::Text("") if !matches!(field.data_type(), DataType::Utf8 | DataType::Binary) => {
+                        column.append_null()
+                    }
                     Cell::Text(text) => column.append_value(text),
                     Cell::Nothing => column.append_null(),
                 }

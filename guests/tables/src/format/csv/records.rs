@@ -5,6 +5,7 @@ use std::io::BufRead;
 use airlock_sdk::Error;
 
 use crate::error::corrupt;
+use crate::table::skip_byte_order_mark;
 
 /// Why a text is no CSV, or could not be read.
 pub enum Wrong {
@@ -48,6 +49,10 @@ enum State {
     Quoted,
     /// After a quote within quotes: their end, or the first half of a quote.
     Quote,
+    /// After a carriage return, which the rest of the end of the line has to follow.
+    Return {
+        quoted: bool,
+    },
 }
 
 /// The record that was found last.
@@ -87,14 +92,16 @@ impl<R: BufRead> Records<R> {
 
     /// The names of the columns; none where the text is empty.
     pub fn header(&mut self) -> Result<Vec<String>, Wrong> {
-        const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-        if self.source.fill_buf().map_err(|error| Wrong::Storage(error.into()))?.starts_with(BYTE_ORDER_MARK) {
-            self.source.consume(BYTE_ORDER_MARK.len());
-        }
+        skip_byte_order_mark(&mut self.source).map_err(Wrong::Storage)?;
         if !self.read()? {
             return Ok(Vec::new());
         }
         let record = self.record(1)?;
+        if let ([_], Cell::Nothing) = (record.cells, record.cell(0)) {
+            let reason =
+                "it is blank, but the first line names the columns; remove the blank lines before it".to_owned();
+            return Err(Wrong::Text { line: 1, reason });
+        }
         let name = |index| match record.cell(index) {
             Cell::Text(name) => name.to_owned(),
             Cell::Nothing => String::new(),
@@ -141,9 +148,10 @@ impl<R: BufRead> Records<R> {
                         line: quoted_since,
                         reason: "a quoted cell that begins here never ends".to_owned(),
                     }),
+                    State::Return { .. } => Err(lone_return(self.line)),
                     State::Start if self.cells.is_empty() => Ok(false),
                     _ => {
-                        end_cell(&mut self.text, &mut self.cells, state);
+                        self.cells.push((self.text.len(), state.is_quoted()));
                         Ok(true)
                     }
                 };
@@ -155,7 +163,9 @@ impl<R: BufRead> Records<R> {
             {
                 // Most bytes are within a cell and are taken at once.
                 let run = match state {
-                    State::Plain => rest.iter().position(|byte| matches!(byte, b',' | b'\n')).unwrap_or(rest.len()),
+                    State::Plain => {
+                        rest.iter().position(|byte| matches!(byte, b',' | b'\n' | b'\r')).unwrap_or(rest.len())
+                    }
                     State::Quoted => rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len()),
                     _ => 0,
                 };
@@ -178,18 +188,18 @@ impl<R: BufRead> Records<R> {
                         quoted_since = self.line;
                         state = State::Quoted;
                     }
-                    (_, b',') => {
-                        end_cell(&mut self.text, &mut self.cells, state);
+                    (State::Start | State::Plain | State::Quote, b',') => {
+                        self.cells.push((self.text.len(), state.is_quoted()));
                         state = State::Start;
                     }
                     (_, b'\n') => {
-                        end_cell(&mut self.text, &mut self.cells, state);
+                        self.cells.push((self.text.len(), state.is_quoted()));
                         self.line += 1;
                         ended = true;
                         break;
                     }
-                    // The end of the line is to come.
-                    (State::Quote, b'\r') => {}
+                    (State::Return { .. }, _) => return Err(lone_return(self.line)),
+                    (_, b'\r') => state = State::Return { quoted: state.is_quoted() },
                     (State::Quote, _) => {
                         let reason = "a quoted cell goes on after its closing quote".to_owned();
                         return Err(Wrong::Text { line: self.line, reason });
@@ -208,12 +218,17 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// Ends a cell, less the carriage return of the end of a line.
-fn end_cell(text: &mut Vec<u8>, cells: &mut Vec<(usize, bool)>, state: State) {
-    if state == State::Plain && text.last() == Some(&b'\r') {
-        text.pop();
+impl State {
+    /// Whether the cell that ends here was quoted.
+    fn is_quoted(self) -> bool {
+        matches!(self, Self::Quote | Self::Return { quoted: true })
     }
-    cells.push((text.len(), state == State::Quote));
+}
+
+fn lone_return(line: u64) -> Wrong {
+    let reason = "a carriage return outside quotes, without a line feed after it; lines end with a line feed, alone or \
+                  after a carriage return";
+    Wrong::Text { line, reason: reason.to_owned() }
 }
 
 #[cfg(test)]
@@ -285,6 +300,23 @@ mod tests {
         assert!(error("a,b\nc,d,e\n", 2).contains("line 2: it has 3 cells"));
         assert!(error("a,b\n\"c,d\ne,f\n", 2).contains("line 2: a quoted cell that begins here never ends"));
         assert!(error("a,\"b\"c\n", 2).contains("line 1: a quoted cell goes on after its closing quote"));
+    }
+
+    #[test]
+    fn a_carriage_return_outside_quotes_is_no_end_of_a_line_alone() {
+        for text in ["a,b\rc,d\r", "a,\"b\"\rc,d", "a,b\r", "a\rb,c\n", "a,b\r\r\n"] {
+            assert!(error(text, 2).contains("line 1: a carriage return outside quotes"), "{text:?}");
+        }
+        assert_eq!(records("a,\"b\rc\"\r\n,\r\n", 2), [(1, cells(["a", "b\rc"])), (2, vec![None, None])]);
+    }
+
+    #[test]
+    fn a_blank_line_is_no_header() {
+        for text in ["\na,b\n", "\r\na\n", "\n"] {
+            let Err(error) = Records::new(text.as_bytes()).header() else { panic!("no error") };
+            assert!(format!("{:?}", error.at("text")).contains("line 1: it is blank"));
+        }
+        assert_eq!(Records::new(b"\"\"\n".as_slice()).header().ok(), Some(vec![String::new()]));
     }
 
     #[test]
