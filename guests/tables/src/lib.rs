@@ -12,6 +12,7 @@
 
 mod config;
 mod convert;
+mod dictionary;
 mod error;
 mod format;
 mod load;

@@ -11,6 +11,7 @@ use arrow::ipc::writer::StreamWriter;
 
 use crate::Tables;
 use crate::config::{Compression, Config, Format};
+use crate::dictionary::SmallIndexes;
 use crate::error::unwritable;
 use crate::format::{arrow_file, csv, json, parquet_file};
 use crate::load::SCHEMA_EXTENSION;
@@ -33,9 +34,14 @@ impl OutputManager for Tables {
                 fs::create_dir_all(directory)?;
             }
             let mut rows = 0;
+            let mut indexes = SmallIndexes::default();
             let mut writer = create(&file, config.format, compression, &schema)?;
             for batch in table {
                 let batch = batch?;
+                // The dictionaries that the schema beside a text tells of are made anew.
+                if config.format.is_text() {
+                    indexes.check(&batch)?;
+                }
                 writer.write(&batch)?;
                 rows += batch.num_rows() as u64;
             }

@@ -1,5 +1,6 @@
 //! The first rows of a table as a person reads them.
 
+use std::fmt;
 use std::io::Write;
 
 use airlock_sdk::Error;
@@ -14,6 +15,9 @@ use crate::error::unwritable;
 use crate::plain::plain_type;
 use crate::schema::type_name;
 use crate::table::Writer;
+
+/// Characters of a value that are shown; what is cut ends in an ellipsis.
+const SHOWN: usize = 200;
 
 pub struct Preview<'a> {
     part: Box<dyn Write + 'a>,
@@ -75,7 +79,38 @@ fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, ArrowError> {
     let nulls = column.logical_nulls();
     let text = |row| match &nulls {
         Some(nulls) if nulls.is_null(row) => Ok(None),
-        _ => formatter.value(row).try_to_string().map(Some),
+        _ => {
+            let mut short = Short { text: String::new(), left: SHOWN, cut: false };
+            match formatter.value(row).write(&mut short) {
+                Err(error) if !short.cut => Err(error),
+                _ => Ok(Some(short.text)),
+            }
+        }
     };
     (0..column.len()).map(text).collect()
+}
+
+/// The beginning of a text, after which no more is taken, however long it is.
+struct Short {
+    text: String,
+    left: usize,
+    cut: bool,
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut characters = text.chars();
+        while self.left > 0
+            && let Some(character) = characters.next()
+        {
+            self.text.push(character);
+            self.left -= 1;
+        }
+        if characters.next().is_some() {
+            self.text.push('…');
+            self.cut = true;
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use airlock_sdk::Error;
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::Buffer;
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
@@ -14,7 +15,8 @@ use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow::ipc::{Block, CompressionType, root_as_footer};
 
 use crate::config::Compression;
-use crate::error::{unreadable, unwritable};
+use crate::dictionary::dictionaries;
+use crate::error::{unreadable, unsupported_column, unwritable};
 use crate::table::{Batches, Writer, projection};
 
 /// Bytes that are written at a time.
@@ -22,7 +24,11 @@ const WRITE: usize = 1 << 20;
 /// Bytes at the end of a file: the length of the footer, and a magic number.
 const TRAILER: usize = 10;
 
-struct ArrowFile<W: Write>(FileWriter<BufWriter<W>>);
+struct ArrowFile<W: Write> {
+    writer: FileWriter<BufWriter<W>>,
+    /// The values of the dictionaries of each column of the first batch.
+    dictionaries: Option<Vec<Vec<ArrayRef>>>,
+}
 
 /// Writes a table into `file`.
 ///
@@ -36,17 +42,31 @@ pub fn write<'a>(
     let lz4 = (compression == Compression::Lz4).then_some(CompressionType::LZ4_FRAME);
     let options = IpcWriteOptions::default().try_with_compression(lz4).map_err(unwritable)?;
     let file = BufWriter::with_capacity(WRITE, file);
-    Ok(Box::new(ArrowFile(FileWriter::try_new_with_options(file, schema, options).map_err(unwritable)?)))
+    let writer = FileWriter::try_new_with_options(file, schema, options).map_err(unwritable)?;
+    Ok(Box::new(ArrowFile { writer, dictionaries: None }))
 }
 
 impl<W: Write> Writer for ArrowFile<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        self.0.write(batch).map_err(unwritable)
+        let values = |array: &ArrayRef| array.as_any_dictionary().values().clone();
+        let values = |column| dictionaries(column).iter().map(values).collect();
+        let columns: Vec<Vec<ArrayRef>> = batch.columns().iter().map(values).collect();
+        let first = self.dictionaries.get_or_insert_with(|| columns.clone());
+        for ((first, now), field) in first.iter().zip(&columns).zip(batch.schema_ref().fields()) {
+            if !first.iter().zip(now).all(|(first, now)| Arc::ptr_eq(first, now) || first == now) {
+                return Err(unsupported_column(
+                    field.name(),
+                    "has a dictionary that differs between batches, which an Arrow file cannot hold; keep the table as \
+                     Parquet, or make it a column without a dictionary",
+                ));
+            }
+        }
+        self.writer.write(batch).map_err(unwritable)
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Error> {
-        self.0.finish().map_err(unwritable)?;
-        self.0.flush().map_err(unwritable)
+        self.writer.finish().map_err(unwritable)?;
+        self.writer.flush().map_err(unwritable)
     }
 }
 

@@ -17,6 +17,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::config::Compression;
+use crate::dictionary::SmallIndexes;
 use crate::error::{unreadable, unreadable_parquet, unsupported_column, unwritable_parquet};
 use crate::schema::type_name;
 use crate::table::{BATCH_BYTES, BATCH_ROWS, Batches, Writer, projection, require_columns};
@@ -29,6 +30,7 @@ const HEAD: usize = 512;
 struct ParquetFile<'a> {
     writer: ArrowWriter<Vec<u8>>,
     file: Box<dyn Write + 'a>,
+    indexes: SmallIndexes,
 }
 
 /// Writes a table into `file`.
@@ -66,13 +68,18 @@ pub fn write<'a>(
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .build();
     let writer = ArrowWriter::try_new(Vec::new(), schema.clone().into(), Some(properties));
-    Ok(Box::new(ParquetFile { writer: writer.map_err(unwritable_parquet)?, file }))
+    Ok(Box::new(ParquetFile { writer: writer.map_err(unwritable_parquet)?, file, indexes: SmallIndexes::default() }))
 }
 
 /// Whether a type comes back from Parquet as it was.
 fn holds(data_type: &DataType) -> bool {
     match data_type {
         DataType::Union(..) | DataType::RunEndEncoded(..) | DataType::Interval(IntervalUnit::MonthDayNano) => false,
+        DataType::FixedSizeBinary(0) => false,
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => *scale >= 0,
         DataType::Struct(fields) => !fields.is_empty() && fields.iter().all(|field| holds(field.data_type())),
         DataType::List(item)
         | DataType::LargeList(item)
@@ -96,6 +103,7 @@ impl ParquetFile<'_> {
 impl Writer for ParquetFile<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         require_columns(batch, "Parquet")?;
+        self.indexes.check(batch)?;
         // The writer looks at its limits between batches, so a large one is handed over in slices.
         for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
             let slice = batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start));

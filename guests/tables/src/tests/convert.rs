@@ -1,12 +1,14 @@
 //! The op, from every form to every other.
 
+use std::collections::HashMap;
+
 use airlock_sdk::build_op_context;
 use airlock_sdk::table::ARROW_STREAM;
 use arrow::array::{
-    BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int32Array, TimestampMicrosecondArray,
-    TimestampNanosecondArray,
+    Array, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int32Array,
+    TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{DataType, Field, Int32Type};
 
 use super::*;
 
@@ -341,4 +343,57 @@ fn a_wrong_configuration_is_told() {
     ] {
         is_wrong(convert(config, Part::new("text/csv", "a\n1\n")), &["InvalidConfig", expected]);
     }
+}
+
+#[test]
+fn a_schema_keeps_the_metadata_of_the_table_and_of_its_columns() {
+    let note = |value: &str| HashMap::from([("note".to_owned(), value.to_owned())]);
+    let mut of_column = note("of the column");
+    of_column.insert("ARROW:extension:name".to_owned(), "an extension of int64".to_owned());
+    let field = Field::new("c", DataType::Int64, true).with_metadata(of_column);
+    let old = Arc::new(Schema::new_with_metadata(vec![field], note("of the table")));
+    let batch = RecordBatch::try_new(old, vec![Arc::new(Int64Array::from(vec![1]))]).unwrap();
+    for from in ["arrow", "parquet"] {
+        let start = convert(json!({ "from": "arrow", "to": from }), part(std::slice::from_ref(&batch))).unwrap();
+        let config = json!({ "from": from, "to": "arrow", "schema": schema(&[("c", "int8")]) });
+        let new = whole(&convert(config, start).unwrap()).schema();
+        assert_eq!(new.metadata(), &note("of the table"), "{from}");
+        assert_eq!(new.field(0).metadata().get("note").unwrap(), "of the column");
+        assert!(!new.field(0).metadata().contains_key("ARROW:extension:name"));
+    }
+}
+
+#[test]
+fn a_column_of_nothing_is_of_any_type() {
+    let nothing: ArrayRef = Arc::new(arrow::array::NullArray::new(2));
+    for data_type in ["bool", "int8", "string", "binary", "date", "timestamp", "decimal(4, 2)"] {
+        let start = part(&[RecordBatch::try_from_iter_with_nullable([("c", nothing.clone(), true)]).unwrap()]);
+        let config = json!({ "from": "arrow", "to": "arrow", "schema": schema(&[("c", data_type)]) });
+        let result = whole(&convert(config, start).unwrap());
+        assert_eq!(crate::schema::type_name(result.column(0).data_type()), data_type);
+        assert_eq!(result.column(0).null_count(), 2);
+    }
+}
+
+#[test]
+fn a_zone_that_a_schema_would_lose_is_told_with_what_to_do() {
+    for zone in ["UTC", "+02:00", "Europe/Berlin"] {
+        let times: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone(zone));
+        for data_type in ["timestamp", "date"] {
+            let start = part(&[RecordBatch::try_from_iter([("at", times.clone())]).unwrap()]);
+            let config = json!({ "from": "arrow", "to": "arrow", "schema": schema(&[("at", data_type)]) });
+            is_wrong(
+                convert(config, start),
+                &["UnsupportedType", "\"at\"", zone, "leave `schema` out, which keeps it"],
+            );
+        }
+    }
+}
+
+#[test]
+fn a_preview_cuts_long_values() {
+    let words: ArrayRef = Arc::new(StringArray::from(vec!["ä".repeat(200), "ä".repeat(201)]));
+    let text = written("preview", &RecordBatch::try_from_iter([("w", words)]).unwrap()).unwrap();
+    let preview: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(preview["rows"], json!([["ä".repeat(200)], [format!("{}…", "ä".repeat(200))]]));
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use airlock_sdk::Error;
 use arrow::array::*;
+use arrow::buffer::Buffer;
 use arrow::compute::cast;
 use arrow::datatypes::*;
 use serde_json::json;
@@ -270,6 +271,51 @@ fn dictionaries_that_change_between_batches_come_back() {
         assert_eq!(loaded.schema(), batch(["a", "b"]).schema());
         let words = cast(loaded.column(0), &DataType::Utf8).unwrap();
         assert_eq!(words.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["a", "b", "c", "a"], "{format}");
+    }
+}
+
+#[test]
+fn a_dictionary_that_changes_between_batches_is_refused_by_arrow_files_with_its_column() {
+    let batch = |words: [&str; 2]| {
+        let words: DictionaryArray<Int32Type> = words.into_iter().collect();
+        RecordBatch::try_from_iter([("word", Arc::new(words) as ArrayRef)]).unwrap()
+    };
+    let config = json!({ "format": "arrow" });
+    let result = output(&config).store::<Tables>([part(&[batch(["a", "b"]), batch(["c", "a"])])]);
+    let Err(Error::UnsupportedType(message)) = result else { panic!("{result:?}") };
+    assert!(message.contains("\"word\"") && message.contains("keep the table as Parquet"), "{message}");
+    let same = [batch(["a", "b"]), batch(["a", "b"])];
+    assert_eq!(loaded(&input(&stored(&config, &same), &config)).unwrap().num_rows(), 4);
+}
+
+#[test]
+fn a_dictionary_of_more_values_than_its_index_counts_is_refused_before_it_is_lost() {
+    let batch = |numbers: std::ops::Range<i32>| {
+        let words: DictionaryArray<Int8Type> =
+            numbers.map(|number| number.to_string()).collect::<Vec<_>>().iter().map(String::as_str).collect();
+        RecordBatch::try_from_iter([("word", Arc::new(words) as ArrayRef)]).unwrap()
+    };
+    for format in ["parquet", "csv", "jsonl"] {
+        let config = json!({ "format": format });
+        let most = [batch(0..100), batch(50..127), batch(0..3)];
+        let loaded = loaded(&input(&stored(&config, &most), &config)).unwrap();
+        assert_eq!(loaded.num_rows(), 180, "{format}");
+        let result = output(&config).store::<Tables>([part(&[batch(0..100), batch(100..128)])]);
+        let Err(Error::UnsupportedType(message)) = result else { panic!("{format}: {result:?}") };
+        assert!(message.contains("\"word\"") && message.contains("127 different values"), "{message}");
+    }
+}
+
+#[test]
+fn types_that_parquet_would_change_or_trap_on_are_refused_with_their_column() {
+    let empty: ArrayRef =
+        Arc::new(FixedSizeBinaryArray::try_new_with_len(0, Buffer::from_vec(vec![0_u8; 0]), None, 4).unwrap());
+    let hundreds = Decimal128Array::from(vec![1, 2, 3, 4]).with_precision_and_scale(5, -2).unwrap();
+    for array in [empty, Arc::new(hundreds) as ArrayRef] {
+        let result = output(&json!({ "format": "parquet" })).store::<Tables>([part(&[table(&array)])]);
+        let Err(Error::UnsupportedType(message)) = result else { panic!("{result:?}") };
+        assert!(message.contains("\"the column\"") && message.contains("Parquet cannot hold"), "{message}");
+        comes_back(&json!({ "format": "arrow" }), &table(&array));
     }
 }
 
