@@ -52,6 +52,9 @@ use crate::{Error, PartWriter, Reader, Sink};
 /// The media type of a table: an Arrow IPC stream.
 pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 
+/// What an Arrow IPC file begins with.
+const FILE_MAGIC: &[u8] = b"ARROW1";
+
 /// The batches of a part that is a table, in order.
 pub struct TableReader {
     part: Reader,
@@ -68,8 +71,8 @@ impl TableReader {
     /// Reads the schema of `part`.
     ///
     /// # Errors
-    /// [`Error::UnsupportedType`] where the media type is not [`ARROW_STREAM`]; [`Error::Corrupt`] where the bytes are
-    /// no Arrow stream.
+    /// [`Error::UnsupportedType`] where the media type is not [`ARROW_STREAM`], or the bytes are an Arrow file;
+    /// [`Error::Corrupt`] where they are no Arrow stream.
     pub fn new(mut part: Reader) -> Result<Self, Error> {
         let media_type = part.media_type();
         let essence = media_type.split(';').next().unwrap_or_default().trim();
@@ -79,8 +82,13 @@ impl TableReader {
             )));
         }
         let (mut decoder, mut chunk) = (StreamDecoder::new(), Buffer::from_vec(part.next_chunk()?));
+        if chunk.starts_with(FILE_MAGIC) {
+            return Err(Error::unsupported_type(
+                "the value is an Arrow IPC file; an Arrow IPC stream is expected: write it with the stream writer of Arrow",
+            ));
+        }
         loop {
-            let first = decoder.decode(&mut chunk).map_err(corrupt)?;
+            let first = decoder.decode(&mut chunk).map_err(undecodable)?;
             if let Some(schema) = decoder.schema() {
                 return Ok(Self { part, decoder, chunk, schema, first, ended: false });
             }
@@ -101,7 +109,7 @@ impl TableReader {
             return Ok(Some(first));
         }
         loop {
-            if let Some(batch) = self.decoder.decode(&mut self.chunk).map_err(corrupt)? {
+            if let Some(batch) = self.decoder.decode(&mut self.chunk).map_err(undecodable)? {
                 return Ok(Some(batch));
             }
             self.chunk = Buffer::from_vec(self.part.next_chunk()?);
@@ -178,6 +186,16 @@ impl<'sink> TableWriter<'sink> {
 impl fmt::Debug for TableWriter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TableWriter").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+fn undecodable(error: ArrowError) -> Error {
+    match error {
+        ArrowError::InvalidArgumentError(reason) if reason.contains("zstd") => Error::unsupported_type(
+            "the value is an Arrow IPC stream compressed with zstd, which cannot be read here; write it with lz4 or no \
+             compression",
+        ),
+        error => corrupt(error),
     }
 }
 
@@ -284,6 +302,22 @@ mod tests {
     fn another_media_type_is_named() {
         let Err(Error::UnsupportedType(message)) = copy(Part::new("text/csv", "a\n1\n")) else { panic!("no error") };
         assert!(message.contains("text/csv") && message.contains(ARROW_STREAM), "{message}");
+    }
+
+    #[test]
+    fn an_arrow_file_is_told_from_a_stream() {
+        let Err(Error::UnsupportedType(message)) = copy(Part::new(ARROW_STREAM, b"ARROW1\0\0\xff\xff\xff\xff")) else {
+            panic!("no error")
+        };
+        assert!(message.contains("Arrow IPC file") && message.contains("stream is expected"), "{message}");
+    }
+
+    #[test]
+    fn a_compression_that_cannot_be_read_is_told() {
+        // Written by pyarrow: four integers.
+        let part = Part::new(ARROW_STREAM, include_bytes!("../testdata/zstd.arrows"));
+        let Err(Error::UnsupportedType(message)) = copy(part) else { panic!("no error") };
+        assert!(message.contains("compressed with zstd") && message.contains("lz4"), "{message}");
     }
 
     #[test]

@@ -3,4 +3,5 @@
 pub mod arrow_file;
 pub mod csv;
 pub mod json;
+mod parquet_batches;
 pub mod parquet_file;

@@ -8,19 +8,20 @@ use airlock_sdk::Error;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, IntervalUnit, Schema};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::parquet_batches::ParquetBatches;
 use crate::config::Compression;
 use crate::dictionary::SmallIndexes;
 use crate::error::{unreadable, unreadable_parquet, unsupported_column, unwritable_parquet};
 use crate::schema::type_name;
-use crate::table::{BATCH_BYTES, BATCH_ROWS, Batches, Writer, projection, require_columns};
+use crate::table::{BATCH_ROWS, Batches, Writer, projection, require_columns};
 
 /// Encoded bytes in memory after which a row group is written.
 const ROW_GROUP_BYTES: usize = 32 << 20;
@@ -129,18 +130,14 @@ pub fn read(chunks: Chunks, columns: &[String], place: String) -> Result<Batches
     let metadata = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::default());
     let metadata = metadata.map_err(|error| unreadable_parquet(&place, error))?;
     check_compression(metadata.metadata(), &place)?;
-    let rows = batch_rows(metadata.metadata());
     let mut schema = metadata.schema().clone();
     let indexes = projection(&schema, columns)?;
-    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata).with_batch_size(rows);
-    if let Some(indexes) = indexes {
-        schema = schema.project(&indexes).map_err(|error| unreadable(&place, error))?.into();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), indexes);
-        builder = builder.with_projection(mask);
+    if let Some(indexes) = &indexes {
+        schema = schema.project(indexes).map_err(|error| unreadable(&place, error))?.into();
     }
-    let reader = builder.build().map_err(|error| unreadable_parquet(&place, error))?;
+    let batches = ParquetBatches::new(chunks, metadata, indexes).map_err(|error| unreadable_parquet(&place, error))?;
     let known = schema.clone();
-    let iterator = reader.map(move |batch| {
+    let iterator = batches.map(move |batch| {
         let batch = batch.map_err(|error| unreadable(&place, error))?;
         batch.with_schema(known.clone()).map_err(|error| unreadable(&place, error))
     });
@@ -160,16 +157,6 @@ fn check_compression(metadata: &ParquetMetaData, place: &str) -> Result<(), Erro
         }
     }
     Ok(())
-}
-
-/// Rows of which the columns, decoded, are about [`BATCH_BYTES`].
-fn batch_rows(metadata: &ParquetMetaData) -> usize {
-    let groups = metadata.row_groups().iter();
-    let (bytes, rows) = groups.fold((0_i64, 0_i64), |(bytes, rows), group| {
-        (bytes.saturating_add(group.total_byte_size().max(0)), rows.saturating_add(group.num_rows().max(0)))
-    });
-    let row = usize::try_from(bytes.checked_div(rows).unwrap_or(0)).unwrap_or(usize::MAX).max(1);
-    (BATCH_BYTES / row).clamp(1024, BATCH_ROWS)
 }
 
 /// The bytes of a Parquet file, at random. [`File`] itself would be cloned for each read, which WASI cannot.

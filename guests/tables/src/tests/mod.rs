@@ -1,5 +1,6 @@
 mod convert;
 mod files;
+mod parquet_batches;
 mod projection;
 mod text_files;
 mod types;
