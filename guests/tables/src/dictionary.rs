@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airlock_sdk::Error;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array, make_array};
 use arrow::compute::{cast, concat, take};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, UInt64Type};
 use arrow::error::ArrowError;
 
 use crate::error::{unsupported_column, unwritable};
@@ -82,7 +82,7 @@ fn used(dictionary: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let values = dictionary.values();
     let keys = cast(dictionary.keys(), &DataType::UInt64)?;
     let mut used = vec![false; values.len()];
-    for key in keys.as_primitive::<arrow::datatypes::UInt64Type>().iter().flatten() {
+    for key in keys.as_primitive::<UInt64Type>().iter().flatten() {
         if let Some(used) = usize::try_from(key).ok().and_then(|key| used.get_mut(key)) {
             *used = true;
         }

@@ -75,8 +75,10 @@ pub fn write<'a>(
 /// Whether a type comes back from Parquet as it was.
 fn holds(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Union(..) | DataType::RunEndEncoded(..) | DataType::Interval(IntervalUnit::MonthDayNano) => false,
-        DataType::FixedSizeBinary(0) => false,
+        DataType::Union(..)
+        | DataType::RunEndEncoded(..)
+        | DataType::Interval(IntervalUnit::MonthDayNano)
+        | DataType::FixedSizeBinary(0) => false,
         DataType::Decimal32(_, scale)
         | DataType::Decimal64(_, scale)
         | DataType::Decimal128(_, scale)

@@ -31,7 +31,7 @@ fn a_batch_holds_many_rows_where_each_is_small() {
 
 #[test]
 fn rows_of_many_groups_come_in_order_with_every_column() {
-    let lists = (0..1000).map(|row| (row % 7 != 0).then(|| vec![Some(row); row as usize % 4]));
+    let lists = (0..1000).map(|row| (row % 7 != 0).then(|| vec![Some(row); usize::try_from(row % 4).unwrap()]));
     let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists));
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..1000).map(|row| format!("row {row}"))));
     let batch = RecordBatch::try_from_iter_with_nullable([("list", lists, true), ("text", texts, true)]).unwrap();
