@@ -1,5 +1,5 @@
 //! Ops that are components: what they are given, what they may give, and parts that are loaded as they ask for them.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod support;

@@ -1,5 +1,5 @@
 //! Assets in partitions, from end to end: which are computed, what each loads, what is stored and recorded.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/pattern.rs"]
 mod pattern;
@@ -153,7 +153,7 @@ hint: add `--partition KEY`, `--partition A..B`, `--partition all`, or `--missin
         2,
         "
 error: `day`: `days` has no partition \"2012-02-30\": its partitions are \"2012-01-30\" to \"2012-02-29\"; did you mean `…`?
-hint: `airlock show day` shows which partitions there are",
+hint: `airlock show day` shows which partitions there are; name assets to leave others out",
     );
     project.run(&["load", "day"]).fails(
         2,
@@ -377,4 +377,85 @@ report …  -",
         (&partitions["count"], &partitions["stored"], &partitions["missing"]),
         (&json!(31), &json!(16), &json!(["2012-02-15..2012-02-29"]))
     );
+}
+
+#[test]
+fn what_a_failed_run_left_undone_is_computed_by_the_next() {
+    let project = calendar();
+    project.run(&["run", "-p", "all"]).ok();
+    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
+    std::fs::remove_file(project.path("data/day/days=2012-02-14.txt")).unwrap();
+    std::fs::write(project.path("airlock.toml"), definitions.replace(r#"op = "join""#, r#"op = "wrong_key""#)).unwrap();
+    assert_eq!(project.run(&["run", "--missing"]).code, Some(1));
+    std::fs::write(project.path("airlock.toml"), definitions).unwrap();
+    project.run(&["run", "--missing"]).ok();
+    assert_eq!(steps(&project, "STEP_START"), ["month[2012-02-01]", "report"]);
+}
+
+#[test]
+fn what_one_profile_stored_says_nothing_of_another() {
+    let project = calendar();
+    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
+    let profile = "\n[profile.prod.io.lake]\nmounts.\"/data\" = { path = \"prod\", access = \"write\" }\n";
+    std::fs::write(project.path("airlock.toml"), definitions + profile).unwrap();
+    project.run(&["run", "-p", "all"]).ok();
+    project.run(&["run", "-p", "all", "--profile", "prod"]).ok();
+    project.run(&["run", "day", "-p", "2012-02-01"]).ok();
+    project.run(&["run", "month", "-p", "2012-02-01", "--profile", "prod"]).ok();
+    assert_eq!(
+        project.run(&["run", "--changed", "month", "--profile", "prod"]).stderr,
+        "nothing to do: nothing is missing or changed\n"
+    );
+    project.run(&["run", "--changed", "month"]).ok();
+    assert_eq!(steps(&project, "STEP_START"), ["month[2012-02-01]"]);
+}
+
+#[test]
+fn a_script_that_is_another_now_computes_anew() {
+    let project = Project::new("[assets.a]\ntype = \"text\"\ncommand = [\"sh\", \"a.sh\"]\n");
+    std::fs::write(project.path("a.sh"), "printf 1 > $AIRLOCK_OUTPUT").unwrap();
+    project.run(&["run"]).ok();
+    assert_eq!(project.run(&["run", "--changed"]).stderr, "nothing to do: nothing is missing or changed\n");
+    std::fs::write(project.path("a.sh"), "printf 2 > $AIRLOCK_OUTPUT").unwrap();
+    project.run(&["run", "--changed"]).ok();
+    assert_eq!(project.load("a"), "2");
+}
+
+#[test]
+fn a_command_has_no_variable_for_a_value_that_may_be_missing_and_is() {
+    let project = Project::new(
+        r#"
+[partitions.regions]
+static = ["eu", "us"]
+
+[assets.sales]
+type = "json"
+partitions = "regions"
+command = ["python3", "-c", "import airlock; airlock.store_json(1)"]
+
+[assets.total]
+type = "json"
+partitions = "regions"
+inputs.sales = { asset = "sales", allow_missing = true }
+command = ["python3", "-c", "import airlock; airlock.store_json(airlock.has_input('sales'))"]
+"#,
+    );
+    project.run(&["run", "sales", "-p", "eu"]).ok();
+    project.run(&["run", "total", "-p", "all"]).ok();
+    let total = |key| project.run(&["load", "total", "-p", key]).ok();
+    assert_eq!((total("eu").as_str(), total("us").as_str()), ("true", "false"));
+}
+
+#[test]
+fn what_an_op_said_is_kept_where_one_of_its_inputs_cannot_be_loaded() {
+    let project = calendar();
+    project.run(&["run", "day", "-p", "2012-02-01"]).ok();
+    project.run(&["run", "month", "-p", "all"]).fails(
+        1,
+        "
+error: month[2012-02-01]: cannot load `day[2012-02-02]` with the I/O manager `lake`: it has no stored value
+hint: run it first: airlock run day --partition 2012-02-02",
+    );
+    // The one that was loaded is recorded.
+    assert_eq!(event(&project, "LOADED_INPUT")["partitions"]["count"], 1);
 }

@@ -1,5 +1,5 @@
 //! Tables from end to end: the forms that commands give and find them in, what is stored, what is loaded.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/pattern.rs"]
 mod pattern;
@@ -201,4 +201,50 @@ fn the_extension_of_a_file_tells_the_form_of_a_table() {
         project.run(&["load", "people", "-o", file]).ok();
         assert!(std::fs::read(project.path(file)).unwrap().starts_with(head), "{file}");
     }
+}
+
+#[test]
+fn what_is_no_table_does_not_take_the_place_of_one_whoever_stores_it() {
+    let table = |command: &str| {
+        let files = LAKE.replace("FORMAT", "parquet").replace("io = \"lake\"", "io = \"files\"");
+        format!("{files}[assets.t]\ntype = \"table\"\nas = \"arrow\"\ncommand = [\"sh\", \"-c\", \"{command}\"]\n")
+    };
+    let project = people("parquet", "");
+    project.run(&["run"]).ok();
+    project.run(&["load", "people", "--as", "arrow", "-o", "people.arrows"]).ok();
+    std::fs::write(project.path("t.toml"), table("cp people.arrows $AIRLOCK_OUTPUT")).unwrap();
+    project.run(&["run", "--file", "t.toml"]).ok();
+    std::fs::write(project.path("t.toml"), table("echo garbage > $AIRLOCK_OUTPUT")).unwrap();
+    let failed = project.run(&["run", "--file", "t.toml"]);
+    failed.fails(1, "error: t: cannot read the value of `t` as arrow: …");
+    assert!(project.run(&["load", "t", "--file", "t.toml"]).ok().starts_with("name,age,born\n"));
+}
+
+#[test]
+fn an_op_is_given_the_columns_that_it_asks_for_whoever_stored_the_table() {
+    let ops = project::guest("test-ops");
+    let project = people("parquet", "");
+    project.run(&["run"]).ok();
+    project.run(&["load", "people", "--as", "arrow", "-o", "people.arrows"]).ok();
+    let definitions = format!(
+        r#"{}
+[assets.t]
+type = "table"
+as = "arrow"
+io = "files"
+command = ["sh", "-c", "cp people.arrows $AIRLOCK_OUTPUT"]
+
+[assets.given]
+type = "bytes"
+io = "files"
+component = {{ path = "{ops}", config = {{ op = "copy" }} }}
+inputs.part = {{ asset = "t", columns = ["age"] }}
+"#,
+        LAKE.replace("FORMAT", "parquet")
+    );
+    std::fs::write(project.path("t.toml"), definitions).unwrap();
+    project.run(&["run", "--file", "t.toml"]).ok();
+    let given = std::fs::read(project.path("data/given.arrows")).unwrap();
+    let holds = |text: &str| given.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds("age") && !holds("name") && !holds("Hara"));
 }

@@ -44,9 +44,13 @@ fn plan(status: ExitStatus, error: &PlanError) -> Report {
         }
         PlanError::NotPartitioned { .. } => report.hint("leave `--partition` out"),
         PlanError::Partition { asset, .. } => {
-            report.hint(format!("`airlock show {}` shows which partitions there are", safe_name(asset)))
+            let asset = safe_name(asset);
+            report.hint(format!("`airlock show {asset}` shows which partitions there are; name assets to leave others out"))
         }
-        PlanError::Mapping { .. } => report,
+        PlanError::Mapping { .. } => report.hint(
+            "let its partitions begin later or end sooner, those that it loads begin earlier or end later, or name with \
+             `--partition` those that can be computed",
+        ),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Which partitions of an asset are stored, in words and as a bar.
 
+use std::collections::HashMap;
+
 use airlock_pipeline::definitions::Asset;
 use airlock_pipeline::partition::{PartitionSet, Selected};
 use airlock_pipeline::plan::PartitionSets;
-use airlock_pipeline::{Definitions, Runner};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::failure;
+use crate::project::Project;
 use crate::render::thousands;
 
 /// Ranges of missing partitions that are listed.
@@ -36,17 +38,16 @@ pub struct Partitions {
 }
 
 impl Partitions {
-    /// Those of `asset` at `now`; none where it has none.
-    pub fn of(
-        definitions: &Definitions,
-        asset: &Asset,
-        runner: &Runner,
-        now: Timestamp,
-    ) -> Result<Option<Self>, Error> {
-        let sets = PartitionSets::new(definitions, now);
-        let Some(set) = sets.of(asset) else { return Ok(None) };
-        let present = runner.present(asset, Some(set)).map_err(failure::run)?;
-        Ok(Some(Self::new(set, present)))
+    /// Those of each of `assets` that has some, at `now`, by the name of the asset.
+    pub fn of<'a>(project: &Project, assets: &[&'a Asset], now: Timestamp) -> Result<HashMap<&'a str, Self>, Error> {
+        let partitioned: Vec<&'a Asset> = assets.iter().copied().filter(|asset| asset.partitions.is_some()).collect();
+        if partitioned.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let sets = PartitionSets::new(&project.definitions, now);
+        let present = project.runner()?.present(partitioned.iter().copied(), &sets).map_err(failure::run)?;
+        let counted = partitioned.into_iter().zip(present);
+        Ok(counted.filter_map(|(asset, present)| Some((&*asset.name, Self::new(sets.of(asset)?, present)))).collect())
     }
 
     fn new(set: &PartitionSet, present: Selected) -> Self {

@@ -13,7 +13,7 @@ use crate::output::{Format, Output};
 use crate::render::{safe_name, time};
 
 /// From this number of steps on, how fast they go and how long it will take is worth telling.
-const MANY: usize = 20;
+pub const MANY: usize = 20;
 /// Denials that are kept to be told; more are counted.
 const DENIALS: usize = 200;
 
@@ -106,9 +106,7 @@ impl Seen {
                 self.denials_unlisted += 1;
             }
         }
-        if receipt.denials.unlisted > 0 {
-            self.denials.push(format!("{step}: {} more", receipt.denials.unlisted));
-        }
+        self.denials_unlisted += receipt.denials.unlisted;
     }
 }
 
@@ -124,6 +122,7 @@ mod tests {
         let receipt = Receipt { denials: Denials { list: vec![denial], unlisted: 7 }, ..Receipt::default() };
         let mut seen = Watch::new(1, Format::Human).finish();
         seen.deny("a", &receipt);
-        assert_eq!(seen.denials, ["a: read /etc/passwd: no mount covers it", "a: 7 more"]);
+        assert_eq!(seen.denials, ["a: read /etc/passwd: no mount covers it"]);
+        assert_eq!(seen.denials_unlisted, 7);
     }
 }

@@ -27,6 +27,10 @@ def _input_variable(name):
     return "AIRLOCK_INPUT_" + re.sub("[^A-Za-z0-9]", "_", name).upper()
 
 
+def _no_input(name):
+    return f"this step has no input {name!r}: name it in `inputs`, and ask `has_input` for one that may be missing"
+
+
 def partition():
     """The key of the partition that this step computes, such as "2012-01-01"."""
     return _variable("AIRLOCK_PARTITION", "this step computes no partition: its asset has none")
@@ -38,31 +42,41 @@ def partition_window():
     return tuple(datetime.fromisoformat(_variable(name, "this step computes no partition of time")) for name in names)
 
 
+def has_input(name):
+    """Whether the input `name` is there; one that may be missing need not be."""
+    return _input_variable(name) in os.environ
+
+
 def input_path(name):
     """The path of the file that has the input `name`; of several partitions the directory of their files."""
-    return Path(_variable(_input_variable(name), f"this step has no input {name!r}: name it in `inputs`"))
+    return Path(_variable(_input_variable(name), _no_input(name)))
 
 
 def input_media_type(name):
     """The media type of the input `name`, such as "text/csv"."""
-    return _variable(_input_variable(name) + "_MEDIA_TYPE", f"this step has no input {name!r}: name it in `inputs`")
+    return _variable(_input_variable(name) + "_MEDIA_TYPE", _no_input(name))
 
 
 def input_partitions(name):
     """The paths of the files that have the partitions of the input `name`, by their keys, in order."""
     variable = _input_variable(name) + "_PARTITIONS"
-    with open(_variable(variable, f"the input {name!r} has no partitions, or is one of them"), encoding="utf-8") as file:
+    input_path(name)
+    missing = f"the input {name!r} is one value, and not a number of partitions: load it by `load_text` and its like"
+    with open(_variable(variable, missing), encoding="utf-8") as file:
         return {listed["partition"]: Path(listed["path"]) for listed in json.load(file)}
 
 
 def load_bytes(name):
     """The bytes of the input `name`."""
-    return input_path(name).read_bytes()
+    path = input_path(name)
+    if path.is_dir():
+        raise LookupError(f"the input {name!r} is a number of partitions: ask `input_partitions` for their files")
+    return path.read_bytes()
 
 
 def load_text(name):
     """The input `name` as text."""
-    return input_path(name).read_bytes().decode("utf-8")
+    return load_bytes(name).decode("utf-8")
 
 
 def load_json(name):

@@ -56,11 +56,22 @@ pub fn segment(key: &str) -> String {
             }
         }
     }
+    cut(encoded, key.as_bytes())
+}
+
+/// The segment of the dimension `name` of a partition, whose key in it is `key`.
+fn dimension_segment(name: &str, key: &str) -> String {
+    let joined = format!("{}={}", segment(name), segment(key));
+    // No name of a dimension holds a NUL.
+    cut(joined, format!("{name}\0{key}").as_bytes())
+}
+
+/// `encoded`, which stands for `key`, with the end that is too long replaced by the SHA-256 of the key.
+fn cut(mut encoded: String, key: &[u8]) -> String {
     if encoded.len() > SEGMENT_BYTES {
-        let digest = Sha256::digest(key.as_bytes());
         encoded.truncate(SEGMENT_BYTES - HASH_DIGITS - 2);
         encoded.push_str("%_");
-        for byte in digest {
+        for byte in Sha256::digest(key) {
             encoded.push(hex_digit(byte >> 4));
             encoded.push(hex_digit(byte & 15));
         }
@@ -105,9 +116,7 @@ impl Location {
         let mut path = self.0.clone();
         for (name, key) in sorted {
             path.push('/');
-            path.push_str(&segment(name));
-            path.push('=');
-            path.push_str(&segment(key));
+            path.push_str(&dimension_segment(name, key));
         }
         Self(path)
     }
@@ -118,18 +127,20 @@ impl Location {
     /// [`BadExtension`] where the extension is empty, longer than [`EXTENSION_BYTES`], or holds anything but
     /// `a-z`, `0-9`, `_`, `-` and inner dots.
     pub fn path(&self, extension: &str) -> Result<String, BadExtension> {
-        let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
-        let dots = extension.starts_with('.') || extension.ends_with('.') || extension.contains("..");
-        if extension.is_empty() || extension.len() > EXTENSION_BYTES || dots || !extension.bytes().all(allowed) {
-            return Err(BadExtension);
-        }
-        Ok(format!("{}.{extension}", self.0))
+        if is_extension(extension) { Ok(format!("{}.{extension}", self.0)) } else { Err(BadExtension) }
     }
 
     /// The path without an extension.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether `extension` can follow the place of a value: see [`Location::path`].
+pub fn is_extension(extension: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
+    let dots = extension.starts_with('.') || extension.ends_with('.') || extension.contains("..");
+    !extension.is_empty() && extension.len() <= EXTENSION_BYTES && !dots && extension.bytes().all(allowed)
 }
 
 impl fmt::Display for Location {
@@ -246,6 +257,17 @@ mod tests {
         let segment = segment(&"k".repeat(5000));
         assert_eq!(segment.len(), SEGMENT_BYTES);
         assert_eq!(segment.find("%_"), Some(SEGMENT_BYTES - HASH_DIGITS - 2));
+    }
+
+    #[test]
+    fn a_long_partition_has_a_segment_of_its_own_that_a_file_can_have() {
+        let output = Location::asset(&["a"]);
+        let place = |name: &str, key: &str| output.partition(&[(name, key)]).as_str().to_owned();
+        let (name, key) = ("n".repeat(60), "K".repeat(120));
+        let long = place(&name, &key);
+        assert!(long.starts_with(&format!("a/{name}=")) && long.len() == "a/".len() + SEGMENT_BYTES, "{long}");
+        assert_ne!(long, place(&name, &"K".repeat(121)));
+        assert_ne!(place(&"n".repeat(500), "k"), place(&"n".repeat(501), "k"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Measures Airlock beside native Rust doing the same work in the same run, and prints a table.
 //!
+//! `airlock-bench` measures all, `airlock-bench FILTER` the groups of rows whose names have `FILTER` in them.
+//!
 //! Absolute times depend on the machine; the ratios, of medians of rounds in which both sides took their turn, less so.
 #![allow(
     clippy::cast_precision_loss,
@@ -8,52 +10,89 @@
     reason = "times and sizes are shown, not computed with"
 )]
 
+mod assets;
+mod chain;
+mod dagster;
+mod generate;
+mod lab;
+mod measure;
 mod memory;
-mod pipeline;
+mod partitions;
+mod process;
+mod project;
+mod row;
+mod tables;
 mod values;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-/// One line of the table.
-struct Row {
-    name: String,
-    airlock: Measured,
-    native: Option<Measured>,
-    /// What Dagster's script calls it.
-    dagster: Option<String>,
-    goal: &'static str,
+use crate::row::Row;
+
+/// Rows that are measured together: their name, and what measures them in a folder.
+struct Group {
+    name: &'static str,
+    folder: Folder,
+    rows: fn(&Path) -> Result<Vec<Row>>,
 }
 
-/// A median.
-#[derive(Clone, Copy)]
-enum Measured {
-    Time(Duration),
-    Bytes(u64),
+/// Where a group of rows is measured.
+enum Folder {
+    /// On a file system in memory where there is one, so that the disk is not what is measured.
+    Memory,
+    /// On a disk: what is measured is a run whose events and values are committed.
+    Disk,
 }
+
+const GROUPS: &[Group] = &[
+    Group { name: "values", folder: Folder::Memory, rows: values::rows },
+    Group { name: "memory", folder: Folder::Memory, rows: memory::rows },
+    Group { name: "tables", folder: Folder::Memory, rows: tables::rows },
+    Group { name: "chain", folder: Folder::Disk, rows: chain::rows },
+    Group { name: "partitions", folder: Folder::Disk, rows: partitions::rows },
+    Group { name: "assets", folder: Folder::Disk, rows: assets::rows },
+    Group { name: "process", folder: Folder::Disk, rows: process::rows },
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [what, side] = arguments.as_slice() {
-        return memory::child(what, side);
+    let filter = match arguments.as_slice() {
+        [] => "",
+        [filter] => filter,
+        [what, subject, folder] if what == memory::CHILD => return memory::child(subject, Path::new(folder)),
+        _ => bail!("usage: airlock-bench [FILTER]"),
+    };
+    let groups: Vec<&Group> = GROUPS.iter().filter(|group| group.name.contains(filter)).collect();
+    let names = |groups: &[&Group]| groups.iter().map(|group| group.name).collect::<Vec<_>>();
+    if groups.is_empty() {
+        bail!(
+            "no group of rows is named like {filter:?}; there are {}",
+            names(&GROUPS.iter().collect::<Vec<_>>()).join(", ")
+        );
     }
-    let folder = fast_folder()?;
-    let mut rows = values::rows(folder.path())?;
-    rows.extend(memory::rows(folder.path())?);
-    rows.extend(pipeline::rows()?);
-    let dagster = dagster(folder.path())?;
-    print_table(&rows, dagster.as_ref());
+    let machine = row::machine();
+    let mut rows = Vec::new();
+    for group in &groups {
+        eprintln!("bench: measuring {}", group.name);
+        let folder = group.folder.make()?;
+        rows.extend((group.rows)(folder.path()).with_context(|| format!("cannot measure {}", group.name))?);
+    }
+    let dagster = dagster::measure(&names(&groups), Folder::Memory.make()?.path())?;
+    row::print(&rows, &machine, dagster.as_ref());
     Ok(())
 }
 
-/// A folder on a file system in memory where there is one, so that the disk is not what is measured.
-fn fast_folder() -> Result<tempfile::TempDir> {
-    let shared = Path::new("/dev/shm");
-    let folder = if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() };
-    folder.context("no folder to measure in")
+impl Folder {
+    fn make(&self) -> Result<tempfile::TempDir> {
+        let shared = Path::new("/dev/shm");
+        let folder = match self {
+            Self::Memory if shared.is_dir() => tempfile::tempdir_in(shared),
+            Self::Memory => tempfile::tempdir(),
+            Self::Disk => tempfile::tempdir_in(guest("")?),
+        };
+        folder.context("no folder to measure in")
+    }
 }
 
 /// The path of the built component `name`.
@@ -67,98 +106,4 @@ fn guest(name: &str) -> Result<PathBuf> {
 /// The bytes of the built component `name`.
 fn component(name: &str) -> Result<Vec<u8>> {
     Ok(std::fs::read(guest(name)?)?)
-}
-
-/// The median times of `a` and `b`, which take turns; the first round is not counted.
-fn compare(
-    rounds: usize,
-    mut a: impl FnMut() -> Result<Duration>,
-    mut b: impl FnMut() -> Result<Duration>,
-) -> Result<(Duration, Duration)> {
-    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
-    for round in 0..=rounds {
-        let (time_a, time_b) = (a()?, b()?);
-        if round > 0 {
-            of_a.push(time_a);
-            of_b.push(time_b);
-        }
-    }
-    Ok((median(of_a), median(of_b)))
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
-    let start = Instant::now();
-    let result = work()?;
-    Ok((start.elapsed(), result))
-}
-
-/// What Dagster's script measured, where `DAGSTER` names a Python that has it.
-fn dagster(folder: &Path) -> Result<Option<serde_json::Value>> {
-    let Some(python) = std::env::var_os("DAGSTER").filter(|python| !python.is_empty()) else { return Ok(None) };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("measure_dagster.py");
-    let output = Command::new(python).arg(script).arg(folder).output().context("cannot run Dagster's Python")?;
-    anyhow::ensure!(output.status.success(), "Dagster failed: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(Some(serde_json::from_slice(&output.stdout)?))
-}
-
-fn print_table(rows: &[Row], dagster: Option<&serde_json::Value>) {
-    println!("{}\n", machine());
-    if let Some(dagster) = dagster {
-        println!("Dagster {}, Python {}.\n", text(&dagster["version"]), text(&dagster["python"]));
-    }
-    println!("| | Airlock | native Rust | × native | Dagster | Dagster ÷ Airlock | goal |");
-    println!("|---|---|---|---|---|---|---|");
-    for row in rows {
-        let native = row.native.map(shown).unwrap_or_default();
-        let times = row.native.map(|native| format!("{:.2}", ratio(row.airlock, native))).unwrap_or_default();
-        let peer = row.dagster.as_ref().and_then(|name| dagster?[name.as_str()].as_f64());
-        let peer = peer.map(|seconds| Measured::Time(Duration::from_secs_f64(seconds)));
-        let faster = peer.map(|peer| format!("{:.1}", ratio(peer, row.airlock))).unwrap_or_default();
-        let peer = peer.map(shown).unwrap_or_default();
-        println!("| {} | {} | {native} | {times} | {peer} | {faster} | {} |", row.name, shown(row.airlock), row.goal);
-    }
-}
-
-fn text(value: &serde_json::Value) -> &str {
-    value.as_str().unwrap_or("?")
-}
-
-fn ratio(a: Measured, b: Measured) -> f64 {
-    match (a, b) {
-        (Measured::Time(a), Measured::Time(b)) => a.as_secs_f64() / b.as_secs_f64(),
-        (Measured::Bytes(a), Measured::Bytes(b)) => a as f64 / b as f64,
-        _ => f64::NAN,
-    }
-}
-
-fn shown(measured: Measured) -> String {
-    match measured {
-        Measured::Time(time) if time < Duration::from_millis(1) => format!("{:.1} µs", time.as_secs_f64() * 1e6),
-        Measured::Time(time) => format!("{:.1} ms", time.as_secs_f64() * 1e3),
-        Measured::Bytes(bytes) => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
-    }
-}
-
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let line = |text: &str, key: &str| {
-        let found = text.lines().find(|line| line.starts_with(key));
-        found.and_then(|line| line.split(':').nth(1)).unwrap_or("?").trim().to_owned()
-    };
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let memory: u64 = line(&read("/proc/meminfo"), "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0);
-    let kernel = read("/proc/sys/kernel/osrelease");
-    let load = read("/proc/loadavg");
-    format!(
-        "{}, {cores} cores, {} GiB of memory, Linux {}, load {} at the start.",
-        line(&read("/proc/cpuinfo"), "model name"),
-        memory >> 20,
-        kernel.split('-').next().unwrap_or("?").trim(),
-        load.split(' ').next().unwrap_or("?"),
-    )
 }

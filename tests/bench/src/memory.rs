@@ -1,65 +1,102 @@
 //! The memory that a large value takes, in a process of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use airlock_sandbox::context::StoredOutput;
 use airlock_sandbox::value::{Budget, ContentWriter, Value};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
-use crate::values::Lab;
-use crate::{Measured, Row};
+use crate::generate::{flights, stream};
+use crate::lab::{Done, Lab};
+use crate::row::Row;
+use crate::tables::STREAM;
+
+/// The first argument of the process.
+pub const CHILD: &str = "measure-memory";
 
 const SIZE: u64 = 1 << 30;
+const ROWS: i64 = 3_000_000;
 const CHUNK: usize = 1 << 20;
 /// As in a run.
 const BUDGET: u64 = 32 << 20;
 
 pub fn rows(folder: &Path) -> Result<Vec<Row>> {
-    ["store", "load"]
-        .into_iter()
-        .map(|way| {
-            let output = Command::new(std::env::current_exe()?).arg(way).arg(folder).output()?;
-            anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            let bytes = String::from_utf8(output.stdout)?.trim().parse().context("no number of bytes")?;
-            Ok(Row {
-                name: format!("memory above idle, {way} of 1 GiB"),
-                airlock: Measured::Bytes(bytes),
-                native: None,
-                dagster: None,
-                goal: "≤ 64 MiB",
-            })
-        })
-        .collect()
+    let mut rows = Vec::new();
+    for (way, of) in [("store", "bytes"), ("load", "bytes"), ("store", "table"), ("load", "table")] {
+        let (process, guest) = measure(&format!("{way} {of}"), folder)?;
+        if of == "bytes" {
+            rows.push(Row::bytes(format!("memory above idle, {way} of 1 GiB"), process).goal("≤ 64 MiB"));
+        } else {
+            let (table, goal) = ("3,000,000 rows × 19 columns", "≤ 256 MiB");
+            rows.push(Row::bytes(format!("memory above idle, {way} of {table}"), process).goal(goal));
+            rows.push(Row::bytes(format!("of that the guest's, {way} of {table}"), guest).goal(goal));
+        }
+    }
+    Ok(rows)
 }
 
-/// Prints how far the peak of this process rises above what it took before it stored or loaded.
-pub fn child(way: &str, folder: &str) -> Result<()> {
-    let folder = PathBuf::from(folder);
-    let lab = Lab::new(Some(&folder.join("airlock")), Budget::new(BUDGET, &folder))?;
+/// How far the memory of a process rises that stores or loads, and the memory of the guest.
+fn measure(subject: &str, folder: &Path) -> Result<(u64, u64)> {
+    // Components are compiled here, so that the process only reads what was compiled.
+    lab(subject, folder)?;
+    let output = Command::new(std::env::current_exe()?).args([CHILD, subject]).arg(folder).output()?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn lab(subject: &str, folder: &Path) -> Result<Lab> {
+    let manager = if subject.ends_with("table") { "tables" } else { "files" };
+    Lab::new(manager, folder, Budget::new(BUDGET, folder))
+}
+
+/// Prints how far the peak of this process rises above what it took before it stored or loaded, and that of the guest.
+pub fn child(subject: &str, folder: &Path) -> Result<()> {
+    let lab = lab(subject, folder)?;
+    // What it took to get ready does not count.
+    std::fs::write("/proc/self/clear_refs", "5").context("cannot forget the peak so far")?;
     let idle = status("VmRSS")?;
-    if way == "store" {
-        let mut content = ContentWriter::new(lab.budget.clone());
-        let chunk: Vec<u8> = (0..=250).cycle().take(CHUNK).collect();
-        for _ in 0..SIZE / CHUNK as u64 {
-            content.append(&chunk)?;
-        }
-        lab.store(&Value::single("application/octet-stream", content.finish()))?;
-    } else {
-        let value = lab.load(&StoredOutput::default())?;
-        let mut reader = value.parts.first().context("nothing was loaded")?.content.reader();
-        let mut read = 0;
-        loop {
-            let bytes = reader.read(CHUNK)?;
-            if bytes.is_empty() {
-                break;
+    let guest_memory = match subject {
+        "store bytes" => {
+            let mut content = ContentWriter::new(lab.budget.clone());
+            let chunk: Vec<u8> = (0..=250).cycle().take(CHUNK).collect();
+            for _ in 0..SIZE / CHUNK as u64 {
+                content.append(&chunk)?;
             }
-            read += bytes.len() as u64;
+            lab.store(&Value::single("application/octet-stream", content.finish()))?.guest_memory
         }
-        anyhow::ensure!(read == SIZE, "{read} bytes were loaded");
-    }
-    println!("{}", status("VmHWM")?.saturating_sub(idle));
+        "store table" => {
+            let content = stream(flights, ROWS, ContentWriter::new(lab.budget.clone()))?;
+            lab.store(&Value::single(STREAM, content.finish()))?.guest_memory
+        }
+        "load bytes" => {
+            let (size, guest_memory) = load(&lab)?;
+            anyhow::ensure!(size == SIZE, "{size} bytes were loaded");
+            guest_memory
+        }
+        "load table" => {
+            let (size, guest_memory) = load(&lab)?;
+            anyhow::ensure!(size > 0, "nothing was loaded");
+            guest_memory
+        }
+        _ => bail!("nothing is known of {subject:?}"),
+    };
+    println!("{}", serde_json::json!([status("VmHWM")?.saturating_sub(idle), guest_memory]));
     Ok(())
+}
+
+/// Loads a value and reads all of it; gives its bytes and those of the guest's memory.
+fn load(lab: &Lab) -> Result<(u64, u64)> {
+    let Done { value, guest_memory } = lab.load(&StoredOutput::default())?;
+    let mut reader = value.parts.first().context("nothing was loaded")?.content.reader();
+    let mut size = 0;
+    loop {
+        let bytes = reader.read(CHUNK)?;
+        if bytes.is_empty() {
+            return Ok((size, guest_memory));
+        }
+        size += bytes.len() as u64;
+    }
 }
 
 /// Bytes, by a line of this process's status.

@@ -20,6 +20,7 @@ impl Op for Ops {
         let op = context.config::<Config>()?.op;
         match op.as_str() {
             "join" => join(context),
+            "copy" => copy(context),
             "join_twice" => join_twice(context),
             "first_part" => first_part(context),
             "ignore_errors" => ignore_errors(context),
@@ -39,7 +40,8 @@ fn parts(source: &mut Source) -> Result<String, Error> {
     while let Some(mut part) = source.next()? {
         let mut text = String::new();
         part.read_to_string(&mut text)?;
-        all.push_str(&format!("{}={text};", part.key().as_deref().unwrap_or("-")));
+        let key = part.key();
+        all.extend([key.as_deref().unwrap_or("-"), "=", &text, ";"]);
     }
     Ok(all)
 }
@@ -55,6 +57,14 @@ fn join(context: &OpContext) -> Result<(), Error> {
         all.push_str(&parts(&mut context.input(&name)?)?);
     }
     give(context, &all)
+}
+
+/// Gives the only part of its only input as it is.
+fn copy(context: &OpContext) -> Result<(), Error> {
+    let name = context.inputs().pop().unwrap_or_default();
+    let mut part = context.input(&name)?.single()?;
+    let media_type = part.media_type();
+    part.copy_to(&mut context.output("result")?.begin(None, &media_type)?).map(drop)
 }
 
 /// Reads an input to its end, and again from its start.

@@ -30,10 +30,15 @@ pub fn segment(key: &str) -> String {
             }
         }
     }
+    cut(encoded, key.as_bytes())
+}
+
+/// `encoded` with the end that is too long replaced by the hash of `key`.
+fn cut(mut encoded: String, key: &[u8]) -> String {
     if encoded.len() > SEGMENT_BYTES {
         encoded.truncate(SEGMENT_BYTES - HASH_DIGITS - 2);
         encoded.push_str("%_");
-        encoded.push_str(&hexadecimal(&Sha256::digest(key.as_bytes())));
+        encoded.push_str(&hexadecimal(&Sha256::digest(key)));
     }
     encoded
 }
@@ -79,7 +84,9 @@ impl Location {
         }
         let mut sorted: Vec<_> = dimensions.iter().collect();
         sorted.sort();
-        let levels = sorted.into_iter().map(|(name, key)| [segment(name), segment(key)].join("="));
+        let levels = sorted
+            .into_iter()
+            .map(|(name, key)| cut([segment(name), segment(key)].join("="), format!("{name}\0{key}").as_bytes()));
         let path = std::iter::once(self.0.clone()).chain(levels).collect::<Vec<_>>().join("/");
         Ok(format!("{path}.{extension}"))
     }
@@ -120,5 +127,10 @@ mod tests {
         let dimensions = [("region", "eu"), ("days", "2026-01-01")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         let path = Location::asset(&["sales".to_owned()]).path(&dimensions, "parquet").unwrap();
         assert_eq!(path, "sales/days=2026-01-01/region=eu.parquet");
+        let host = layout::Location::asset(&["sales"]);
+        for dimensions in [dimensions, [("A".repeat(90), "K".repeat(90)), (String::new(), "..".to_owned())]] {
+            let path = Location::asset(&["sales".to_owned()]).path(&dimensions, "csv").unwrap();
+            assert_eq!(path, host.partition(&dimensions).path("csv").unwrap());
+        }
     }
 }

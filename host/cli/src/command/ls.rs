@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use airlock_pipeline::EventReader;
-use airlock_pipeline::definitions::ValueType;
+use airlock_pipeline::definitions::{Asset, ValueType};
 use airlock_pipeline::event::Materialization;
 use clap::Args;
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
@@ -60,7 +59,8 @@ impl Ls {
             latest.iter().map(|made| (made.body.asset.as_str(), made)).collect();
         let definitions = &project.definitions;
         let order = definitions.graph().order();
-        let mut counted = counted(&project, self.now.moment())?;
+        let assets: Vec<&Asset> = definitions.assets().iter().collect();
+        let mut counted = Partitions::of(&project, &assets, self.now.moment())?;
         let rows: Vec<Row<'_>> = order
             .iter()
             .filter_map(|name| definitions.asset(name))
@@ -85,22 +85,6 @@ impl Ls {
         output.finish()?;
         Ok(ExitStatus::Done)
     }
-}
-
-/// The partitions of the assets that have some.
-fn counted(project: &Project, now: Timestamp) -> Result<HashMap<&str, Partitions>, Error> {
-    let definitions = &project.definitions;
-    let mut counted = HashMap::new();
-    if definitions.assets().iter().all(|asset| asset.partitions.is_none()) {
-        return Ok(counted);
-    }
-    let runner = project.runner()?;
-    for asset in definitions.assets() {
-        if let Some(partitions) = Partitions::of(definitions, asset, &runner, now)? {
-            counted.insert(asset.name.as_str(), partitions);
-        }
-    }
-    Ok(counted)
 }
 
 fn stored(row: &Row<'_>) -> String {

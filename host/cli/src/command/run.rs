@@ -1,7 +1,7 @@
 //! `airlock run`: computes and stores assets.
 
 use airlock_pipeline::plan::{Extent, PlanRequest};
-use airlock_pipeline::run::{JOBS, StepFailure, StepResult, StepStatus};
+use airlock_pipeline::run::{JOBS, StepFailure, StepResult, StepStatus, shell_word};
 use airlock_pipeline::{RunOptions, RunResult};
 use clap::Args;
 use console::style;
@@ -11,13 +11,11 @@ use crate::error::{Error, ExitStatus, Report};
 use crate::output::{Format, Output, tell};
 use crate::project::Project;
 use crate::render::{safe_name, size, thousands, time};
-use crate::watch::Watch;
+use crate::watch::{MANY, Watch};
 use crate::{failure, interrupt};
 
 /// Failures that are told one by one.
 const FAILURES_TOLD: usize = 10;
-/// From this number of steps on, how fast they went is worth telling.
-const MANY: usize = 20;
 
 const HELP: &str = "\
 Each step loads its inputs, computes its value and hands it to an I/O manager.
@@ -32,7 +30,8 @@ Selections:
                   `kind:python`, `owner:team:weather`, `tag:pii` and `tag:tier=1`
 
 Partitions are those of the selected assets that load no other selected asset
-with partitions; of the others, those that depend on them are computed.
+with partitions; of the other assets with partitions, those that depend on them
+are computed, and assets without partitions are computed as well.
 
 Examples:
   airlock run
@@ -54,11 +53,10 @@ pub struct Run {
     /// The partitions to compute: a key, a range A..B with both its ends, or all
     #[arg(short, long, value_name = "PARTITION")]
     partition: Option<String>,
-    /// Compute only what is not stored, and what depends on that
+    /// Compute only what is not stored or older than its inputs, and what depends on that
     #[arg(long)]
     missing: bool,
-    /// Compute only what is missing, was computed by something else, or from values that are newer now; and what depends
-    /// on that
+    /// Compute only what is missing or was computed by something else, and what depends on that
     #[arg(long, conflicts_with = "missing")]
     changed: bool,
     /// Steps at once, at most 32; as many as there are processors where it is not given
@@ -88,8 +86,14 @@ impl Run {
         let request =
             PlanRequest { selection: self.select.clone(), partition: self.partition, extent, now: self.now.moment() };
         let plan = runner.plan(&request).map_err(failure::run)?;
-        if plan.steps.is_empty() && self.format.format == Format::Human {
+        if plan.steps.is_empty() {
+            // Nothing that is done is nothing to record.
             tell(nothing_to_do(&project, extent));
+            if self.format.format == Format::Json {
+                let mut output = Output::new();
+                output.json("run", &None::<RunResult>)?;
+                output.finish()?;
+            }
             return Ok(ExitStatus::Done);
         }
         let mut options = RunOptions {
@@ -130,7 +134,7 @@ fn nothing_to_do(project: &Project, extent: Extent) -> &'static str {
         _ if project.definitions.assets().is_empty() => "nothing to do, since the definitions have no assets",
         Extent::Missing => "nothing to do: nothing is missing",
         Extent::Changed => "nothing to do: nothing is missing or changed",
-        Extent::Everything => "nothing to do: what is selected has no such partition yet",
+        Extent::Everything => "nothing to do",
     }
 }
 
@@ -140,8 +144,7 @@ fn tell_failures(result: &RunResult) {
     for (step, failed) in failed.iter().take(FAILURES_TOLD) {
         let mut report = failure::step(&step.key, failed);
         if step.log.is_some() {
-            let step = safe_name(&step.key);
-            let step = if step.contains(['[', ' ', '\'', '"', '$', '*', '?']) { format!("'{step}'") } else { step };
+            let step = shell_word(&safe_name(&step.key));
             report = report.hint(format!("`airlock logs {} {step}` shows what it printed", result.run_id));
         }
         report.show();

@@ -47,6 +47,9 @@ impl Runs {
                 .map(|run| {
                     let selection =
                         if run.selection.is_empty() { "everything".to_owned() } else { run.selection.join(" ") };
+                    let partition =
+                        run.partition.as_ref().map(|partition| format!(", {partition}")).unwrap_or_default();
+                    let selection = format!("{selection}{partition}");
                     let steps = run.steps.len().to_string();
                     [run.run_id.clone(), word(&run.status), instant(run.started), steps, selection]
                 })

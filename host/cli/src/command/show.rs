@@ -44,8 +44,8 @@ struct Shown<'a> {
     asset: &'a Asset,
     upstream: Vec<&'a str>,
     downstream: Vec<&'a str>,
-    /// In place of the name of their definition: which there are, and which are stored.
-    partitions: Option<Partitions>,
+    /// Which partitions there are, and which are stored.
+    partitions_stored: Option<Partitions>,
     materializations: Vec<Materialization>,
 }
 
@@ -62,15 +62,12 @@ impl Show {
         let materializations =
             reader.map_or(Ok(Vec::new()), |reader| reader.materializations(&asset.name, SHOWN)).map_err(event_log)?;
         let graph = definitions.graph();
-        let partitions = match asset.partitions {
-            Some(_) => Partitions::of(definitions, asset, &project.runner()?, self.now.moment())?,
-            None => None,
-        };
+        let partitions = Partitions::of(&project, &[asset], self.now.moment())?.remove(asset.name.as_str());
         let shown = Shown {
             asset,
             upstream: graph.upstream(&asset.name),
             downstream: graph.downstream(&asset.name),
-            partitions,
+            partitions_stored: partitions,
             materializations,
         };
         let mut output = Output::new();
@@ -115,7 +112,7 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
     fields.add_all("kinds", asset.kinds.iter().cloned());
     fields.add_all("metadata", metadata(&asset.metadata));
     fields.add("defined", asset.position.to_string());
-    if let Some(partitions) = &shown.partitions {
+    if let Some(partitions) = &shown.partitions_stored {
         add_partitions(&mut fields, partitions);
     }
     match shown.materializations.first() {
@@ -136,7 +133,7 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
         let manager =
             |made: &Materialization| made.body.manager.as_ref().map_or("-", |manager| &manager.name).to_owned();
         let made = shown.materializations.iter();
-        if shown.partitions.is_some() {
+        if shown.partitions_stored.is_some() {
             let key = |made: &Materialization| made.body.partition.clone().unwrap_or_default();
             let rows: Vec<[String; 4]> =
                 made.map(|made| [instant(made.time), key(made), made.run_id.clone(), manager(made)]).collect();

@@ -173,6 +173,9 @@ pub struct AssetMaterialization {
     /// The version of what computed it: of its op, with the op's configuration and inputs as they are defined.
     #[serde(default)]
     pub code_version: Option<String>,
+    /// Where it was stored: what differs between profiles, and from I/O manager to I/O manager.
+    #[serde(default)]
+    pub store: Option<String>,
     /// Whether the manager logged it beside the one that the host records.
     pub logged: bool,
 }

@@ -36,6 +36,8 @@ pub struct RunSummary {
     pub steps: Vec<String>,
     /// The profile.
     pub profile: Option<String>,
+    /// The partitions that were asked for, as they were named.
+    pub partition: Option<String>,
 }
 
 /// What became of a run.
@@ -124,7 +126,8 @@ impl EventReader {
     /// # Errors
     /// [`EventLogError`]
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, EventLogError> {
-        let sql = format!("SELECT {RUN} FROM runs WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2");
+        let run = self.run_columns();
+        let sql = format!("SELECT {run} FROM runs WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2");
         self.query(&sql, params![filter.before, limit(filter.limit)], |row| self.run_of(row))
     }
 
@@ -136,7 +139,8 @@ impl EventReader {
         let mut found = if id == "latest" {
             self.runs(&RunFilter { limit: 1, before: None })?
         } else {
-            let sql = format!("SELECT {RUN} FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC LIMIT 3");
+            let run = self.run_columns();
+            let sql = format!("SELECT {run} FROM runs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id DESC LIMIT 3");
             self.query(&sql, params![id], |row| self.run_of(row))?
         };
         Ok(match (found.pop(), found.is_empty()) {
@@ -165,32 +169,45 @@ impl EventReader {
         self.query_materializations(&sql, params![])
     }
 
-    /// The latest materialization of `asset`, or of one of its partitions.
+    /// The latest materialization of `asset`, or of one of its partitions, in `store`.
     ///
     /// # Errors
     /// [`EventLogError`]
-    pub fn latest(&self, asset: &str, partition: Option<&str>) -> Result<Option<Materialization>, EventLogError> {
-        let latest = "SELECT max(event) FROM materializations WHERE asset = ? AND partition = ?";
+    pub fn latest(
+        &self,
+        asset: &str,
+        partition: Option<&str>,
+        store: &str,
+    ) -> Result<Option<Materialization>, EventLogError> {
+        let in_store = self.in_store();
+        let latest =
+            format!("SELECT max(event) FROM materializations WHERE asset = ?1 AND {in_store} AND partition = ?3");
         let sql = format!("SELECT {EVENT} FROM events WHERE id = ({latest})");
-        Ok(self.query_materializations(&sql, params![asset, partition.unwrap_or_default()])?.pop())
+        Ok(self.query_materializations(&sql, params![asset, store, partition.unwrap_or_default()])?.pop())
     }
 
-    /// The latest materialization of each partition of `asset` that was ever recorded, by key; that of an asset without
-    /// partitions by the empty key.
+    /// The latest materialization in `store` of each partition of `asset` that was ever recorded, by key; that of an asset
+    /// without partitions by the empty key.
     ///
     /// # Errors
     /// [`EventLogError`]
-    pub fn partitions(&self, asset: &str) -> Result<HashMap<String, RecordedPartition>, EventLogError> {
+    pub fn partitions(&self, asset: &str, store: &str) -> Result<HashMap<String, RecordedPartition>, EventLogError> {
         // SQLite takes the other columns from the row that has the maximum.
-        let code_version = if self.version > 1 { "code_version" } else { "NULL" };
+        let (code_version, in_store) = (if self.version > 1 { "code_version" } else { "NULL" }, self.in_store());
         let sql = format!(
-            "SELECT partition, max(event), {code_version} FROM materializations WHERE asset = ? GROUP BY partition"
+            "SELECT partition, max(event), {code_version} FROM materializations WHERE asset = ?1 AND {in_store}
+             GROUP BY partition"
         );
-        let rows = self.query(&sql, params![asset], |row| {
+        let rows = self.query(&sql, params![asset, store], |row| {
             let recorded = RecordedPartition { event_id: row.get(1)?, code_version: row.get(2)? };
             Ok(Ok((row.get::<_, String>(0)?, recorded)))
         })?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// Whether a row is of the store `?2`; what the first version recorded may be of any.
+    fn in_store(&self) -> &'static str {
+        if self.version > 1 { "(store IS NULL OR store = ?2)" } else { "?2 IS NOT NULL" }
     }
 
     /// The materializations of `asset`, the latest first, at most `limit`.
@@ -233,10 +250,18 @@ impl EventReader {
         rows().map_err(|error| store::failed(&self.home.events(), &error))?.into_iter().collect()
     }
 
+    fn run_columns(&self) -> &'static str {
+        if self.version > 1 {
+            "id, started, ended, status, selection, steps, profile, partition"
+        } else {
+            "id, started, ended, status, selection, steps, profile, NULL"
+        }
+    }
+
     fn run_of(&self, row: &Row<'_>) -> rusqlite::Result<Result<RunSummary, EventLogError>> {
         let (run_id, started, ended): (String, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (status, selection, steps): (String, String, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
-        let profile = row.get(6)?;
+        let (profile, partition) = (row.get(6)?, row.get(7)?);
         let parse = || {
             let status = match status.as_str() {
                 "succeeded" => RunStatus::Succeeded,
@@ -255,6 +280,7 @@ impl EventReader {
                 selection,
                 steps,
                 profile,
+                partition,
             })
         };
         Ok(parse())
@@ -283,7 +309,6 @@ impl EventReader {
     }
 }
 
-const RUN: &str = "id, started, ended, status, selection, steps, profile";
 const EVENT: &str = "id, run, time, step, body";
 
 fn limit(limit: usize) -> i64 {

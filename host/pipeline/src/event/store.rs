@@ -44,8 +44,10 @@ const SCHEMA: &str = "
 
 /// What each version has that the one before it had not, from the first to the second on.
 const UPGRADES: [&str; 1] = ["
+    ALTER TABLE runs ADD COLUMN partition TEXT;
     ALTER TABLE materializations ADD COLUMN code_version TEXT;
-    CREATE INDEX materializations_by_partition ON materializations (asset, partition, event, code_version);
+    ALTER TABLE materializations ADD COLUMN store TEXT;
+    CREATE INDEX materializations_by_partition ON materializations (asset, partition, event, code_version, store);
 "];
 
 /// Opens the log at `path` to write it, and makes it where there is none.
@@ -137,11 +139,18 @@ fn write_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
         update.execute(params![event.run_id, time, status]).map(drop)
     };
     match &event.body {
-        EventBody::RunStart { selection, steps, profile, .. } => {
-            let sql =
-                "INSERT INTO runs (id, started, status, selection, steps, profile) VALUES (?, ?, 'running', ?, ?, ?)";
+        EventBody::RunStart { selection, steps, profile, partition } => {
+            let sql = "INSERT INTO runs (id, started, status, selection, steps, profile, partition)
+                       VALUES (?, ?, 'running', ?, ?, ?, ?)";
             let lists = (json(selection)?, json(steps)?);
-            connection.prepare_cached(sql)?.execute(params![event.run_id, time, lists.0, lists.1, profile])?;
+            connection.prepare_cached(sql)?.execute(params![
+                event.run_id,
+                time,
+                lists.0,
+                lists.1,
+                profile,
+                partition
+            ])?;
         }
         EventBody::RunSuccess {} => end("succeeded")?,
         EventBody::RunFailure { .. } => end("failed")?,
@@ -155,8 +164,9 @@ fn write_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     let id = connection.prepare_cached(sql)?.insert(values)?;
     match &event.body {
         EventBody::AssetMaterialization(made) if !made.logged => {
-            let sql = "INSERT INTO materializations (asset, partition, event, code_version) VALUES (?, ?, ?, ?)";
-            let values = params![made.asset, partition.unwrap_or_default(), id, made.code_version];
+            let sql = "INSERT INTO materializations (asset, partition, event, code_version, store)
+                       VALUES (?, ?, ?, ?, ?)";
+            let values = params![made.asset, partition.unwrap_or_default(), id, made.code_version, made.store];
             connection.prepare_cached(sql)?.execute(values).map(drop)
         }
         _ => Ok(()),

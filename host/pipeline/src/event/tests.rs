@@ -34,6 +34,7 @@ fn materialization(asset: &str, logged: bool) -> EventBody {
         output_config: json!({ "token": { "$env": "TOKEN", "as": "text" } }),
         data_version: None,
         code_version: Some("sha256:01".to_owned()),
+        store: Some("here".to_owned()),
         logged,
     })
 }
@@ -265,12 +266,15 @@ fn the_latest_of_each_partition_is_found_with_the_version_of_what_computed_it() 
     }
     log.flush().unwrap();
     let reader = EventReader::open(&home).unwrap().unwrap();
-    let partitions = reader.partitions("a").unwrap();
+    let partitions = reader.partitions("a", "here").unwrap();
     let version = |key: &str| partitions[key].code_version.clone().unwrap();
     assert_eq!((partitions.len(), version("x"), version("y")), (2, "2".to_owned(), "1".to_owned()));
     assert!(partitions["x"].event_id > partitions["y"].event_id);
-    assert_eq!(reader.latest("a", Some("y")).unwrap().unwrap().event_id, partitions["y"].event_id);
-    assert_eq!(reader.latest("a", None).unwrap(), None);
+    assert_eq!(reader.latest("a", Some("y"), "here").unwrap().unwrap().event_id, partitions["y"].event_id);
+    assert_eq!(reader.latest("a", None, "here").unwrap(), None);
+    // What lies elsewhere is another value.
+    assert_eq!(reader.latest("a", Some("y"), "there").unwrap(), None);
+    assert!(reader.partitions("a", "there").unwrap().is_empty());
 }
 
 #[test]
@@ -281,13 +285,20 @@ fn a_log_of_the_first_version_is_read_as_it_is_and_upgraded_when_it_is_written()
     drop(log);
     // As the first version had it.
     let connection = rusqlite::Connection::open(home.events()).unwrap();
-    let downgrade = "DROP INDEX materializations_by_partition; ALTER TABLE materializations DROP COLUMN code_version;
+    let downgrade = "DROP INDEX materializations_by_partition; ALTER TABLE runs DROP COLUMN partition;
+                     ALTER TABLE materializations DROP COLUMN code_version;
+                     ALTER TABLE materializations DROP COLUMN store;
                      PRAGMA user_version = 1;";
     connection.execute_batch(downgrade).unwrap();
     drop(connection);
     let version = || {
         let reader = EventReader::open(&home).unwrap().unwrap();
-        reader.partitions("a").unwrap().into_iter().map(|(key, known)| (key, known.code_version)).collect::<Vec<_>>()
+        reader
+            .partitions("a", "here")
+            .unwrap()
+            .into_iter()
+            .map(|(key, known)| (key, known.code_version))
+            .collect::<Vec<_>>()
     };
     assert_eq!(version(), [("x".to_owned(), None)]);
     let log = EventLog::open(&home.events()).unwrap();

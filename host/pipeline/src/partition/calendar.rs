@@ -56,14 +56,13 @@ impl Calendar {
         keys::refuse_key(&key).map_or(Ok(()), |reason| Err(format!("writes a key that {reason}")))
     }
 
-    /// The moment that `text` means: a key in the format, or a date or time as ISO 8601 has it. A local time that
+    /// The moment that `text` means: a date or time as ISO 8601 has it, or a key in the format. A local time that
     /// comes twice is the first, and one that is skipped is when the clock is turned.
     pub fn moment(&self, text: &str) -> Option<Timestamp> {
         let formatted = |format: &str| self.broken_down(BrokenDownTime::parse(format, text).ok()?);
-        formatted(&self.format)
-            .or_else(|| formatted(&format!("{}{OFFSET}", self.format)))
-            .or_else(|| text.parse().ok())
-            .or_else(|| self.local(text.parse().ok()?))
+        let iso = text.parse().ok().or_else(|| self.local(text.parse().ok()?));
+        // A date means itself also where keys have their day before their month.
+        iso.or_else(|| formatted(&self.format)).or_else(|| formatted(&format!("{}{OFFSET}", self.format)))
     }
 
     fn broken_down(&self, mut time: BrokenDownTime) -> Option<Timestamp> {

@@ -98,6 +98,9 @@ pub(crate) fn refuse_key(key: &str) -> Option<String> {
     if key.is_empty() {
         return Some("is empty".to_owned());
     }
+    if key == "all" {
+        return Some("is `all`, which means all partitions".to_owned());
+    }
     if key.chars().any(char::is_control) {
         return Some("holds a control character".to_owned());
     }

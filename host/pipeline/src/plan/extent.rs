@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Extent, PartitionSets, PlanError, PlanRequest, needs};
 use crate::definitions::{Asset, Definitions};
-use crate::partition::Selected;
+use crate::partition::{PartitionError, Selected};
 
 /// What is stored and recorded of assets, by name: of each partition by its place, of an asset without partitions as
 /// that of the place 0.
@@ -35,9 +35,10 @@ pub(super) fn choose(
     let mut list = Vec::new();
     for (asset, asked) in assets.iter().zip(asked) {
         let mut due = asked.without(stored.present.get(&asset.name).unwrap_or(&Selected::default()));
+        // What a run left undone that failed half-way: its inputs are newer than it.
+        due = due.union(&older(definitions, sets, asset, stored));
         if request.extent == Extent::Changed {
             due = due.union(stored.outdated.get(&asset.name).unwrap_or(&Selected::default()));
-            due = due.union(&older(definitions, sets, asset, stored));
         }
         due = due.union(&after(definitions, sets, asset, &chosen)).intersect(&asked);
         chosen.insert(&asset.name, due.clone());
@@ -75,7 +76,8 @@ fn asked(
                 if follows {
                     after(definitions, sets, asset, &asked)
                 } else {
-                    let wrong = |error| PlanError::Partition { asset: asset.name.clone(), error };
+                    let wrong =
+                        |error: PartitionError| PlanError::Partition { asset: asset.name.clone(), error: error.into() };
                     set.select(text).map_err(wrong)?
                 }
             }

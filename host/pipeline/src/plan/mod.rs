@@ -24,7 +24,7 @@ pub struct PlanRequest {
     /// Assets, as [`Graph::select`](crate::graph::Graph::select) reads them; none mean all.
     pub selection: Vec<String>,
     /// Partitions: a key, `A..B` or `all`. They are those of the selected assets that load no other selected partitioned
-    /// asset; of the others it is what depends on them.
+    /// asset; of the other partitioned ones it is what depends on them, and of those without partitions it is all.
     pub partition: Option<String>,
     /// How much of that.
     pub extent: Extent,
@@ -39,10 +39,10 @@ pub enum Extent {
     /// All of it.
     #[default]
     Everything,
-    /// What is not stored, and what depends on that.
+    /// What is not stored, or was computed from values that are newer now, as what a run left undone was; and what depends
+    /// on that.
     Missing,
-    /// What is not stored, was computed by something else than now would, or from values that are newer now; and what
-    /// depends on that.
+    /// As [`Extent::Missing`], and what was computed by something else than would compute it now.
     Changed,
 }
 
@@ -77,6 +77,9 @@ pub struct PlannedAsset {
     /// Which of its partitions are computed; absent where it has none.
     #[serde(skip)]
     pub partitions: Option<Selected>,
+    /// By range of these, how many partitions come before it.
+    #[serde(skip)]
+    offsets: Vec<usize>,
 }
 
 /// One execution of an op.
@@ -146,7 +149,7 @@ pub enum PlanError {
         /// The asset.
         asset: String,
         /// Why not.
-        error: PartitionError,
+        error: Box<PartitionError>,
     },
     /// A partition depends on others that do not exist.
     #[error("`{asset}` cannot load its input `{input}`: {error}")]
@@ -156,7 +159,7 @@ pub enum PlanError {
         /// Its input, or what it waits for.
         input: String,
         /// Why not.
-        error: MappingError,
+        error: Box<MappingError>,
     },
 }
 
@@ -215,7 +218,7 @@ impl Plan {
             }
             places.insert(&asset.name, plan.assets.len());
             let partitions = set.map(|_| partitions);
-            plan.assets.push(PlannedAsset { asset: asset.name.clone(), steps: first..plan.steps.len(), partitions });
+            plan.assets.push(PlannedAsset::new(&asset.name, first..plan.steps.len(), partitions));
         }
         Ok(plan)
     }
@@ -238,7 +241,7 @@ impl Plan {
                 Some(upstream) => Some(mapping.upstream(own, upstream).map_err(|error| PlanError::Mapping {
                     asset: asset.name.clone(),
                     input: name.to_owned(),
-                    error,
+                    error: error.into(),
                 })?),
             };
             let planned = places.get(upstream.name.as_str()).and_then(|place| self.assets.get(*place));
@@ -275,25 +278,30 @@ fn load(input: &Input, upstream: &Asset, partitions: Option<Selected>, computed_
 }
 
 impl PlannedAsset {
+    fn new(asset: &str, steps: Range<usize>, partitions: Option<Selected>) -> Self {
+        let mut before = 0;
+        let mut offsets = Vec::new();
+        for range in partitions.iter().flat_map(Selected::ranges) {
+            offsets.push(before);
+            before += range.len();
+        }
+        Self { asset: asset.to_owned(), steps, partitions, offsets }
+    }
+
     /// The places of the steps that compute the partitions `wanted`, or the only step of an asset without partitions.
     fn places(&self, wanted: Option<&Selected>) -> Selected {
         let (Some(planned), Some(wanted)) = (&self.partitions, wanted) else {
             return Selected::of_ranges([self.steps.clone()]);
         };
-        let both = planned.intersect(wanted);
-        let mut places = Vec::new();
         // Steps follow one another without the gaps that the partitions may have.
-        let mut before = self.steps.start;
-        let mut of_planned = planned.ranges().iter();
-        let mut current = of_planned.next();
-        for range in both.ranges() {
-            while let Some(planned) = current.filter(|planned| planned.end <= range.start) {
-                before += planned.len();
-                current = of_planned.next();
-            }
-            if let Some(planned) = current {
-                let start = before + (range.start - planned.start);
-                places.push(start..start + range.len());
+        let mut places = Vec::new();
+        for range in wanted.ranges() {
+            let first = planned.ranges().partition_point(|planned| planned.end <= range.start);
+            let overlapping = planned.ranges().iter().zip(&self.offsets).skip(first);
+            for (planned, offset) in overlapping.take_while(|(planned, _)| planned.start < range.end) {
+                let (start, end) = (planned.start.max(range.start), planned.end.min(range.end));
+                let place = self.steps.start + offset + (start - planned.start);
+                places.push(place..place + (end - start));
             }
         }
         Selected::of_ranges(places)

@@ -1,3 +1,5 @@
+#![expect(clippy::single_range_in_vec_init, reason = "these are lists of ranges")]
+
 use crate::definitions::tests::definitions;
 
 use super::*;
@@ -156,6 +158,19 @@ fn what_is_missing_is_computed_with_all_that_depends_on_it() {
 }
 
 #[test]
+fn what_a_run_left_undone_is_missing_still() {
+    let definitions = weather();
+    let mut stored = Stored::default();
+    let days = planned(&definitions, &request(&["daily"], Some("all"))).steps.len();
+    for (asset, count, event) in [("raw", 1, 1), ("daily", days, 9), ("monthly", 1, 3), ("chart", 1, 4)] {
+        stored.present.insert(asset.to_owned(), Selected::all(count));
+        stored.events.insert(asset.to_owned(), (0..count).map(|place| (place, event)).collect());
+    }
+    let request = PlanRequest { extent: Extent::Missing, ..request(&["+chart"], None) };
+    assert_eq!(keys(&Plan::new(&definitions, &request, &stored).unwrap()), "monthly[2012-02-01] chart");
+}
+
+#[test]
 fn what_is_older_than_its_inputs_or_computed_by_something_else_is_changed() {
     let definitions = weather();
     let days = planned(&definitions, &request(&["daily"], Some("all"))).steps.len();
@@ -178,7 +193,7 @@ fn what_is_older_than_its_inputs_or_computed_by_something_else_is_changed() {
 #[test]
 fn places_of_steps_have_none_of_the_gaps_that_partitions_have() {
     let partitions = Selected::of_indices([1, 2, 5, 6, 7, 9]);
-    let planned = PlannedAsset { asset: String::new(), steps: 10..16, partitions: Some(partitions) };
+    let planned = PlannedAsset::new("a", 10..16, Some(partitions));
     let places =
         |wanted: &[usize]| planned.places(Some(&Selected::of_indices(wanted.iter().copied()))).ranges().to_vec();
     assert_eq!(places(&[0, 1, 2, 3]), [10..12]);

@@ -1,24 +1,35 @@
 //! The version of what computes an asset: it changes when the value may come out otherwise for the same inputs.
 
+use std::path::Path;
+
 use airlock_sandbox::text::sha256;
 use serde_json::json;
 
 use super::context::written;
 use super::prepare::ReadyAsset;
 use super::step::{Output, Step};
-use crate::definitions::{Asset, Input, Op};
+use crate::definitions::{Asset, Definitions, Input, Op, Setting};
+use crate::partition::PartitionsDefinition;
+
+/// Bytes of a file that a command names, at most, that count.
+const SCRIPT_BYTES: u64 = 16 << 20;
 
 /// The version of what computes `asset`, whose component has the digest `digest`: its op with its configuration, what it
-/// loads and how, and what kind of value it gives. References to the environment count as they are written.
-pub(super) fn code_version(asset: &Asset, digest: Option<&str>) -> String {
+/// loads and how, and what kind of value it gives. Of a command the files count that its arguments name, as scripts are.
+/// References to the environment count as they are written.
+pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Option<&str>) -> String {
     let op = match &asset.op {
-        Op::Command(words) => json!({ "command": words }),
-        Op::Component(used) => json!({ "digest": digest, "config": used.config }),
+        Op::Command(words) => json!({ "command": words, "files": scripts(definitions.directory(), words) }),
+        Op::Component(used) => {
+            json!({ "digest": digest, "config": used.config, "mounts": used.mounts, "environment": used.environment })
+        }
     };
     let input = |input: &Input| {
+        let upstream = definitions.asset(&input.asset);
         json!([
             input.name,
             input.asset,
+            upstream.map(|upstream| partitions(definitions, upstream)),
             input.partition_mapping,
             input.allow_missing,
             input.columns,
@@ -27,9 +38,32 @@ pub(super) fn code_version(asset: &Asset, digest: Option<&str>) -> String {
         ])
     };
     let inputs: Vec<_> = asset.inputs.iter().map(input).collect();
-    let value = json!([asset.value_type, asset.media_type, asset.form, asset.schema, asset.partitions]);
+    let value = json!([asset.value_type, asset.media_type, asset.form, asset.schema, partitions(definitions, asset)]);
     let whole = json!({ "op": op, "inputs": inputs, "value": value });
     sha256(whole.to_string().as_bytes())
+}
+
+/// How `asset` is cut into partitions, but not which there are, since these come and go.
+fn partitions(definitions: &Definitions, asset: &Asset) -> serde_json::Value {
+    let name = asset.partitions.as_deref();
+    match name.and_then(|name| definitions.partitions_definition(name)) {
+        None => serde_json::Value::Null,
+        Some(PartitionsDefinition::Static(_)) => json!([name, "static"]),
+        Some(PartitionsDefinition::Time(time)) => json!([name, time.calendar]),
+    }
+}
+
+/// The digests of the files in `directory` that `words` name.
+fn scripts(directory: &Path, words: &[Setting]) -> Vec<Option<String>> {
+    let digest = |word: &Setting| {
+        let Setting::Text(name) = word else { return None };
+        let path = directory.join(name);
+        let metadata = path.metadata().ok()?;
+        let is_script = metadata.is_file() && metadata.len() <= SCRIPT_BYTES;
+        let bytes = is_script.then(|| std::fs::read(path))?;
+        bytes.ok().map(|bytes| sha256(&bytes))
+    };
+    words.iter().map(digest).collect()
 }
 
 impl Step<'_> {
@@ -37,6 +71,6 @@ impl Step<'_> {
     pub(super) fn code_version(&self, output: &Output) -> String {
         let ReadyAsset { asset, code_version: known, .. } = &*self.ready.of;
         let digest = output.computed_by.as_ref().map(|used| used.digest.as_str());
-        known.get_or_init(|| code_version(asset, digest)).clone()
+        known.get_or_init(|| code_version(self.run.definitions, asset, digest)).clone()
     }
 }

@@ -54,27 +54,25 @@ pub(super) fn write(
     for (index, input) in inputs.into_iter().enumerate() {
         // A name may be longer than that of a file can be.
         let path = directory.join(index.to_string());
-        let name = match input {
-            StepInput::One { input, part } => {
-                let name = &input.input.name;
-                if let Some(part) = part {
-                    let part = converted(step, input, part)?;
-                    write_file(&path, &part.content)?;
-                    environment.push((media_type_name(name), part.media_type.into()));
-                }
-                name
+        match input {
+            // What is absent has no variable, so that a command that does not expect it fails over that.
+            StepInput::One { part: None, .. } => {}
+            StepInput::One { input, part: Some(part) } => {
+                let (name, part) = (&input.input.name, converted(step, input, part)?);
+                write_file(&path, &part.content)?;
+                environment.push((media_type_name(name), part.media_type.into()));
+                environment.push((environment_name(name), path.into()));
             }
             StepInput::Many(parts) => {
                 let name = &parts.input().input.name;
                 let list = directory.join(format!("{index}.json"));
-                if let Some(media_type) = write_parts(step, parts, &path, &list)? {
+                if let Some(media_type) = write_parts(step, *parts, &path, &list)? {
                     environment.push((media_type_name(name), media_type.into()));
                 }
                 environment.push((partitions_name(name), list.into()));
-                name
+                environment.push((environment_name(name), path.into()));
             }
-        };
-        environment.push((environment_name(name), path.into()));
+        }
     }
     Ok(environment)
 }

@@ -45,9 +45,22 @@ pub(super) struct RunContext<'a> {
 /// An id of 16 hexadecimal digits; ids sort by the time they were made.
 pub(super) fn new_run_id() -> String {
     let milliseconds = Timestamp::now().as_millisecond();
-    // The keys of a hasher are random, and differ from hasher to hasher.
-    let random = RandomState::new().build_hasher().finish() & 0xf_ffff;
-    format!("{milliseconds:011x}{random:05x}")
+    format!("{milliseconds:011x}{:05x}", random() & 0xf_ffff)
+}
+
+/// A random number; the keys of a hasher are random, and differ from hasher to hasher.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// A random number from 0 to 1.
+pub(super) fn random_fraction() -> f64 {
+    f64::from(u32::try_from(random() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// The store of an asset without a value: its profile.
+pub(super) fn no_store(definitions: &Definitions) -> String {
+    definitions.profile().unwrap_or_default().to_owned()
 }
 
 fn now() -> Timestamp {
@@ -97,6 +110,7 @@ impl RunContext<'_> {
                 output_config: serde_json::Value::Null,
                 data_version: None,
                 code_version: None,
+                store: None,
                 logged: true,
             }),
         };
@@ -107,13 +121,18 @@ impl RunContext<'_> {
         Event { run_id: self.run_id.clone(), time: now(), step_key: step_key.map(str::to_owned), body }
     }
 
-    /// The latest materialization of `asset`, or of its partition `key`, of this run or an earlier one.
-    fn latest(&self, asset: &str, key: Option<&str>) -> Result<Option<Materialization>, EventLogError> {
+    /// The latest materialization in `store` of `asset`, or of its partition `key`, of this run or an earlier one.
+    fn latest(&self, asset: &str, key: Option<&str>, store: &str) -> Result<Option<Materialization>, EventLogError> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         if reader.is_none() {
             *reader = EventReader::open(self.home)?;
         }
-        reader.as_ref().map_or(Ok(None), |reader| reader.latest(asset, key))
+        reader.as_ref().map_or(Ok(None), |reader| reader.latest(asset, key, store))
+    }
+
+    /// What tells where `manager` keeps its values; of an asset without a value, what tells one profile from another.
+    pub fn store(&self, manager: Option<&Lent>) -> String {
+        manager.map_or_else(|| no_store(self.definitions), Lent::store)
     }
 
     /// The component of `lent`, compiled when it is first asked for.
@@ -127,11 +146,12 @@ impl RunContext<'_> {
         Call { component, grant: &lent.grant, budget, interrupt, strict: *strict }
     }
 
-    /// What is recorded of the stored output of `asset`, or of its partition `key`.
-    pub fn upstream(&self, asset: &Asset, key: Option<&str>, stage: &Stage) -> Outcome<StoredOutput> {
+    /// What is recorded of the output of `asset`, or of its partition `key`, that `manager` stored.
+    pub fn upstream(&self, asset: &Asset, key: Option<&str>, manager: &Lent, stage: &Stage) -> Outcome<StoredOutput> {
         let failed = |class, message: String| StepFailure::new(class, stage.clone(), message);
-        let recorded =
-            self.latest(&asset.name, key).map_err(|error| failed(FailureClass::Storage, error.to_string()))?;
+        let recorded = self
+            .latest(&asset.name, key, &manager.store())
+            .map_err(|error| failed(FailureClass::Storage, error.to_string()))?;
         let now = written(asset.config.as_ref());
         let output_config = match (&recorded, &asset.config) {
             // What was recorded names the environment and does not show it. It is looked up where the definitions

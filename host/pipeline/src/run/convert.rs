@@ -16,8 +16,9 @@ use serde_json::json;
 
 use super::context::RunContext;
 use super::failure::{FailureClass, Stage, StepFailure};
+use super::lend::Lent;
 use super::step::Outcome;
-use crate::definitions::{ColumnDefinition, Form};
+use crate::definitions::{ColumnDefinition, ComponentSource, Form};
 
 /// The component that converts.
 const COMPONENT: &str = "tables";
@@ -38,6 +39,21 @@ pub struct Conversion<'a> {
     pub columns: &'a [String],
     /// Rows to keep at most.
     pub rows: Option<usize>,
+    /// Whether it is read even where nothing else changes, to find out whether it is a table.
+    pub check: bool,
+}
+
+impl Conversion<'_> {
+    /// Whether it changes nothing, but that what is no table is refused.
+    fn is_none(&self) -> bool {
+        self.schema.is_empty() && self.columns.is_empty() && self.rows.is_none() && !self.check
+    }
+}
+
+/// Whether the component of `lent` is the one that comes with the program and keeps tables: it gives the columns that are
+/// asked for and no others, and stores nothing that is no table.
+pub(super) fn keeps_tables(lent: &Lent) -> bool {
+    matches!(&lent.definition.component, ComponentSource::Builtin(name) if name == COMPONENT)
 }
 
 /// The media type of a table in the form `form`.
@@ -66,7 +82,7 @@ impl RunContext<'_> {
         stage: &Stage,
         what: &str,
     ) -> Outcome<Content> {
-        if from == to && conversion.schema.is_empty() && conversion.columns.is_empty() && conversion.rows.is_none() {
+        if from == to && conversion.is_none() {
             return Ok(content);
         }
         self.convert_named(content, form_name(from), form_name(to), conversion, stage, what)
@@ -111,7 +127,7 @@ impl RunContext<'_> {
             }
         }
         let part = Part { key: None, media_type: media_type(from).to_owned(), content };
-        let context = OpContext {
+        let op_context = OpContext {
             run_id: self.run_id.clone(),
             step_key: "convert".to_owned(),
             attempt: 1,
@@ -127,7 +143,7 @@ impl RunContext<'_> {
             interrupt: &self.interrupt,
             strict: false,
         };
-        let Report { outcome, .. } = self.sandbox.run_op(&call, context);
+        let Report { outcome, .. } = self.sandbox.run_op(&call, op_context);
         let computed = outcome.map_err(|failure| {
             let reason = match &failure {
                 // What it is called there is said here by its name.
@@ -136,7 +152,7 @@ impl RunContext<'_> {
                 }
                 failure => failure.to_string(),
             };
-            let (verb, form) = if from == "arrow" { ("give", to) } else { ("read", from) };
+            let (verb, form) = if from == "arrow" && to != "arrow" { ("give", to) } else { ("read", from) };
             let message = format!("cannot {verb} {what} as {form}: {reason}");
             StepFailure::new(FailureClass::from(&failure), stage.clone(), message)
         })?;

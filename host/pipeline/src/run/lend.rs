@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use airlock_sandbox::component::ComponentError;
 use airlock_sandbox::grant::{DirectoryPath, Grant, GrantError, MountGrant, MountSource};
 use airlock_sandbox::mount::MemoryDirectory;
+use airlock_sandbox::text::sha256;
 use airlock_sandbox::{Component, Sandbox};
 use serde_json::Value;
 
@@ -153,6 +154,22 @@ impl Lent {
             },
         };
         self.code.get_or_init(load).as_ref()
+    }
+
+    /// What tells the values that it keeps from those of others: its name, and the directories that it is lent.
+    pub fn store(&self) -> String {
+        let mut told = self.name.clone();
+        for mount in self.grant.mounts() {
+            // No name and no path holds a NUL.
+            told.push('\0');
+            told.push_str(mount.guest_path.as_str());
+            told.push('\0');
+            match &mount.source {
+                MountSource::Directory(directory) => told.push_str(&directory.as_path().to_string_lossy()),
+                MountSource::Memory(_) => told.push_str("memory"),
+            }
+        }
+        sha256(told.as_bytes())
     }
 
     /// What is recorded of it.

@@ -58,6 +58,11 @@ impl Load<'_> {
         self.partition.and_then(|(set, place)| set.key(place))
     }
 
+    /// The asset, and of a partition its key in brackets.
+    pub fn name(&self) -> String {
+        value_name(&self.asset.name, self.key())
+    }
+
     /// Where it stands in a step.
     pub fn stage(&self) -> Stage {
         let name = self.input.map_or(&self.asset.name, |(_, input)| &input.name).clone();
@@ -68,7 +73,7 @@ impl Load<'_> {
     pub fn perform(&self, run: &RunContext<'_>, hear: impl FnOnce(Log)) -> Outcome<Loaded> {
         let stage = self.stage();
         let component = run.component(self.manager, &stage)?;
-        let upstream = run.upstream(self.asset, self.key(), &stage)?;
+        let upstream = run.upstream(self.asset, self.key(), self.manager, &stage)?;
         let upstream_run_id = upstream.run_id.clone();
         let location = Location::asset(&self.asset.key);
         let partitions = self.partition.map(|(set, place)| partitions(set, place)).unwrap_or_default();
@@ -92,8 +97,7 @@ impl Load<'_> {
         let allow_missing = context.allow_missing;
         let Report { outcome, receipt, log } = run.sandbox.load_input(&run.call(self.manager, component), context);
         hear(log);
-        let name = value_name(&self.asset.name, self.key());
-        let doing = format!("cannot load `{name}` with the I/O manager `{}`", self.manager.name);
+        let doing = format!("cannot load `{}` with the I/O manager `{}`", self.name(), self.manager.name);
         let is_missing = matches!(&outcome, Err(Failure::Guest { error }) if error.code == "not-found");
         let mut loaded = match outcome {
             Ok(loaded) => loaded,
@@ -129,13 +133,18 @@ impl Load<'_> {
                 "`{manager}` keeps values in memory, which end with the program: run `{asset}` together with what loads it"
             );
         }
-        let partition = self.key().map(|key| format!(" --partition {}", shell_word(key))).unwrap_or_default();
+        // A key that begins with `-` is no option where it follows a `=`.
+        let option = |key: &str| {
+            let sign = if key.starts_with('-') { '=' } else { ' ' };
+            format!(" --partition{sign}{}", shell_word(key))
+        };
+        let partition = self.key().map(option).unwrap_or_default();
         format!("run it first: airlock run {asset}{partition}")
     }
 }
 
-/// `text` as a word of a command line.
-fn shell_word(text: &str) -> String {
+/// `text` as one word of a command line.
+pub fn shell_word(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/=+,@%".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         text.to_owned()

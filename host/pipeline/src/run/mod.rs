@@ -33,9 +33,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use command::kill_commands;
-pub use failure::{FailureClass, Stage, StepFailure};
-
 pub use convert::Conversion;
+pub use failure::{FailureClass, Stage, StepFailure};
+pub use load::shell_word;
 
 use self::context::RunContext;
 use self::convert::Converter;
@@ -64,7 +64,8 @@ pub struct Runner {
     converter: Converter,
 }
 
-/// Steps at once, at most: while an op asks for the parts of an input, the calls that load these need room beside it.
+/// Steps at once, at most: while an op asks for the parts of an input, the calls that load these need room beside it. Runs
+/// that share a sandbox share the room.
 pub const JOBS: usize = airlock_sandbox::limits::CALLS / 2;
 
 /// How a run is done.
@@ -164,7 +165,8 @@ impl Runner {
             (None, Some(_)) => return Err(LoadError::PartitionNeeded { name: name() }),
             (Some(_), None) => return Err(LoadError::NotPartitioned { name: name() }),
             (Some(key), Some(set)) => {
-                let place = set.find(key).map_err(|error| LoadError::Partition { name: name(), error })?;
+                let unknown = |error: PartitionError| LoadError::Partition { name: name(), error: error.into() };
+                let place = set.find(key).map_err(unknown)?;
                 Some((&**set, place))
             }
         };
@@ -388,7 +390,7 @@ pub enum LoadError {
         /// The asset.
         name: String,
         /// Why not.
-        error: PartitionError,
+        error: Box<PartitionError>,
     },
     /// It was not begun.
     #[error(transparent)]

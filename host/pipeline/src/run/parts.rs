@@ -8,7 +8,8 @@ use airlock_sandbox::context::MetadataEntry;
 use airlock_sandbox::report::Receipt;
 use airlock_sandbox::value::{LoadParts, NotLoaded, Part};
 
-use super::failure::StepFailure;
+use super::failure::{FailureClass, Stage, StepFailure};
+use super::load::value_name;
 use super::prepare::ReadyInput;
 use super::step::{Outcome, Step};
 use super::value;
@@ -29,12 +30,21 @@ pub(super) struct Parts<'a> {
     summary: Summary,
 }
 
+/// What became of the parts that an op asked for.
+pub(super) struct Served<'a> {
+    /// To be recorded.
+    pub parts: Parts<'a>,
+    /// Why one of them could not be loaded.
+    pub failure: Option<Box<StepFailure>>,
+}
+
 /// What was loaded.
 #[derive(Default)]
 struct Summary {
     partitions: LoadedPartitions,
     media_type: Option<String>,
     size: u64,
+    /// What the manager recorded of the only part; of several there is no telling which an entry is of.
     metadata: Vec<MetadataEntry>,
     receipt: Receipt,
     manager: Option<ManagerUse>,
@@ -54,8 +64,12 @@ impl<'a> Parts<'a> {
     /// The part at `place` among those that are there, with its key; none where there are no more.
     pub fn part(&mut self, place: usize) -> Outcome<Option<Part>> {
         if let Some(partition) = self.present.get(place).copied() {
-            // It was read before, and is asked for again.
-            return self.load(partition);
+            // It was read before, and is asked for again. To the op its absence would be the end of the parts.
+            let part = self.load(partition)?;
+            return match part {
+                Some(part) => Ok(Some(part)),
+                None => Err(self.vanished(partition)),
+            };
         }
         while let Some(partition) = self.left.next() {
             let Some(part) = self.load(partition)? else {
@@ -71,10 +85,19 @@ impl<'a> Parts<'a> {
         Ok(None)
     }
 
+    fn vanished(&self, partition: usize) -> Box<StepFailure> {
+        let asset = &self.input.asset.name;
+        let partition = self.input.set.as_deref().and_then(|set| set.key(partition)).map(str::to_owned);
+        let message = format!("`{}` was removed while it was read", value_name(asset, partition.as_deref()));
+        let stage = Stage::Input { name: self.input.input.name.clone(), asset: asset.clone(), partition };
+        StepFailure::new(FailureClass::Storage, stage, message).help("run it again").into()
+    }
+
     fn load(&mut self, partition: usize) -> Outcome<Option<Part>> {
         let Some(set) = self.input.set.as_deref() else { return Ok(None) };
         let loaded = self.step.load_part(self.input, Some((set, partition)))?;
-        self.summary.metadata = value::merge(&self.summary.metadata, &loaded.metadata);
+        let is_only = self.present.is_empty();
+        self.summary.metadata = if is_only { loaded.metadata } else { Vec::new() };
         self.summary.receipt.add(loaded.receipt);
         self.summary.manager = Some(loaded.manager);
         Ok(loaded.part.map(|part| Part { key: set.key(partition).map(str::to_owned), ..part }))
@@ -99,21 +122,20 @@ impl<'a> Parts<'a> {
 
     /// Loads what is asked for on `requests` until nobody can ask any more. The op is told of a failure in a word; the
     /// step is given it whole.
-    pub fn serve(mut self, requests: &Receiver<Request>) -> Result<(), Box<StepFailure>> {
-        let mut failed = None;
+    pub fn serve(mut self, requests: &Receiver<Request>) -> Served<'a> {
+        let mut failure = None;
         for request in requests {
-            let answer = match failed {
+            let answer = match failure {
                 Some(_) => Err(not_loaded()),
-                None => self.part(request.place).map_err(|failure| {
-                    failed = Some(failure);
+                None => self.part(request.place).map_err(|failed| {
+                    failure = Some(failed);
                     not_loaded()
                 }),
             };
             // Who asked may have been ended meanwhile.
             let _ = request.answer.send(answer);
         }
-        self.record();
-        failed.map_or(Ok(()), Err)
+        Served { parts: self, failure }
     }
 }
 

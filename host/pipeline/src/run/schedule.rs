@@ -105,17 +105,14 @@ impl Dependencies {
             for range in &step.after {
                 // A range may go on over several assets.
                 for range in split(range, &asset_of, plan) {
-                    match blocks.get(&range).filter(|_| range.len() > 1) {
-                        Some(asset) => {
-                            push(&mut downstream_of_asset, *asset, place);
-                            needed.push(Upstream::Asset(*asset));
-                            waits += 1;
-                        }
-                        None => {
-                            range.clone().for_each(|other| push(&mut downstream, other, place));
-                            waits += range.len();
-                            needed.push(Upstream::Steps(range));
-                        }
+                    if let Some(asset) = blocks.get(&range).filter(|_| range.len() > 1) {
+                        push(&mut downstream_of_asset, *asset, place);
+                        needed.push(Upstream::Asset(*asset));
+                        waits += 1;
+                    } else {
+                        range.clone().for_each(|other| push(&mut downstream, other, place));
+                        waits += range.len();
+                        needed.push(Upstream::Steps(range));
                     }
                 }
             }

@@ -11,11 +11,11 @@ use airlock_sandbox::value::{Input, Part, Value};
 use airlock_sandbox::{Call, Component};
 
 use super::context::RunContext;
-use super::convert::Conversion;
+use super::convert::{Conversion, keeps_tables};
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
 use super::load::{Load, Loaded, partitions, value_name};
-use super::parts::{Parts, remote};
+use super::parts::{Parts, Served, remote};
 use super::prepare::{ReadyInput, ReadyOp, ReadyStep};
 use super::step_log::StepLog;
 use super::{StepResult, StepStatus, command_step, value};
@@ -43,7 +43,7 @@ pub(super) enum StepInput<'a> {
     /// A value, or its absence.
     One { input: &'a ReadyInput<'a>, part: Option<Part> },
     /// Parts that are loaded as they are asked for.
-    Many(Parts<'a>),
+    Many(Box<Parts<'a>>),
 }
 
 /// What an op computed.
@@ -139,7 +139,7 @@ impl<'a> Step<'a> {
         let mut inputs = Vec::new();
         for (input, planned) in self.ready.of.inputs.iter().zip(&self.ready.planned.loads) {
             inputs.push(match &planned.partitions {
-                Some(partitions) if input.is_many => StepInput::Many(Parts::new(self, input, partitions)),
+                Some(partitions) if input.is_many => StepInput::Many(Parts::new(self, input, partitions).into()),
                 Some(partitions) => self.load_one(input, input.set.as_deref().zip(partitions.iter().next()))?,
                 None => self.load_one(input, None)?,
             });
@@ -161,7 +161,7 @@ impl<'a> Step<'a> {
                 computed_by: output.computed_by.clone(),
             });
         }
-        self.store(output)
+        self.store(&output)
     }
 
     /// Loads an input that is one value.
@@ -205,6 +205,15 @@ impl<'a> Step<'a> {
         for event in std::mem::take(&mut loaded.events) {
             self.run.emit_logged(&self.ready.planned.key, event);
         }
+        if let (Some(part), Some(columns)) = (&mut loaded.part, &input.input.columns)
+            && !keeps_tables(&input.manager)
+        {
+            // Only what is asked for gets to the op, whatever the manager makes of it.
+            let conversion = Conversion { columns, ..Conversion::default() };
+            let what = format!("the value of `{}`", load.name());
+            let content = std::mem::take(&mut part.content);
+            part.content = self.run.convert(content, (Form::Arrow, Form::Arrow), &conversion, &load.stage(), &what)?;
+        }
         Ok(loaded)
     }
 
@@ -220,7 +229,7 @@ impl<'a> Step<'a> {
             inputs: Vec::new(),
             outputs: if has_value { vec![OUTPUT.to_owned()] } else { Vec::new() },
         };
-        let Report { outcome, receipt, log } = std::thread::scope(|threads| {
+        let (report, loaded) = std::thread::scope(|threads| {
             let mut loaders = Vec::new();
             for input in inputs {
                 match input {
@@ -231,19 +240,31 @@ impl<'a> Step<'a> {
                     StepInput::Many(parts) => {
                         let (remote, requests) = remote();
                         context.inputs.push((parts.input().input.name.clone(), Input::Lazy(Arc::new(remote))));
-                        loaders.push(threads.spawn(move || parts.serve(&requests)));
+                        let loader = std::thread::Builder::new().name("loader".to_owned());
+                        let loader = loader.spawn_scoped(threads, move || parts.serve(&requests));
+                        loaders.push(loader.map_err(|error| {
+                            let message = format!("cannot start a thread that loads an input: {error}");
+                            StepFailure::new(FailureClass::Host, Stage::Op, message)
+                        })?);
                     }
                 }
             }
             let report = self.run.sandbox.run_op(&self.call(lent, component), context);
-            // Nobody asks any more, so the loaders end. What kept an input from being loaded says more than what the op
-            // made of it.
-            for loader in loaders {
-                loader.join().unwrap_or_else(|_| Err(StepFailure::panicked().into()))?;
-            }
-            Ok::<_, Box<StepFailure>>(report)
+            // Nobody asks any more, so the loaders end.
+            let loaded = loaders.into_iter().map(|loader| loader.join().map_err(|_| Box::new(StepFailure::panicked())));
+            Ok::<_, Box<StepFailure>>((report, loaded.collect::<Result<Vec<_>, _>>()?))
         })?;
+        let Report { outcome, receipt, log } = report;
         self.log.write_component(&lent.name, &log);
+        let mut not_loaded = None;
+        for Served { parts, failure } in loaded {
+            parts.record();
+            not_loaded = not_loaded.or(failure);
+        }
+        // What kept an input from being loaded says more than what the op made of it.
+        if let Some(failure) = not_loaded {
+            return Err(failure);
+        }
         let computed = outcome.map_err(|failure| {
             let doing = format!("cannot compute `{}`", self.name());
             StepFailure::of_call(Stage::Op, &doing, lent, &[], failure, receipt.clone())
@@ -273,7 +294,8 @@ impl<'a> Step<'a> {
         for part in &mut value.parts {
             if asset.value_type == ValueType::Table {
                 let schema = asset.schema.as_deref().unwrap_or_default();
-                let conversion = Conversion { schema, ..Conversion::default() };
+                let check = !self.ready.of.output.as_ref().is_some_and(|output| keeps_tables(&output.manager));
+                let conversion = Conversion { schema, check, ..Conversion::default() };
                 let named = format!("the value of `{}`", self.name());
                 let content = std::mem::take(&mut part.content);
                 part.content = self.run.convert(content, (form, Form::Arrow), &conversion, &Stage::Op, &named)?;

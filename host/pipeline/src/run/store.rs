@@ -1,6 +1,5 @@
 //! Stores the output of a step through its manager, again where that is defined, and records the materialization.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use airlock_sandbox::context::{AssetEvent, OutputContext};
@@ -8,7 +7,7 @@ use airlock_sandbox::layout::Location;
 use airlock_sandbox::report::{Failure, Receipt, Report, Stored};
 use airlock_sandbox::value::Value;
 
-use super::context::written;
+use super::context::{random_fraction, written};
 use super::failure::{Stage, StepFailure};
 use super::prepare::ReadyOutput;
 use super::step::{Done, OUTPUT, Outcome, Output, Step};
@@ -20,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 impl Step<'_> {
     /// Stores what the op computed, where there is something to store, and records the materialization.
-    pub fn store(&self, output: Output) -> Outcome<Done> {
+    pub fn store(&self, output: &Output) -> Outcome<Done> {
         let asset = self.asset();
         let mut materialization = AssetMaterialization {
             asset: asset.name.clone(),
@@ -30,12 +29,13 @@ impl Step<'_> {
             manager: None,
             output_config: serde_json::Value::Null,
             data_version: None,
-            code_version: Some(self.code_version(&output)),
+            code_version: Some(self.code_version(output)),
+            store: Some(self.run.store(self.ready.of.output.as_ref().map(|output| &*output.manager))),
             logged: false,
         };
         let mut events: Vec<AssetEvent> = Vec::new();
         if let (Some(ready), Some(value)) = (&self.ready.of.output, &output.value) {
-            let (stored, manager) = self.store_value(ready, value, &output)?;
+            let (stored, manager) = self.store_value(ready, value, output)?;
             materialization.metadata = value::merge(&materialization.metadata, &stored.metadata);
             materialization.manager = Some(manager);
             materialization.output_config = written(asset.config.as_ref());
@@ -103,7 +103,7 @@ impl Step<'_> {
 
     /// Records that an attempt failed, and waits before the one that is the `attempt`th.
     fn wait_before(&self, ready: &ReadyOutput<'_>, attempt: u32, failure: &Failure) -> Outcome<()> {
-        let delay = ready.retry.map_or(Duration::ZERO, |retry| retry.delay_before(attempt, random()));
+        let delay = ready.retry.map_or(Duration::ZERO, |retry| retry.delay_before(attempt, random_fraction()));
         let message = format!(
             "attempt {} to store `{}` with the I/O manager `{}` failed: {failure}",
             attempt - 1,
@@ -149,11 +149,4 @@ fn is_retryable(failure: &Failure) -> bool {
         Failure::Storage { .. } => true,
         _ => false,
     }
-}
-
-/// A number of 0 to 1.
-fn random() -> f64 {
-    // The keys of a hasher are random, and differ from hasher to hasher.
-    let bits = RandomState::new().build_hasher().finish() >> 32;
-    f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(u32::MAX)
 }

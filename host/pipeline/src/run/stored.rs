@@ -4,18 +4,21 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use airlock_sandbox::component;
 use airlock_sandbox::grant::{Access, MountGrant, MountSource, Scope};
-use airlock_sandbox::layout::Location;
+use airlock_sandbox::layout::{Location, is_extension};
 use airlock_sandbox::text::sha256;
 
 use super::code_version::code_version;
+use super::context::no_store;
+use super::lend::Lent;
 use super::{RunError, Runner, prepare};
 use crate::definitions::{Asset, Builtins, ComponentSource, Op};
 use crate::event::{EventReader, RecordedPartition};
 use crate::partition::{PartitionSet, Selected};
-use crate::plan::{Extent, PartitionSets, Plan, PlanRequest, Stored, needs};
+use crate::plan::{Extent, PartitionSets, Plan, PlanError, PlanRequest, Stored, needs};
 
 impl Runner {
     /// The plan of what `request` asks for. What is stored is looked at where that decides what is computed.
@@ -30,41 +33,40 @@ impl Runner {
         Ok(Plan::new(&self.definitions, request, &stored)?)
     }
 
-    /// The partitions of `asset` that are stored, of `set`; of an asset without partitions the place 0.
+    /// What is stored of `assets`, with the partitions of each in `sets`; of an asset without partitions the place 0.
     ///
     /// # Errors
     /// [`RunError`]
-    pub fn present(&self, asset: &Asset, set: Option<&PartitionSet>) -> Result<Selected, RunError> {
-        let reader = EventReader::open(&self.home)?;
-        self.look(asset, set, &recorded(reader.as_ref(), asset)?)
+    pub fn present<'a>(
+        &self,
+        assets: impl IntoIterator<Item = &'a Asset>,
+        sets: &PartitionSets,
+    ) -> Result<Vec<Selected>, RunError> {
+        let records = Records::open(self)?;
+        let present = |asset| records.of(asset, sets).and_then(|known| self.look(asset, sets, &known));
+        assets.into_iter().map(present).collect()
     }
 
     fn stored(&self, request: &PlanRequest) -> Result<Stored, RunError> {
         let definitions = &*self.definitions;
         let sets = PartitionSets::new(definitions, request.now);
-        let reader = EventReader::open(&self.home)?;
+        let records = Records::open(self)?;
         let mut digests = HashMap::new();
         let mut stored = Stored::default();
-        let selected =
-            definitions.graph().select(definitions, &request.selection).map_err(crate::plan::PlanError::from)?;
+        let selected = definitions.graph().select(definitions, &request.selection).map_err(PlanError::from)?;
         for asset in selected.iter().filter_map(|name| definitions.asset(name)) {
-            let set = sets.of(asset).map(|set| &**set);
-            let records = recorded(reader.as_ref(), asset)?;
-            let present = self.look(asset, set, &records)?;
-            stored.present.insert(asset.name.clone(), present);
-            if request.extent == Extent::Missing {
-                continue;
+            let known = records.of(asset, &sets)?;
+            stored.present.insert(asset.name.clone(), self.look(asset, &sets, &known)?);
+            if request.extent == Extent::Changed {
+                let now = code_version(definitions, asset, self.digest(asset, &mut digests).as_deref());
+                let outdated = known.iter().filter(|(_, recorded)| recorded.code_version.as_ref() != Some(&now));
+                let outdated = Selected::of_indices(outdated.map(|(place, _)| *place));
+                stored.outdated.insert(asset.name.clone(), outdated);
             }
-            let now = code_version(asset, self.digest(asset, &mut digests).as_deref());
-            let outdated = records.iter().filter(|(_, recorded)| recorded.code_version.as_ref() != Some(&now));
-            let outdated = outdated.filter_map(|(key, _)| place(set, key));
-            stored.outdated.insert(asset.name.clone(), Selected::of_indices(outdated));
-            stored.events.insert(asset.name.clone(), events(set, &records));
+            stored.events.insert(asset.name.clone(), events(&known));
             for need in needs(definitions, asset) {
                 if !stored.events.contains_key(&need.asset.name) {
-                    let set = sets.of(need.asset).map(|set| &**set);
-                    let records = recorded(reader.as_ref(), need.asset)?;
-                    stored.events.insert(need.asset.name.clone(), events(set, &records));
+                    stored.events.insert(need.asset.name.clone(), events(&records.of(need.asset, &sets)?));
                 }
             }
         }
@@ -72,17 +74,12 @@ impl Runner {
     }
 
     /// What of `asset` is stored, given what is recorded of it.
-    fn look(
-        &self,
-        asset: &Asset,
-        set: Option<&PartitionSet>,
-        records: &HashMap<String, RecordedPartition>,
-    ) -> Result<Selected, RunError> {
-        let by_record = || Selected::of_indices(records.keys().filter_map(|key| place(set, key)));
+    fn look(&self, asset: &Asset, sets: &PartitionSets, known: &Known) -> Result<Selected, RunError> {
+        let by_record = || Selected::of_indices(known.keys().copied());
         if asset.io.is_none() {
             return Ok(by_record());
         }
-        let manager = prepare::prepare_load(&self.definitions, asset, self.lender()).map_err(RunError::Definitions)?;
+        let manager = self.manager(asset)?;
         let mounts = manager.grant.mounts();
         let is_elsewhere = |mount: &MountGrant| mount.access == Access::Write && mount.scope == Scope::Mount;
         if mounts.is_empty() || mounts.iter().any(is_elsewhere) {
@@ -92,12 +89,17 @@ impl Runner {
         for mount in mounts {
             // What a directory in memory held went with the process that had it.
             if let MountSource::Directory(directory) = &mount.source {
+                let set = sets.of(asset).map(|set| &**set);
                 let found = files(directory.as_path(), &Location::asset(&asset.key), set);
                 let found = found.map_err(|(path, source)| RunError::Look { path, source })?;
                 present = present.union(&found);
             }
         }
         Ok(present)
+    }
+
+    fn manager(&self, asset: &Asset) -> Result<Arc<Lent>, RunError> {
+        prepare::prepare_load(&self.definitions, asset, self.lender()).map_err(RunError::Definitions)
     }
 
     /// The digest of the component that computes `asset`; none where a command does, or where it cannot be read, which
@@ -120,31 +122,55 @@ fn digest(source: &ComponentSource, builtins: Builtins) -> Option<String> {
     }
 }
 
-fn recorded(reader: Option<&EventReader>, asset: &Asset) -> Result<HashMap<String, RecordedPartition>, RunError> {
-    Ok(reader.map_or(Ok(HashMap::new()), |reader| reader.partitions(&asset.name))?)
+/// What is recorded of an asset where it is stored now, by the places of its partitions.
+type Known = HashMap<usize, RecordedPartition>;
+
+/// Looks up what is recorded.
+struct Records<'a> {
+    runner: &'a Runner,
+    reader: Option<EventReader>,
 }
 
-/// The place of the partition `key`, or of the whole asset, whose key is empty.
-fn place(set: Option<&PartitionSet>, key: &str) -> Option<usize> {
-    match set {
-        Some(set) => set.index(key),
-        None => key.is_empty().then_some(0),
+impl<'a> Records<'a> {
+    fn open(runner: &'a Runner) -> Result<Self, RunError> {
+        Ok(Self { runner, reader: EventReader::open(&runner.home)? })
+    }
+
+    fn of(&self, asset: &Asset, sets: &PartitionSets) -> Result<Known, RunError> {
+        let Some(reader) = &self.reader else { return Ok(Known::new()) };
+        let store = match asset.io {
+            None => no_store(&self.runner.definitions),
+            Some(_) => self.runner.manager(asset)?.store(),
+        };
+        let set = sets.of(asset);
+        // The key of an asset without partitions is empty.
+        let place = |key: &str| set.map_or(key.is_empty().then_some(0), |set| set.index(key));
+        let recorded = reader.partitions(&asset.name, &store)?;
+        Ok(recorded.into_iter().filter_map(|(key, recorded)| Some((place(&key)?, recorded))).collect())
     }
 }
 
-fn events(set: Option<&PartitionSet>, records: &HashMap<String, RecordedPartition>) -> HashMap<usize, i64> {
-    records.iter().filter_map(|(key, recorded)| Some((place(set, key)?, recorded.event_id))).collect()
+fn events(known: &Known) -> HashMap<usize, i64> {
+    known.iter().map(|(place, recorded)| (*place, recorded.event_id)).collect()
 }
 
 /// The partitions of the asset at `location` that have a file or a directory below `directory`, under any extension.
 fn files(directory: &Path, location: &Location, set: Option<&PartitionSet>) -> Result<Selected, (PathBuf, io::Error)> {
     let path = Path::new(location.as_str());
+    // Links are not followed when a value is loaded.
+    let is_link = |below: &Path| directory.join(below).is_symlink();
+    if path.ancestors().skip(usize::from(set.is_none())).any(is_link) {
+        return Ok(Selected::default());
+    }
     let Some(set) = set else {
         let names = names(&directory.join(path.parent().unwrap_or(Path::new(""))))?;
         let is_there = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| names.contains(name));
         return Ok(if is_there { Selected::all(1) } else { Selected::default() });
     };
     let names = names(&directory.join(path))?;
+    if names.is_empty() {
+        return Ok(Selected::default());
+    }
     let is_there = |place: &usize| {
         let location = set.key(*place).map(|key| location.partition(&[(set.dimension(), key)]));
         let name = location.as_ref().and_then(|location| location.as_str().rsplit('/').next());
@@ -164,13 +190,20 @@ fn names(directory: &Path) -> Result<HashSet<String>, (PathBuf, io::Error)> {
     };
     let mut names = HashSet::new();
     for entry in entries {
-        let name = entry.map_err(failed)?.file_name();
-        // What has no extension, or no name that is text, is no value.
-        if let Some((name, _)) = name.to_str().and_then(|name| name.split_once('.')) {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        // What has no extension that a value may have, or is an empty directory, is none.
+        let Some((name, extension)) = name.to_str().and_then(|name| name.split_once('.')) else { continue };
+        let path = entry.path();
+        if is_extension(extension) && !path.is_symlink() && !(path.is_dir() && is_empty(&path)) {
             names.insert(name.to_owned());
         }
     }
     Ok(names)
+}
+
+fn is_empty(directory: &Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 #[cfg(test)]
@@ -189,8 +222,11 @@ mod tests {
     #[test]
     fn what_lies_at_the_place_of_a_value_is_stored_under_whatever_extension() {
         let directory = tempfile::tempdir().unwrap();
-        touch(directory.path(), &["sales/orders.csv", "sales/days=a.csv", "bare", "tree.d/part"]);
+        touch(directory.path(), &["sales/orders.csv", "sales/days=a.csv", "bare", "tree.d/part", "draft.csv~"]);
+        std::fs::create_dir(directory.path().join("hollow.d")).unwrap();
+        std::os::unix::fs::symlink("tree.d", directory.path().join("link.d")).unwrap();
         let is_there = |key: &[&str]| !files(directory.path(), &Location::asset(key), None).unwrap().is_empty();
+        assert!(!is_there(&["draft"]) && !is_there(&["hollow"]) && !is_there(&["link"]));
         assert!(is_there(&["sales", "orders"]) && is_there(&["tree"]));
         assert!(
             !is_there(&["sales"]) && !is_there(&["bare"]) && !is_there(&["sales", "days"]) && !is_there(&["x", "y"])

@@ -168,7 +168,7 @@ impl Rows<'_> {
             for ((column, index), field) in columns.iter_mut().zip(&self.indexes).zip(self.plain.fields()) {
                 match record.cell(*index) {
                     Cell::Text("") if !matches!(field.data_type(), DataType::Utf8 | DataType::Binary) => {
-                        column.append_null()
+                        column.append_null();
                     }
                     Cell::Text(text) => column.append_value(text),
                     Cell::Nothing => column.append_null(),
