@@ -20,7 +20,10 @@ pub fn rows(folder: &Path) -> Result<Vec<Row>> {
     fs::write(folder.join("airlock.toml"), [project::STORE, &assets].concat())?;
     let project = Project::new(folder)?;
     let plan = project.plan(None)?;
-    let run = || Ok(timed(|| project.run(&plan, LENGTH))?.0);
+    let run = || {
+        project.clear()?;
+        Ok(timed(|| project.run(&plan, LENGTH))?.0)
+    };
     let (airlock, native) = compare(10, run, || by_hand(&folder.join("native")))?;
     let row = Row::time("step of a chain of 10, committed to disk", airlock.time / LENGTH)
         .native(native.time / LENGTH)

@@ -73,10 +73,13 @@ fn main() -> Result<()> {
     }
     let machine = row::machine();
     let mut rows = Vec::new();
+    // They are removed when all is measured, since removing many files slows down what follows.
+    let mut folders = Vec::new();
     for group in &groups {
         eprintln!("bench: measuring {}", group.name);
         let folder = group.folder.make()?;
         rows.extend((group.rows)(folder.path()).with_context(|| format!("cannot measure {}", group.name))?);
+        folders.push(folder);
     }
     let dagster = dagster::measure(&names(&groups), Folder::Memory.make()?.path())?;
     row::print(&rows, &machine, dagster.as_ref());
