@@ -6,6 +6,8 @@ use std::path::Path;
 
 use airlock_sandbox::value::{Budget, Content, Value};
 use anyhow::{Context, Result};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use parquet::arrow::ArrowWriter;
@@ -37,17 +39,18 @@ pub fn rows(folder: &Path) -> Result<Vec<Row>> {
     let upstream = lab.store(&value)?.value;
     let stored = folder.join("tables/bench/value.parquet");
     anyhow::ensure!(fs::read(stored)? == fs::read(&file)?, "native Rust does not write what `tables` writes");
+    let rows = whole(&table)?;
     let load = compare(
         ROUNDS,
         || {
             let (cost, loaded) = timed(|| Ok(lab.load(&upstream)?.value))?;
             let part = loaded.parts.first().context("nothing was loaded")?;
-            anyhow::ensure!(part.content.to_vec()? == table, "what was loaded is not what was stored");
+            anyhow::ensure!(whole(&part.content.to_vec()?)? == rows, "what was loaded is not what was stored");
             Ok(cost)
         },
         || {
             let (cost, read) = timed(|| read_parquet(&file))?;
-            anyhow::ensure!(read == table, "what was read is not what was written");
+            anyhow::ensure!(whole(&read)? == rows, "what was read is not what was written");
             Ok(cost)
         },
     )?;
@@ -82,4 +85,11 @@ fn read_parquet(file: &Path) -> Result<Vec<u8>> {
         writer.write(&batch?)?;
     }
     Ok(writer.into_inner()?)
+}
+
+/// The rows of a stream, however they are divided into batches.
+fn whole(table: &[u8]) -> Result<RecordBatch> {
+    let reader = StreamReader::try_new(table, None)?;
+    let schema = reader.schema();
+    Ok(concat_batches(&schema, &reader.collect::<Result<Vec<_>, _>>()?)?)
 }
