@@ -3,11 +3,12 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use airlock_pipeline::definitions::{Asset, ValueType};
-use airlock_pipeline::run::Conversion;
+use airlock_pipeline::definitions::{Asset, Form, ValueType};
+use airlock_pipeline::run::Target;
 use airlock_pipeline::{RunOptions, Runner};
 use airlock_sandbox::value::{Part, Value};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::arguments::{NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus};
@@ -42,7 +43,7 @@ pub struct Load {
     #[arg(short, long, value_name = "KEY")]
     partition: Option<String>,
     /// Give a table as csv, json, jsonl, parquet, or arrow (an IPC stream)
-    #[arg(long = "as", value_enum, value_name = "FORM", hide_possible_values = true)]
+    #[arg(long = "as", value_name = "FORM", value_parser = form(), hide_possible_values = true)]
     form: Option<Form>,
     /// Fail where the I/O manager tried anything that its grant does not allow
     #[arg(long)]
@@ -55,38 +56,17 @@ pub struct Load {
     project: ProjectArguments,
 }
 
-/// The forms that a table can be given in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Csv,
-    Json,
-    Jsonl,
-    Parquet,
-    Arrow,
+fn form() -> impl TypedValueParser<Value = Form> {
+    // Nothing but their names gets here.
+    PossibleValuesParser::new(Form::ALL.map(Form::name)).try_map(|name| Form::named(&name).ok_or("no form of a table"))
 }
 
-impl Form {
-    /// As the converter calls it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Json => "json",
-            Self::Jsonl => "jsonl",
-            Self::Parquet => "parquet",
-            Self::Arrow => "arrow",
-        }
-    }
-
-    /// That of a file, by its extension.
-    fn of_file(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "csv" => Some(Self::Csv),
-            "json" => Some(Self::Json),
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "parquet" => Some(Self::Parquet),
-            "arrow" | "arrows" => Some(Self::Arrow),
-            _ => None,
-        }
+/// The form of a table in the file at `path`, by its extension.
+fn form_of_file(path: &Path) -> Option<Form> {
+    match path.extension()?.to_str()? {
+        "ndjson" => Some(Form::Jsonl),
+        "arrows" => Some(Form::Arrow),
+        name => Form::named(name),
     }
 }
 
@@ -124,19 +104,16 @@ impl Load {
         mut value: Value,
         options: &RunOptions,
     ) -> Result<(), Error> {
-        let form = self.form.or_else(|| self.export.output.as_deref().and_then(Form::of_file));
+        let form = self.form.or_else(|| self.export.output.as_deref().and_then(form_of_file));
         let is_shown = form.is_none() && self.export.output.is_none() && io::stdout().is_terminal();
         let form = form.unwrap_or(if self.export.output.is_some() { Form::Arrow } else { Form::Csv });
         let what = format!("the value of `{name}`");
-        let converted = |content, to, rows| {
-            let conversion = Conversion { rows, ..Conversion::default() };
-            runner.convert(content, ("arrow", to), &conversion, &what, options).map_err(failure::load)
-        };
+        let converted = |content, to| runner.convert(content, to, &what, options).map_err(failure::load);
         if let Some(part) = value.parts.pop() {
             if is_shown {
-                return table::print(&asset.name, &converted(part.content, "preview", Some(ROWS_SHOWN))?);
+                return table::print(&asset.name, &converted(part.content, Target::Preview { rows: ROWS_SHOWN })?);
             }
-            let content = if form == Form::Arrow { part.content } else { converted(part.content, form.name(), None)? };
+            let content = converted(part.content, form.into())?;
             value.parts.push(Part { content, ..part });
         }
         self.export.write(name, &value)
@@ -156,7 +133,7 @@ mod tests {
             ("a", None),
             ("a.xlsx", None),
         ] {
-            assert_eq!(Form::of_file(Path::new(path)), form, "{path}");
+            assert_eq!(form_of_file(Path::new(path)), form, "{path}");
         }
     }
 }

@@ -34,7 +34,7 @@ impl ValueType {
     /// The media type of a value of which nothing more is said; none where there is no value.
     pub fn media_type(self) -> Option<&'static str> {
         match self {
-            ValueType::Table => Some("application/vnd.apache.arrow.stream"),
+            ValueType::Table => Some(Form::Arrow.media_type()),
             ValueType::Json => Some("application/json"),
             ValueType::Text => Some("text/plain"),
             ValueType::Bytes => Some("application/octet-stream"),

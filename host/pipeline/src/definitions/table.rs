@@ -25,6 +25,38 @@ pub enum Form {
     Arrow,
 }
 
+impl Form {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Csv, Self::Jsonl, Self::Json, Self::Parquet, Self::Arrow];
+
+    /// As definitions, the command line and the component that converts tables call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+            Self::Json => "json",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+        }
+    }
+
+    /// That of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.name() == name)
+    }
+
+    /// The media type of a table that has it.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv",
+            Self::Jsonl => "application/x-ndjson",
+            Self::Json => "application/json",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+        }
+    }
+}
+
 /// A column of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ColumnDefinition {
@@ -90,13 +122,6 @@ pub(super) const COLUMN_TYPES: &[(&str, ColumnType)] = &[
     ("binary", ColumnType::Binary),
 ];
 
-const TABLE_FORMS: &[(&str, Form)] = &[
-    ("csv", Form::Csv),
-    ("jsonl", Form::Jsonl),
-    ("json", Form::Json),
-    ("parquet", Form::Parquet),
-    ("arrow", Form::Arrow),
-];
 /// The forms of values that are no tables: there is one for each type, by its name.
 const OTHER_FORMS: [&str; 2] = ["text", "bytes"];
 
@@ -117,9 +142,9 @@ pub(super) fn form(
     problems: &Problems,
 ) -> Option<Form> {
     let (name, position) = fields.text("as")?;
-    let table_form = TABLE_FORMS.iter().find(|(form, _)| *form == name).map(|(_, form)| *form);
+    let table_form = Form::named(name);
     if table_form.is_none() && !OTHER_FORMS.contains(&name) {
-        let forms = TABLE_FORMS.iter().map(|(form, _)| *form).chain(OTHER_FORMS);
+        let forms = Form::ALL.map(Form::name).into_iter().chain(OTHER_FORMS);
         problems.unknown(position, format!("`{name}` is not one of the values of `as`"), name, forms);
         return None;
     }

@@ -9,7 +9,7 @@ use airlock_sandbox::layout::segment;
 use airlock_sandbox::value::{Content, Part};
 use serde::Serialize;
 
-use super::convert::{Conversion, media_type_of};
+use super::convert::Conversion;
 use super::failure::{Stage, StepFailure};
 use super::load::value_name;
 use super::parts::Parts;
@@ -108,8 +108,8 @@ fn converted(step: &Step<'_>, input: &ReadyInput<'_>, mut part: Part) -> Result<
     let what = format!("the value of `{}`", value_name(asset, part.key.as_deref()));
     let columns = input.input.columns.as_deref().unwrap_or_default();
     let conversion = Conversion { columns, ..Conversion::default() };
-    part.content = step.run.convert(part.content, (Form::Arrow, form), &conversion, &stage, &what)?;
-    media_type_of(form).clone_into(&mut part.media_type);
+    part.content = step.run.convert(part.content, (Form::Arrow, form.into()), &conversion, &stage, &what)?;
+    form.media_type().clone_into(&mut part.media_type);
     Ok(part)
 }
 

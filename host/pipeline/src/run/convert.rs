@@ -30,15 +30,41 @@ const OUTPUT: &str = "result";
 #[derive(Clone, Debug, Default)]
 pub(super) struct Converter(Arc<OnceLock<Result<Component, ComponentError>>>);
 
-/// How a table is converted.
+/// What a table is converted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The same table in another form.
+    Form(Form),
+    /// Its first rows as texts, in JSON: `columns`, each with its `name` and `type`, `rows`, and whether there are `more`.
+    Preview {
+        /// Rows at most.
+        rows: usize,
+    },
+}
+
+impl Target {
+    /// As the converter calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Form(form) => form.name(),
+            Self::Preview { .. } => "preview",
+        }
+    }
+}
+
+impl From<Form> for Target {
+    fn from(form: Form) -> Self {
+        Self::Form(form)
+    }
+}
+
+/// What is changed in a table that is converted.
 #[derive(Clone, Debug, Default)]
-pub struct Conversion<'a> {
+pub(super) struct Conversion<'a> {
     /// The columns that it must have, in order, and their types; what it has where nothing is said.
     pub schema: &'a [ColumnDefinition],
     /// The columns to keep; all where none is named.
     pub columns: &'a [String],
-    /// Rows to keep at most.
-    pub rows: Option<usize>,
     /// Whether it is read even where nothing else changes, to find out whether it is a table.
     pub check: bool,
 }
@@ -46,7 +72,7 @@ pub struct Conversion<'a> {
 impl Conversion<'_> {
     /// Whether it changes nothing, but that what is no table is refused.
     fn is_none(&self) -> bool {
-        self.schema.is_empty() && self.columns.is_empty() && self.rows.is_none() && !self.check
+        self.schema.is_empty() && self.columns.is_empty() && !self.check
     }
 }
 
@@ -56,48 +82,19 @@ pub(super) fn keeps_tables(lent: &Lent) -> bool {
     matches!(&lent.definition.component, ComponentSource::Builtin(name) if name == COMPONENT)
 }
 
-/// The media type of a table in the form `form`.
-pub(super) fn media_type_of(form: Form) -> &'static str {
-    media_type(form_name(form))
-}
-
-/// The name by which the converter knows a form.
-fn form_name(form: Form) -> &'static str {
-    match form {
-        Form::Csv => "csv",
-        Form::Jsonl => "jsonl",
-        Form::Json => "json",
-        Form::Parquet => "parquet",
-        Form::Arrow => "arrow",
-    }
-}
-
 impl RunContext<'_> {
-    /// The table in `content`, which has the form `from`, in the form `to`; `what` names it in errors.
+    /// What the table in `content`, which has the form `from`, is as `to`; `what` names it in errors.
     pub fn convert(
         &self,
         content: Content,
-        (from, to): (Form, Form),
+        (from, to): (Form, Target),
         conversion: &Conversion<'_>,
         stage: &Stage,
         what: &str,
     ) -> Outcome<Content> {
-        if from == to && conversion.is_none() {
+        if to == Target::Form(from) && conversion.is_none() {
             return Ok(content);
         }
-        self.convert_named(content, form_name(from), form_name(to), conversion, stage, what)
-    }
-
-    /// As [`convert`](Self::convert), to a form that only the converter knows.
-    pub fn convert_named(
-        &self,
-        content: Content,
-        from: &str,
-        to: &str,
-        conversion: &Conversion<'_>,
-        stage: &Stage,
-        what: &str,
-    ) -> Outcome<Content> {
         let component = self.converter.0.get_or_init(|| {
             let bytes = self.builtins.iter().find(|(name, _)| *name == COMPONENT).map(|(_, bytes)| *bytes);
             let name = format!("builtin:{COMPONENT}");
@@ -114,7 +111,7 @@ impl RunContext<'_> {
         let grant = Grant::default();
         let schema: Vec<_> =
             conversion.schema.iter().map(|column| json!({ "name": column.name, "type": column.column_type })).collect();
-        let mut config = json!({ "from": from, "to": to });
+        let mut config = json!({ "from": from.name(), "to": to.name() });
         if let Some(config) = config.as_object_mut() {
             if !schema.is_empty() {
                 config.insert("schema".to_owned(), schema.into());
@@ -122,11 +119,11 @@ impl RunContext<'_> {
             if !conversion.columns.is_empty() {
                 config.insert("columns".to_owned(), conversion.columns.into());
             }
-            if let Some(rows) = conversion.rows {
+            if let Target::Preview { rows } = to {
                 config.insert("rows".to_owned(), rows.into());
             }
         }
-        let part = Part { key: None, media_type: media_type(from).to_owned(), content };
+        let part = Part { key: None, media_type: from.media_type().to_owned(), content };
         let op_context = OpContext {
             run_id: self.run_id.clone(),
             step_key: "convert".to_owned(),
@@ -152,7 +149,8 @@ impl RunContext<'_> {
                 }
                 failure => failure.to_string(),
             };
-            let (verb, form) = if from == "arrow" && to != "arrow" { ("give", to) } else { ("read", from) };
+            let is_given = from == Form::Arrow && to != Target::Form(Form::Arrow);
+            let (verb, form) = if is_given { ("give", to.name()) } else { ("read", from.name()) };
             let message = format!("cannot {verb} {what} as {form}: {reason}");
             StepFailure::new(FailureClass::from(&failure), stage.clone(), message)
         })?;
@@ -162,16 +160,5 @@ impl RunContext<'_> {
             let message = format!("cannot convert {what}: the converter gave nothing");
             StepFailure::new(FailureClass::Host, stage.clone(), message).into()
         })
-    }
-}
-
-/// The media type of a table in the form that the converter calls `form`.
-fn media_type(form: &str) -> &'static str {
-    match form {
-        "csv" => "text/csv",
-        "jsonl" => "application/x-ndjson",
-        "json" => "application/json",
-        "parquet" => "application/vnd.apache.parquet",
-        _ => "application/vnd.apache.arrow.stream",
     }
 }

@@ -33,15 +33,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use command::kill_commands;
-pub use convert::Conversion;
+pub use convert::Target;
 pub use failure::{FailureClass, Stage, StepFailure};
 pub use load::shell_word;
 
 use self::context::RunContext;
-use self::convert::Converter;
+use self::convert::{Conversion, Converter};
 use self::lend::{Components, Lender, MemoryDirectories};
 use self::load::Load;
-use crate::definitions::{Asset, Builtins, Definitions, Diagnostics, Environment};
+use crate::definitions::{Asset, Builtins, Definitions, Diagnostics, Environment, Form};
 use crate::event::{Event, EventBody, EventLog, EventLogError, RunStatus};
 use crate::home::{Home, HomeError};
 use crate::partition::PartitionError;
@@ -186,16 +186,14 @@ impl Runner {
         }
     }
 
-    /// The table in `content`, which comes in the form `from`, in the form `to`; both as the converter names them: `csv`,
-    /// `json`, `jsonl`, `parquet`, `arrow`, and for the second also `preview`. `what` names it in errors.
+    /// What the table in `content`, an Arrow IPC stream, is as `to`; `what` names it in errors.
     ///
     /// # Errors
     /// [`LoadError`]
     pub fn convert(
         &self,
         content: Content,
-        (from, to): (&str, &str),
-        conversion: &Conversion<'_>,
+        to: Target,
         what: &str,
         options: &RunOptions,
     ) -> Result<Content, LoadError> {
@@ -203,7 +201,7 @@ impl Runner {
         let id = context::new_run_id();
         let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
         let run = self.context(id, scratch.path().to_owned(), options);
-        let converted = run.convert_named(content, from, to, conversion, &Stage::Op, what);
+        let converted = run.convert(content, (Form::Arrow, to), &Conversion::default(), &Stage::Op, what);
         converted.map_err(|failure| LoadError::Failed { failure, log: Log::default() })
     }
 

@@ -212,7 +212,8 @@ impl<'a> Step<'a> {
             let conversion = Conversion { columns, ..Conversion::default() };
             let what = format!("the value of `{}`", load.name());
             let content = std::mem::take(&mut part.content);
-            part.content = self.run.convert(content, (Form::Arrow, Form::Arrow), &conversion, &load.stage(), &what)?;
+            part.content =
+                self.run.convert(content, (Form::Arrow, Form::Arrow.into()), &conversion, &load.stage(), &what)?;
         }
         Ok(loaded)
     }
@@ -298,7 +299,8 @@ impl<'a> Step<'a> {
                 let conversion = Conversion { schema, check, ..Conversion::default() };
                 let named = format!("the value of `{}`", self.name());
                 let content = std::mem::take(&mut part.content);
-                part.content = self.run.convert(content, (form, Form::Arrow), &conversion, &Stage::Op, &named)?;
+                part.content =
+                    self.run.convert(content, (form, Form::Arrow.into()), &conversion, &Stage::Op, &named)?;
             } else {
                 value::check(asset.value_type, &part.content).map_err(what)?;
             }
