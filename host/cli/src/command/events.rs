@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use airlock_pipeline::event::{EventBody, LoadedPartitions, RecordedEvent};
+use airlock_pipeline::partition::value_name;
 use airlock_sandbox::report::Receipt;
 use airlock_sandbox::text::safe_line;
 use clap::Args;
@@ -109,10 +110,7 @@ fn detail(body: &EventBody) -> String {
             let attempt = if *attempt > 1 { format!(" at attempt {attempt}") } else { String::new() };
             format!("{output} with {}{attempt}, wrote {}{}", manager.name, size(receipt.written.bytes), denied(receipt))
         }
-        EventBody::AssetMaterialization(made) => match &made.partition {
-            Some(partition) => format!("{}[{partition}]", made.asset),
-            None => made.asset.clone(),
-        },
+        EventBody::AssetMaterialization(made) => value_name(&made.asset, made.partition.as_deref()),
         EventBody::AssetObservation { asset, description, .. } => match description {
             Some(description) => format!("{asset}: {description}"),
             None => asset.clone(),

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use airlock_pipeline::definitions::{Asset, Form, ValueType};
+use airlock_pipeline::partition::value_name;
 use airlock_pipeline::run::Target;
 use airlock_pipeline::{RunOptions, Runner};
 use airlock_sandbox::value::{Part, Value};
@@ -84,10 +85,7 @@ impl Load {
         let loaded =
             runner.load_asset(asset, self.partition.as_deref(), self.now.moment(), &options).map_err(failure::load)?;
         failure::tell_denials(&loaded.receipt);
-        let name = match &self.partition {
-            Some(key) => format!("{}[{key}]", asset.name),
-            None => asset.name.clone(),
-        };
+        let name = value_name(&asset.name, self.partition.as_deref());
         if asset.value_type == ValueType::Table {
             self.give_table(&runner, asset, &name, loaded.value, &options)?;
         } else {

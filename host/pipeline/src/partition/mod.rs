@@ -28,6 +28,12 @@ pub(crate) use keys::refuse_key;
 /// Partitions of one definition, at most.
 pub const PARTITIONS: usize = 1_000_000;
 
+/// What a stored value is called: the name of its asset, and of a partition its key in brackets,
+/// `daily_weather[2012-01-01]`.
+pub fn value_name(asset: &str, key: Option<&str>) -> String {
+    key.map_or_else(|| asset.to_owned(), |key| format!("{asset}[{key}]"))
+}
+
 /// How the partitions of assets are defined: `[partitions.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,7 +16,7 @@ pub use sets::PartitionSets;
 
 use crate::definitions::{Asset, Definitions, Input};
 use crate::graph::SelectionError;
-use crate::partition::{MappingError, PartitionError, PartitionMapping, PartitionSet, Selected};
+use crate::partition::{MappingError, PartitionError, PartitionMapping, PartitionSet, Selected, value_name};
 
 /// What is to be computed.
 #[derive(Clone, Debug)]
@@ -252,12 +252,8 @@ impl Plan {
                 loads.push(load(input, upstream, needed, computed_here));
             }
         }
-        let key = match &partition {
-            None => asset.name.clone(),
-            Some(partition) => format!("{}[{}]", asset.name, partition.key),
-        };
         Ok(PlannedStep {
-            key,
+            key: value_name(&asset.name, partition.as_ref().map(|partition| partition.key.as_str())),
             asset: asset.name.clone(),
             partition,
             after: after.ranges().to_vec(),

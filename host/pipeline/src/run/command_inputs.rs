@@ -11,11 +11,11 @@ use serde::Serialize;
 
 use super::convert::Conversion;
 use super::failure::{Stage, StepFailure};
-use super::load::value_name;
 use super::parts::Parts;
 use super::prepare::ReadyInput;
 use super::step::{Step, StepInput};
 use crate::definitions::{Form, ValueType, environment_name, media_type_name, partitions_name};
+use crate::partition::value_name;
 
 /// Why the inputs were not given.
 pub(super) enum NotGiven {

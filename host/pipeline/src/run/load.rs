@@ -14,7 +14,7 @@ use super::step::Outcome;
 use super::value;
 use crate::definitions::{Asset, Input, Mount, MountPath};
 use crate::event::ManagerUse;
-use crate::partition::PartitionSet;
+use crate::partition::{PartitionSet, value_name};
 
 /// What is to be loaded, and for what.
 pub(super) struct Load<'a> {
@@ -46,11 +46,6 @@ pub(super) struct Loaded {
 pub(super) fn partitions(set: &PartitionSet, place: usize) -> Partitions {
     let keys = set.key(place).map(|key| PartitionKey::single(set.dimension(), key)).into_iter().collect();
     Partitions::new(keys, set.window(place), set.time_zone().map(str::to_owned))
-}
-
-/// The name of an asset, and of a partition its key in brackets.
-pub(super) fn value_name(asset: &str, key: Option<&str>) -> String {
-    key.map_or_else(|| asset.to_owned(), |key| format!("{asset}[{key}]"))
 }
 
 impl Load<'_> {

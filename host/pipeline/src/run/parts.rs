@@ -9,12 +9,11 @@ use airlock_sandbox::report::Receipt;
 use airlock_sandbox::value::{LoadParts, NotLoaded, Part};
 
 use super::failure::{FailureClass, Stage, StepFailure};
-use super::load::value_name;
 use super::prepare::ReadyInput;
 use super::step::{Outcome, Step};
 use super::value;
 use crate::event::{EventBody, LoadedPartitions, ManagerUse};
-use crate::partition::Selected;
+use crate::partition::{Selected, value_name};
 
 /// How often one who waits for a part looks whether to go on.
 const LOOK: Duration = Duration::from_millis(20);

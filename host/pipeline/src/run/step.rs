@@ -14,14 +14,14 @@ use super::context::RunContext;
 use super::convert::{Conversion, keeps_tables};
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
-use super::load::{Load, Loaded, partitions, value_name};
+use super::load::{Load, Loaded, partitions};
 use super::parts::{Parts, Served, remote};
 use super::prepare::{ReadyInput, ReadyOp, ReadyStep};
 use super::step_log::StepLog;
 use super::{StepResult, StepStatus, command_step, value};
 use crate::definitions::{Asset, Form, ValueType};
 use crate::event::{EventBody, EventLogError, LoadedPartitions, OpUse};
-use crate::partition::PartitionSet;
+use crate::partition::{PartitionSet, value_name};
 
 /// The name of the output of an asset.
 pub(super) const OUTPUT: &str = "result";
