@@ -19,7 +19,7 @@ impl crate::Program for Program {
         let other = Path::new(DATA).join(context.config::<Config>()?.other);
         let own = context.file(None, "bin")?;
         fs::write(&own, "own")?;
-        let mut refusals = look(&other);
+        let mut refusals = crate::Refusals::of_looking_at(&other);
         refusals.expect("write", fs::write(&other, "forged"));
         refusals.expect("append", OpenOptions::new().append(true).open(&other));
         refusals.expect("truncate", OpenOptions::new().write(true).truncate(true).open(&other));
@@ -34,18 +34,8 @@ impl crate::Program for Program {
 
     fn load(context: &InputContext, value: &mut Sink) -> Result<(), Error> {
         let other = Path::new(DATA).join(context.config::<Config>()?.other);
-        let mut refusals = look(&other);
+        let mut refusals = crate::Refusals::of_looking_at(&other);
         refusals.expect("load", value.begin(None, "text/plain")?.load(&other));
         refusals.finish()
     }
-}
-
-fn look(other: &Path) -> crate::Refusals {
-    let mut refusals = crate::Refusals::default();
-    refusals.expect("read", fs::read(other));
-    refusals.expect("look", fs::metadata(other));
-    let listed = other.parent().into_iter().flat_map(fs::read_dir).flatten().flatten();
-    let seen = listed.map(|entry| entry.path()).find(|path| path == other);
-    refusals.expect("list", seen.ok_or("it is not listed"));
-    refusals
 }

@@ -1,6 +1,8 @@
 //! Attempts of which each must be refused.
 
 use std::fmt::Display;
+use std::fs;
+use std::path::Path;
 
 use airlock_sdk::Error;
 
@@ -12,6 +14,17 @@ pub struct Refusals {
 }
 
 impl Refusals {
+    /// Reads the file `other`, asks for its metadata and looks for it in its directory.
+    pub fn of_looking_at(other: &Path) -> Self {
+        let mut refusals = Self::default();
+        refusals.expect("read", fs::read(other));
+        refusals.expect("look", fs::metadata(other));
+        let listed = other.parent().into_iter().flat_map(fs::read_dir).flatten().flatten();
+        let seen = listed.map(|entry| entry.path()).find(|path| path == other);
+        refusals.expect("list", seen.ok_or("it is not listed"));
+        refusals
+    }
+
     /// Takes note of the attempt `what`.
     pub fn expect<T, E: Display>(&mut self, what: impl Into<String>, result: Result<T, E>) {
         match result {
