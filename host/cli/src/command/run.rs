@@ -257,7 +257,6 @@ fn outcomes(steps: &[StepResult]) -> Vec<String> {
 fn summary(result: &RunResult) -> String {
     let parts = outcomes(&result.steps);
     let steps = match parts.as_slice() {
-        [] => return format!("run {}: nothing to do", result.run_id),
         [_] if result.exit_code() == 0 => match result.steps.len() {
             1 => "1 step done".to_owned(),
             count => format!("{} steps done", thousands(count)),
@@ -325,8 +324,6 @@ mod tests {
         let skipped = StepStatus::Skipped { because: "a".to_owned() };
         let failed = vec![step("a", StepStatus::Failed), step("b", skipped), step("c", StepStatus::Succeeded)];
         assert_eq!(summary(&run(failed, RunStatus::Failed)), "run 1a2b: 1 done, 1 failed, 1 not run in 2.0 s");
-        let nothing = summary(&run(Vec::new(), RunStatus::Succeeded));
-        assert_eq!(nothing, "run 1a2b: nothing to do");
         let many = (0..30).map(|_| step("a", StepStatus::Succeeded)).collect();
         assert_eq!(summary(&run(many, RunStatus::Succeeded)), "run 1a2b: 30 steps done in 2.0 s, 15 a second");
     }
