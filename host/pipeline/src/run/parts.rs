@@ -66,17 +66,17 @@ impl<'a> Parts<'a> {
             // It was read before, and is asked for again. To the op its absence would be the end of the parts.
             let part = self.load(partition)?;
             return match part {
-                Some(part) => Ok(Some(part)),
+                Some((part, _)) => Ok(Some(part)),
                 None => Err(self.vanished(partition)),
             };
         }
         while let Some(partition) = self.left.next() {
-            let Some(part) = self.load(partition)? else {
+            let Some((part, metadata)) = self.load(partition)? else {
                 self.summary.partitions.missing += 1;
                 continue;
             };
             self.present.push(partition);
-            self.summary.count(&part);
+            self.summary.count(&part, metadata);
             if self.present.len() > place {
                 return Ok(Some(part));
             }
@@ -92,14 +92,14 @@ impl<'a> Parts<'a> {
         StepFailure::new(FailureClass::Storage, stage, message).help("run it again").into()
     }
 
-    fn load(&mut self, partition: usize) -> Outcome<Option<Part>> {
+    /// The partition with its key, and what the manager recorded of it; none where it is not there.
+    fn load(&mut self, partition: usize) -> Outcome<Option<(Part, Vec<MetadataEntry>)>> {
         let Some(set) = self.input.set.as_deref() else { return Ok(None) };
         let loaded = self.step.load_part(self.input, Some((set, partition)))?;
-        let is_only = self.present.is_empty();
-        self.summary.metadata = if is_only { loaded.metadata } else { Vec::new() };
         self.summary.receipt.add(loaded.receipt);
         self.summary.manager = Some(loaded.manager);
-        Ok(loaded.part.map(|part| Part { key: set.key(partition).map(str::to_owned), ..part }))
+        let key = set.key(partition).map(str::to_owned);
+        Ok(loaded.part.map(|part| (Part { key, ..part }, loaded.metadata)))
     }
 
     /// Records what was loaded, where the op asked for anything.
@@ -139,8 +139,9 @@ impl<'a> Parts<'a> {
 }
 
 impl Summary {
-    fn count(&mut self, part: &Part) {
+    fn count(&mut self, part: &Part, metadata: Vec<MetadataEntry>) {
         self.partitions.count += 1;
+        self.metadata = if self.partitions.count == 1 { metadata } else { Vec::new() };
         self.partitions.first = self.partitions.first.take().or_else(|| part.key.clone());
         self.partitions.last.clone_from(&part.key);
         self.media_type.get_or_insert_with(|| part.media_type.clone());
