@@ -291,6 +291,46 @@ inputs.parts = "letter"
 }
 
 #[test]
+fn what_a_manager_told_of_the_only_part_is_recorded() {
+    let project = Project::of(&format!(
+        r#"
+[io.teller]
+component = "{}"
+config = {{ program = "tells_what_it_loads" }}
+mounts."/data" = {{ path = "data", access = "write" }}
+
+[defaults]
+io = "teller"
+
+[partitions.letters]
+static = ["a", "b"]
+
+[assets.letter]
+type = "text"
+partitions = "letters"
+command = ["sh", "-c", 'printf "$AIRLOCK_PARTITION" > $AIRLOCK_OUTPUT']
+
+[assets.word]
+type = "text"
+component = {{ path = "{}", config = {{ op = "join_twice" }} }}
+inputs.parts = {{ asset = "letter", allow_missing = true }}
+"#,
+        guest("test-programs"),
+        guest("test-ops")
+    ));
+    project.run(&["run", "letter", "-p", "a"]).ok();
+    project.run(&["run", "word"]).ok();
+    let loaded = event(&project, "LOADED_INPUT");
+    assert_eq!(loaded["partitions"]["count"], 1);
+    assert_eq!(loaded["metadata"][0]["label"], "file", "{loaded}");
+    // Of several there is no telling which it is of.
+    project.run(&["run", "letter", "-p", "b"]).ok();
+    project.run(&["run", "word"]).ok();
+    let loaded = event(&project, "LOADED_INPUT");
+    assert_eq!((&loaded["partitions"]["count"], &loaded["metadata"]), (&json!(2), &json!([])), "{loaded}");
+}
+
+#[test]
 fn a_partition_that_fails_stops_only_what_needs_it() {
     let project = calendar();
     let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();

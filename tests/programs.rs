@@ -9,6 +9,7 @@ mod support;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use airlock_sandbox::context::{MetadataEntry, MetadataValue};
 use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::limits::{LOG_BYTES, LOG_LINE_BYTES, Limit};
 use airlock_sandbox::report::{Failure, Report};
@@ -438,6 +439,15 @@ programs! {
         let many = "x".repeat(500);
         lab.store(&many).outcome.unwrap();
         assert_eq!(lab.load_text(), many);
+    }
+
+    fn tells_what_it_loads() {
+        let mut lab = Lab::program("tells_what_it_loads");
+        lab.partitions = days(&["1"]);
+        lab.store("x").outcome.unwrap();
+        let metadata = lab.load().outcome.unwrap().metadata;
+        let file = MetadataValue::Tagged("path".to_owned(), "/data/sales/orders/days=1.bin".to_owned());
+        assert_eq!(metadata, [MetadataEntry { label: "file".to_owned(), value: file }]);
     }
 
     fn trap_exit() {
