@@ -106,9 +106,8 @@ fn converted(step: &Step<'_>, input: &ReadyInput<'_>, mut part: Part) -> Result<
     let asset = &input.asset.name;
     let stage = Stage::Input { name: input.input.name.clone(), asset: asset.clone(), partition: part.key.clone() };
     let what = format!("the value of `{}`", value_name(asset, part.key.as_deref()));
-    let columns = input.input.columns.as_deref().unwrap_or_default();
-    let conversion = Conversion { columns, ..Conversion::default() };
-    part.content = step.run.convert(part.content, (Form::Arrow, form.into()), &conversion, &stage, &what)?;
+    let unchanged = Conversion::default();
+    part.content = step.run.convert(part.content, (Form::Arrow, form.into()), &unchanged, &stage, &what)?;
     form.media_type().clone_into(&mut part.media_type);
     Ok(part)
 }
