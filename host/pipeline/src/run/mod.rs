@@ -6,6 +6,7 @@ mod command_inputs;
 mod command_step;
 mod context;
 mod convert;
+mod dependencies;
 mod failure;
 mod help;
 mod lend;
