@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::asset::{NAME_RULE, is_name};
@@ -204,9 +205,16 @@ fn moment(
 ) -> Option<Timestamp> {
     let moment = calendar.moment(written);
     if moment.is_none() {
-        let format = &calendar.format;
-        let message = format!("`{key}` is {written:?}, which is no date or time, nor a key in the format {format:?}");
-        problems.push(Diagnostic::at(position, message).help(format!("write it like `{key} = \"2024-01-31\"`")));
+        let (reason, help) = if written.parse::<Date>().is_ok() {
+            (
+                format!("which is not before {:.0}, where time ends here", Timestamp::MAX),
+                "write an earlier one".to_owned(),
+            )
+        } else {
+            let reason = format!("which is no date or time, nor a key in the format {:?}", calendar.format);
+            (reason, format!("write it like `{key} = \"2024-01-31\"`"))
+        };
+        problems.push(Diagnostic::at(position, format!("`{key}` is {written:?}, {reason}")).help(help));
     }
     moment
 }
@@ -349,6 +357,10 @@ mod tests {
             (
                 "x.daily = { start = 07:30:00 }",
                 "07:30:00: `start` is \"07:30:00\", which is no date or time, nor a key in the format \"%Y-%m-%d\" (write it like `start = \"2024-01-31\"`)",
+            ),
+            (
+                "x.daily = { start = 2024-01-02, end = 9999-12-31 }",
+                "9999-12-31: `end` is \"9999-12-31\", which is not before 9999-12-30T22:00:00Z, where time ends here (write an earlier one)",
             ),
             ("x.daily = { start = 2024 }", "2024: `start` is a date or time, and this is an integer"),
             ("x.daily = { start = 2024-01-02, end = 2024-01-01 }", "2024-01-01: `end` is before `start`"),
