@@ -1,7 +1,7 @@
 //! What an exported function does around the author's: it wraps what the host lends, and reports the error that a
 //! dropped writer met.
 
-use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
 
 #[cfg(target_family = "wasm")]
 use crate::bindings::{
@@ -31,8 +31,8 @@ pub fn handle_output<M: OutputManager>(context: &HostOutputContext, value: &Host
 /// Those of `M`, and those of the last bytes that it wrote.
 pub fn load_input<M: InputManager>(context: &HostInputContext, value: &HostSink) -> Result<(), Error> {
     let unseen = UnseenError::default();
-    M::load_input(&InputContext::new(context), &mut Sink::borrowed(value, Rc::clone(&unseen)))?;
-    unseen.take().map_or(Ok(()), Err)
+    M::load_input(&InputContext::new(context), &mut Sink::borrowed(value, Arc::clone(&unseen)))?;
+    seen(&unseen)
 }
 
 /// Runs `O`.
@@ -41,6 +41,11 @@ pub fn load_input<M: InputManager>(context: &HostInputContext, value: &HostSink)
 /// Those of `O`, and those of the last bytes that it wrote.
 pub fn run<O: Op>(context: &HostOpContext) -> Result<(), Error> {
     let unseen = UnseenError::default();
-    O::run(&OpContext::new(context, Rc::clone(&unseen)))?;
-    unseen.take().map_or(Ok(()), Err)
+    O::run(&OpContext::new(context, Arc::clone(&unseen)))?;
+    seen(&unseen)
+}
+
+/// Gives the error that nobody saw.
+fn seen(unseen: &UnseenError) -> Result<(), Error> {
+    unseen.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
 }

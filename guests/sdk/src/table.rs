@@ -38,13 +38,14 @@
 //! ```
 
 use std::fmt;
-use std::io::Write;
+use std::io::{BufRead, Write};
 
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamDecoder;
+use arrow::ipc::root_as_message;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::{Error, PartWriter, Reader, Sink};
@@ -54,6 +55,9 @@ pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 
 /// What an Arrow IPC file begins with.
 const FILE_MAGIC: &[u8] = b"ARROW1";
+
+/// What a message of an Arrow IPC stream begins with.
+const CONTINUATION: [u8; 4] = [0xff; 4];
 
 /// The batches of a part that is a table, in order.
 pub struct TableReader {
@@ -104,11 +108,36 @@ impl TableReader {
         self.schema.clone()
     }
 
+    /// Reads on until all of the message is there that the chunk begins with: the decoder takes that as it is, and would
+    /// gather pieces in a buffer that it grows, and so copies, again and again.
+    fn complete_message(&mut self) -> Result<(), Error> {
+        let length = message_length(&self.chunk).unwrap_or(0);
+        if length <= self.chunk.len() {
+            return Ok(());
+        }
+        let size = usize::try_from(self.part.size()).unwrap_or(usize::MAX);
+        let mut message = Vec::with_capacity(length.min(size));
+        message.extend_from_slice(&self.chunk);
+        while message.len() < length {
+            let next = self.part.fill_buf()?;
+            if next.is_empty() {
+                break;
+            }
+            let next = next.get(..length - message.len()).unwrap_or(next);
+            message.extend_from_slice(next);
+            let taken = next.len();
+            self.part.consume(taken);
+        }
+        self.chunk = Buffer::from_vec(message);
+        Ok(())
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, Error> {
         if let Some(first) = self.first.take() {
             return Ok(Some(first));
         }
         loop {
+            self.complete_message()?;
             if let Some(batch) = self.decoder.decode(&mut self.chunk).map_err(undecodable)? {
                 return Ok(Some(batch));
             }
@@ -119,6 +148,14 @@ impl TableReader {
             }
         }
     }
+}
+
+/// The length of the message that `bytes` begin with, where all of its head is there.
+fn message_length(bytes: &[u8]) -> Option<usize> {
+    let (length, rest) = bytes.strip_prefix(&CONTINUATION)?.split_first_chunk()?;
+    let head = rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    let body = usize::try_from(root_as_message(head).ok()?.bodyLength()).ok()?;
+    (bytes.len() - rest.len() + head.len()).checked_add(body)
 }
 
 /// Ends after the first error.

@@ -1,11 +1,10 @@
 //! Values in and out of a guest, as readers and writers.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::ops::Deref;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Error;
 #[cfg(target_family = "wasm")]
@@ -213,7 +212,7 @@ impl fmt::Debug for Reader {
 }
 
 /// The first error that a dropped writer met and nobody saw. What is lost that way fails the call.
-pub(crate) type UnseenError = Rc<RefCell<Option<Error>>>;
+pub(crate) type UnseenError = Arc<Mutex<Option<Error>>>;
 
 /// A value to write, part by part. A sink in which nothing is begun is an absent value.
 #[derive(Debug)]
@@ -241,7 +240,7 @@ impl<'call> Sink<'call> {
     }
 }
 
-/// Writes one part, through a buffer of 1 MiB.
+/// Writes one part, through a buffer of 1 MiB. It is [`Send`], as the writers of many formats ask for.
 ///
 /// Dropping it writes the rest of the buffer; an error that happens then fails the call all the same.
 pub struct PartWriter<'sink> {
@@ -294,7 +293,7 @@ impl Write for PartWriter<'_> {
 impl Drop for PartWriter<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.write_buffer() {
-            self.unseen.borrow_mut().get_or_insert(error);
+            self.unseen.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         }
     }
 }

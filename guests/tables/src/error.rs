@@ -12,6 +12,9 @@ pub fn unreadable(place: &str, error: ArrowError) -> Error {
             Ok(error) => Error::from(*error),
             Err(error) => corrupt(place, error),
         },
+        ArrowError::InvalidArgumentError(reason) if reason.contains("zstd") => Error::unsupported_type(format!(
+            "{place}: it is compressed with zstd, which cannot be read here; write it with lz4 or no compression"
+        )),
         error => corrupt(place, error),
     }
 }
@@ -39,7 +42,13 @@ pub fn unwritable(error: ArrowError) -> Error {
 
 /// [`unwritable`] of an error of Parquet.
 pub fn unwritable_parquet(error: ParquetError) -> Error {
-    unwritable(error.into())
+    match error {
+        ParquetError::External(error) => match error.downcast::<std::io::Error>() {
+            Ok(error) => Error::from(*error),
+            Err(error) => unwritable(ArrowError::ExternalError(error)),
+        },
+        error => unwritable(error.into()),
+    }
 }
 
 /// A column that a form cannot hold, for `reason`.

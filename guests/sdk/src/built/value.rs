@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -116,28 +117,32 @@ impl Reader {
 
 /// Collects parts.
 #[derive(Clone, Debug)]
-pub struct Sink(Rc<SinkState>);
+pub struct Sink(Arc<SinkState>);
 
 #[derive(Debug)]
 struct SinkState {
     /// The keys that may be begun, where that is known.
     keys: Option<Vec<String>>,
-    parts: RefCell<Vec<Part>>,
+    parts: Mutex<Vec<Part>>,
     /// Whether anything was appended to the last part, be it no byte.
-    touched: Cell<bool>,
+    touched: AtomicBool,
 }
 
 impl Sink {
     pub fn new(keys: Option<Vec<String>>) -> Self {
-        Self(Rc::new(SinkState { keys, parts: RefCell::default(), touched: Cell::new(false) }))
+        Self(Arc::new(SinkState { keys, parts: Mutex::default(), touched: AtomicBool::new(false) }))
     }
 
     pub fn take(&self) -> Vec<Part> {
-        self.0.parts.take()
+        std::mem::take(&mut *self.parts())
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Vec<Part>> {
+        self.0.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn begin(&self, key: Option<&str>, media_type: &str) -> Result<(), Error> {
-        let mut parts = self.0.parts.borrow_mut();
+        let mut parts = self.parts();
         let refuse = |message: String| Err(Error::conflict(message));
         if parts.iter().any(|part| part.key.as_deref() == key) {
             return refuse(format!("the part {key:?} was begun before"));
@@ -151,7 +156,7 @@ impl Sink {
             return refuse(format!("the key {key:?} is not one of this call's"));
         }
         parts.push(Part { key: key.map(str::to_owned), media_type: media_type.to_owned(), bytes: Vec::new() });
-        self.0.touched.set(false);
+        self.0.touched.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -169,8 +174,8 @@ impl Sink {
                 Ok(bytes.len() as u64)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if !self.0.touched.get() {
-                    self.0.parts.borrow_mut().pop();
+                if !self.0.touched.load(Ordering::Relaxed) {
+                    self.parts().pop();
                 }
                 Err(Error::not_found())
             }
@@ -179,10 +184,10 @@ impl Sink {
     }
 
     fn append(&self, bytes: &[u8]) -> Result<(), Error> {
-        match self.0.parts.borrow_mut().last_mut() {
+        match self.parts().last_mut() {
             Some(part) => {
                 part.bytes.extend_from_slice(bytes);
-                self.0.touched.set(true);
+                self.0.touched.store(true, Ordering::Relaxed);
                 Ok(())
             }
             None => Err(Error::other("bad-request", "bytes before a part was begun")),

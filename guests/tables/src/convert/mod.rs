@@ -81,7 +81,12 @@ fn project<'a>(table: Batches<'a>, columns: &[String]) -> Result<Batches<'a>, Er
     Ok(Batches { schema: schema.into(), iterator: Box::new(iterator) })
 }
 
-fn write<'a>(part: Box<dyn Write + 'a>, to: Form, rows: usize, schema: &Schema) -> Result<Box<dyn Writer + 'a>, Error> {
+fn write<'a>(
+    part: Box<dyn Write + Send + 'a>,
+    to: Form,
+    rows: usize,
+    schema: &Schema,
+) -> Result<Box<dyn Writer + 'a>, Error> {
     match to {
         Form::Csv => csv::write(part, schema),
         Form::Json => json::write(part, schema, json::Layout::Array),
@@ -92,7 +97,7 @@ fn write<'a>(part: Box<dyn Write + 'a>, to: Form, rows: usize, schema: &Schema) 
     }
 }
 
-struct Stream<'a>(StreamWriter<Box<dyn Write + 'a>>);
+struct Stream<'a>(StreamWriter<Box<dyn Write + Send + 'a>>);
 
 impl Writer for Stream<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {

@@ -7,17 +7,20 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Type;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use super::parquet_file::Chunks;
 use crate::table::{BATCH_BYTES, BATCH_ROWS};
 
-/// Rows of the first batch.
+/// Rows of the first batch where the file does not tell how large they are.
 const FIRST_ROWS: usize = 16;
 /// How many times the rows of one batch the next has, at most.
 const GROWTH: usize = 8;
 
-/// Begins with a small batch; the next ones are as large as the rows of the last one allow.
+/// Begins with a batch of the size that the file's own statistics suggest, or a small one where it has none; the next ones
+/// are as large as the rows of the last one allow.
 pub struct ParquetBatches {
     chunks: Chunks,
     metadata: ArrowReaderMetadata,
@@ -38,8 +41,9 @@ impl ParquetBatches {
         metadata: ArrowReaderMetadata,
         columns: Option<Vec<usize>>,
     ) -> Result<Self, ParquetError> {
-        let reader = open(&chunks, &metadata, columns.as_deref(), 0, FIRST_ROWS)?;
-        Ok(Self { chunks, metadata, columns, reader, rows: FIRST_ROWS, position: 0 })
+        let rows = row_bytes(metadata.metadata(), columns.as_deref()).map_or(FIRST_ROWS, rows_of);
+        let reader = open(&chunks, &metadata, columns.as_deref(), 0, rows)?;
+        Ok(Self { chunks, metadata, columns, reader, rows, position: 0 })
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
@@ -92,10 +96,44 @@ fn open(
 /// The rows of the batches after `batch`, one of `rows` rows; none where they are about right.
 fn next_rows(rows: usize, batch: &RecordBatch) -> Option<usize> {
     let bytes: usize = batch.columns().iter().map(decoded_bytes).sum();
-    let row = bytes.checked_div(batch.num_rows())?.max(1);
-    let wanted = (BATCH_BYTES / row).clamp(1, BATCH_ROWS.min(rows.saturating_mul(GROWTH)));
+    let row = bytes.checked_div(batch.num_rows())?;
+    let wanted = rows_of(row).min(rows.saturating_mul(GROWTH));
     let too_small = wanted >= rows.saturating_mul(2) || (wanted == BATCH_ROWS && rows < wanted);
     (too_small || wanted < rows / 2 || (rows <= 2 && wanted < rows)).then_some(wanted)
+}
+
+/// The rows of a batch where a row takes `bytes`.
+fn rows_of(bytes: usize) -> usize {
+    (BATCH_BYTES / bytes.max(1)).clamp(1, BATCH_ROWS)
+}
+
+/// Decoded bytes of a row of `columns` on average, in the row group where that is most; none where statistics lack.
+fn row_bytes(metadata: &ParquetMetaData, columns: Option<&[usize]>) -> Option<usize> {
+    let schema = metadata.file_metadata().schema_descr();
+    let is_read = |leaf: usize| columns.is_none_or(|columns| columns.contains(&schema.get_column_root_idx(leaf)));
+    let mut most = 0;
+    for group in metadata.row_groups() {
+        let mut bytes = 0_usize;
+        for (_, column) in group.columns().iter().enumerate().filter(|(leaf, _)| is_read(*leaf)) {
+            bytes = bytes.checked_add(column_bytes(column)?)?;
+        }
+        most = most.max(bytes.checked_div(usize::try_from(group.num_rows()).ok()?)?);
+    }
+    Some(most)
+}
+
+/// Decoded bytes of all values of a column, where its statistics tell that.
+fn column_bytes(column: &ColumnChunkMetaData) -> Option<usize> {
+    let texts = match column.column_type() {
+        Type::BYTE_ARRAY => usize::try_from(column.unencoded_byte_array_data_bytes()?).ok()?,
+        _ => 0,
+    };
+    let width = match column.column_type() {
+        Type::FIXED_LEN_BYTE_ARRAY => usize::try_from(column.column_descr().type_length()).ok()?,
+        Type::INT64 | Type::DOUBLE | Type::INT96 => 8,
+        Type::BYTE_ARRAY | Type::INT32 | Type::FLOAT | Type::BOOLEAN => 4,
+    };
+    usize::try_from(column.num_values()).ok()?.checked_mul(width)?.checked_add(texts)
 }
 
 /// Bytes of a column that are its own: many batches share the values of a dictionary, or the buffers of a view.

@@ -29,8 +29,7 @@ const ROW_GROUP_BYTES: usize = 32 << 20;
 const HEAD: usize = 512;
 
 struct ParquetFile<'a> {
-    writer: ArrowWriter<Vec<u8>>,
-    file: Box<dyn Write + 'a>,
+    writer: ArrowWriter<Box<dyn Write + Send + 'a>>,
     indexes: SmallIndexes,
 }
 
@@ -39,7 +38,7 @@ struct ParquetFile<'a> {
 /// # Errors
 /// [`Error::UnsupportedType`] with the name of a column that Parquet cannot hold.
 pub fn write<'a>(
-    file: Box<dyn Write + 'a>,
+    file: Box<dyn Write + Send + 'a>,
     schema: &Schema,
     compression: Compression,
 ) -> Result<Box<dyn Writer + 'a>, Error> {
@@ -68,8 +67,8 @@ pub fn write<'a>(
         .set_key_value_metadata((!metadata.is_empty()).then_some(metadata))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .build();
-    let writer = ArrowWriter::try_new(Vec::new(), schema.clone().into(), Some(properties));
-    Ok(Box::new(ParquetFile { writer: writer.map_err(unwritable_parquet)?, file, indexes: SmallIndexes::default() }))
+    let writer = ArrowWriter::try_new(file, schema.clone().into(), Some(properties));
+    Ok(Box::new(ParquetFile { writer: writer.map_err(unwritable_parquet)?, indexes: SmallIndexes::default() }))
 }
 
 /// Whether a type comes back from Parquet as it was.
@@ -95,14 +94,6 @@ fn holds(data_type: &DataType) -> bool {
     }
 }
 
-impl ParquetFile<'_> {
-    /// Moves what was encoded to the file.
-    fn drain(&mut self) -> Result<(), Error> {
-        let encoded = std::mem::take(self.writer.inner_mut());
-        Ok(self.file.write_all(&encoded)?)
-    }
-}
-
 impl Writer for ParquetFile<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         require_columns(batch, "Parquet")?;
@@ -111,15 +102,13 @@ impl Writer for ParquetFile<'_> {
         for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
             let slice = batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start));
             self.writer.write(&slice).map_err(unwritable_parquet)?;
-            self.drain()?;
         }
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Error> {
         self.writer.finish().map_err(unwritable_parquet)?;
-        self.drain()?;
-        Ok(self.file.flush()?)
+        Ok(self.writer.inner_mut().flush()?)
     }
 }
 

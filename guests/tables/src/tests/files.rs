@@ -186,3 +186,12 @@ fn the_metadata_of_pandas_is_where_its_readers_look() {
     let pandas = entries.iter().find(|entry| entry.key == "pandas").unwrap();
     assert_eq!(pandas.value.as_deref(), Some("{\"index_columns\": []}"));
 }
+
+#[test]
+fn a_compression_that_cannot_be_read_is_told() {
+    let output = stored(&json!({ "format": "arrow" }), &[people()]);
+    // Written by pyarrow: four integers.
+    fs::write(output.directory("/data").join("people.arrow"), include_bytes!("../../testdata/zstd.arrow")).unwrap();
+    let Err(Error::UnsupportedType(message)) = loaded(&input(&output, &json!({}))) else { panic!("no error") };
+    assert!(message.contains("people.arrow: it is compressed with zstd") && message.contains("lz4"), "{message}");
+}
