@@ -499,3 +499,28 @@ hint: run it first: airlock run day --partition 2012-02-02",
     // The one that was loaded is recorded.
     assert_eq!(event(&project, "LOADED_INPUT")["partitions"]["count"], 1);
 }
+
+#[test]
+fn an_op_may_hold_more_parts_at_once_than_a_process_may_open_files_at_first() {
+    let keys: Vec<String> = (0..200).map(|key| key.to_string()).collect();
+    let component = guest("test-ops");
+    let project = Project::new(&format!(
+        r#"
+[partitions.numbers]
+static = {keys:?}
+
+[assets.part]
+type = "text"
+partitions = "numbers"
+command = ["sh", "-c", "echo part > $AIRLOCK_OUTPUT"]
+
+[assets.all]
+type = "text"
+component = {{ path = "{component}", config = {{ op = "hold_parts" }} }}
+inputs.parts = "part"
+"#
+    ));
+    project.run(&["run", "part", "--partition", "all"]).ok();
+    project.run_after("ulimit -S -n 150", &["run", "all"]).ok();
+    assert_eq!(project.load("all"), "200");
+}

@@ -64,6 +64,20 @@ impl Project {
         Ran::from(self.command(arguments).output().unwrap())
     }
 
+    /// Runs the command after `setting`, a command of the shell.
+    pub fn run_after(&self, setting: &str, arguments: &[&str]) -> Ran {
+        let airlock = self.command(arguments);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{setting}; exec \"$@\""), "sh"]).arg(airlock.get_program()).args(arguments);
+        for (name, value) in airlock.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Ran::from(shell.current_dir(self.0.path()).stdin(Stdio::null()).output().unwrap())
+    }
+
     pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();

@@ -21,11 +21,17 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::arguments::Arguments;
 use crate::error::{Error, ExitStatus};
 
+/// Files that may be open at once, where the machine lets this user have so many. Steps that run side by side may each keep
+/// many parts of their inputs open, and many systems allow 1,024 to those who do not ask for more.
+const OPEN_FILES: u64 = 1 << 14;
+
 fn main() -> ExitCode {
+    allow_open_files();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         // Help and version come this way too, with the exit code 0. Who closed the output does not wait for them.
@@ -47,5 +53,14 @@ fn main() -> ExitCode {
             output::tell("error: this is a fault of Airlock's own; please report it with what is said above");
             ExitStatus::Internal.into()
         }
+    }
+}
+
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(OPEN_FILES).min(OPEN_FILES);
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Where it is refused, a step that opens more fails with what the system says.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
     }
 }

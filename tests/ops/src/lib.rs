@@ -23,6 +23,7 @@ impl Op for Ops {
             "copy" => copy(context),
             "join_twice" => join_twice(context),
             "first_part" => first_part(context),
+            "hold_parts" => hold_parts(context),
             "ignore_errors" => ignore_errors(context),
             "tell" => tell(context),
             "every_other_output" => every_other_output(context),
@@ -72,6 +73,16 @@ fn join_twice(context: &OpContext) -> Result<(), Error> {
     let first = parts(&mut context.input("parts")?)?;
     let again = parts(&mut context.input("parts")?)?;
     give(context, &format!("{first} {again}"))
+}
+
+/// Holds all parts at once, and gives how many they are.
+fn hold_parts(context: &OpContext) -> Result<(), Error> {
+    let mut source = context.input("parts")?;
+    let mut held = Vec::new();
+    while let Some(part) = source.next()? {
+        held.push(part);
+    }
+    give(context, &held.len().to_string())
 }
 
 /// Asks for the first part alone.
