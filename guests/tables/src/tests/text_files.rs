@@ -7,6 +7,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 
 use super::*;
+use crate::format::json;
 
 /// An input of a file from elsewhere.
 fn foreign(extension: &str, text: &str) -> BuiltInput {
@@ -177,4 +178,16 @@ fn a_name_that_begins_as_a_file_may_comes_back() {
     for config in formats() {
         assert_eq!(loaded(&input(&stored(&config, std::slice::from_ref(&batch)), &config)).unwrap(), batch, "{config}");
     }
+}
+
+#[test]
+fn json_holds_no_more_nested_values_than_it_is_read_back_with() {
+    let nested = |depth: usize| {
+        let list = |item, _| DataType::List(Arc::new(Field::new_list_field(item, true)));
+        Schema::new(vec![Field::new("value", (0..depth).fold(DataType::Int64, list), true)])
+    };
+    // The object of the row is the first of the 64.
+    assert!(json::write(Box::new(Vec::new()), &nested(63), json::Layout::Lines).is_ok());
+    let Err(error) = json::write(Box::new(Vec::new()), &nested(64), json::Layout::Lines) else { panic!("no error") };
+    assert!(message(&error).contains("nests values deeper than 64"), "{error:?}");
 }
