@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
-use crate::definitions::{Asset, Definitions};
+use crate::definitions::{Asset, Definitions, Input};
 use crate::suggest;
 
 /// The assets in an order in which each follows all that it depends on; the order of definition breaks ties.
@@ -29,7 +29,10 @@ impl Graph {
         let needs: Vec<BTreeSet<usize>> = assets
             .iter()
             .map(|asset| {
-                let names = asset.inputs.iter().map(|input| &input.asset).chain(&asset.deps);
+                // What an asset loads of itself is of earlier partitions, which come before by themselves.
+                let is_earlier = |input: &&Input| input.asset == asset.name && input.partition_mapping.is_earlier();
+                let inputs = asset.inputs.iter().filter(|input| !is_earlier(input));
+                let names = inputs.map(|input| &input.asset).chain(&asset.deps);
                 names.filter_map(|name| index.get(name.as_str()).copied()).collect()
             })
             .collect();

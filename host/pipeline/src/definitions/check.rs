@@ -232,7 +232,10 @@ pub(super) fn cycles(cycles: Vec<Vec<&Asset>>) -> Vec<Diagnostic> {
             [name] => format!("the asset {name} depends on itself"),
             _ => format!("these assets depend on one another: {} → {}", names.join(" → "), names.first()?),
         };
-        Some(Diagnostic::at(&first.position, message))
+        let diagnostic = Diagnostic::at(&first.position, message);
+        let help = "it may load earlier partitions of itself, such as the one before: \
+                    `partition_mapping = { time_window = { start_offset = -1, end_offset = -1 } }`";
+        Some(if names.len() == 1 && first.partitions.is_some() { diagnostic.help(help) } else { diagnostic })
     };
     cycles.into_iter().filter_map(diagnostic).collect()
 }

@@ -6,7 +6,7 @@ use super::fields::{Fields, Problems, text};
 use super::known::{Known, Mistaken, Upstream};
 use super::table::{By, Form, columns, form};
 use super::tree::{Entry, Node, Tree};
-use super::{Diagnostic, Input, Position, ValueType, keys, metadata, partitions};
+use super::{Diagnostic, Input, Position, ValueType, keys, metadata, partition_mapping};
 use crate::partition::PartitionMapping;
 
 /// The asset whose inputs are read.
@@ -92,7 +92,7 @@ impl Reader<'_> {
     /// Which partitions of `upstream` are loaded: as `fields` say, otherwise as follows from how both are partitioned.
     fn partition_mapping(&self, fields: Option<&Fields<'_>>, upstream: Option<&Upstream<'_>>) -> PartitionMapping {
         let entry = fields.and_then(|fields| fields.get("partition_mapping"));
-        let given = entry.map(|entry| partitions::mapping(entry, self.problems));
+        let given = entry.map(|entry| partition_mapping::read(entry, self.problems));
         let downstream = self.known.partitions(self.partitions);
         let upstream = upstream.ok_or(Mistaken).and_then(|upstream| self.known.partitions(upstream.partitions));
         let (Ok(downstream), Ok(upstream)) = (downstream, upstream) else { return PartitionMapping::All };

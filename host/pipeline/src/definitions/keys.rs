@@ -58,7 +58,7 @@ pub(super) const HOUR_PARTITIONS: &[&str] = &["start", "end", "time_zone", "form
 /// Of `hourly` of partitions.
 pub(super) const MINUTE_PARTITIONS: &[&str] = &["start", "end", "time_zone", "format", "minute_offset"];
 /// Of `partition_mapping` of an input, where it is a table.
-pub(super) const PARTITION_MAPPING: &[&str] = &["time_window"];
+pub(super) const PARTITION_MAPPING: &[&str] = &["time_window", "specific", "static"];
 /// Of `time_window` of `partition_mapping`.
 pub(super) const TIME_WINDOW: &[&str] = &["start_offset", "end_offset"];
 /// Of a reference to the environment.

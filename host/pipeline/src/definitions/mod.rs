@@ -13,6 +13,7 @@ mod label;
 mod metadata;
 mod op;
 mod overlap;
+mod partition_mapping;
 mod partitions;
 pub mod quantity;
 mod retry;

@@ -1,4 +1,4 @@
-//! Reads how partitions are defined, and which of them an input loads.
+//! Reads how partitions are defined.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,7 @@ use super::fields::{Fields, Problems, text};
 use super::tree::{Entry, Node, Tree};
 use super::{Diagnostic, Position, keys};
 use crate::partition::{
-    Calendar, PARTITIONS, PartitionMapping, PartitionsDefinition, Schedule, TimeMistake, TimePartitions, refuse_key,
-    time_zone,
+    Calendar, PARTITIONS, PartitionsDefinition, Schedule, TimeMistake, TimePartitions, refuse_key, time_zone,
 };
 use crate::suggest;
 
@@ -175,7 +174,8 @@ fn offset(fields: &Fields<'_>, key: &str, least: i64, most: i64, problems: &Prob
     Some(value)
 }
 
-fn integer(node: &Node, key: &str, problems: &Problems) -> Option<i64> {
+/// The integer that `node`, the value of `key`, is.
+pub(super) fn integer(node: &Node, key: &str, problems: &Problems) -> Option<i64> {
     if let Tree::Integer(value) = node.tree {
         return Some(value);
     }
@@ -219,50 +219,13 @@ fn moment(
     moment
 }
 
-const MAPPINGS: &[&str] = &["identity", "all", "time_window"];
-
-/// Reads `partition_mapping` of an input.
-pub(super) fn mapping(entry: &Entry, problems: &Problems) -> Option<PartitionMapping> {
-    let node = &entry.node;
-    match &node.tree {
-        Tree::Text(name) => match name.as_str() {
-            "identity" => Some(PartitionMapping::Identity),
-            "all" => Some(PartitionMapping::All),
-            "time_window" => Some(PartitionMapping::TimeWindow { start_offset: 0, end_offset: 0 }),
-            _ => {
-                let message = format!("{name:?} is not one of the values of `{}`", entry.key);
-                problems.unknown(&node.position, message, name, MAPPINGS.iter().copied());
-                None
-            }
-        },
-        Tree::Table(_) => {
-            let what = format!("`{}`", entry.key);
-            let fields = Fields::new(node, &entry.position, &what, keys::PARTITION_MAPPING, problems);
-            let Some(window) = fields.get("time_window") else {
-                fields.missing("time_window", "write `{ time_window = { start_offset = -1 } }`");
-                return None;
-            };
-            let fields = Fields::new(&window.node, &window.position, "`time_window`", keys::TIME_WINDOW, problems);
-            window.node.entries()?;
-            let offset = |key| fields.get(key).map_or(Some(0), |entry| integer(&entry.node, key, problems));
-            let (start_offset, end_offset) = (offset("start_offset"), offset("end_offset"));
-            Some(PartitionMapping::TimeWindow { start_offset: start_offset?, end_offset: end_offset? })
-        }
-        _ => {
-            let wanted = "\"identity\", \"all\", \"time_window\" or a table with `time_window`";
-            problems.wrong_kind(node, &format!("`{}`", entry.key), wanted);
-            None
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::{SourceFile, tree};
     use super::*;
 
     /// What `read` makes of the only entry of `text`, and what is wrong with it.
-    fn parsed<T>(text: &str, read: impl Fn(&Entry, &Problems) -> Option<T>) -> (Option<T>, Vec<String>) {
+    pub fn parsed<T>(text: &str, read: impl Fn(&Entry, &Problems) -> Option<T>) -> (Option<T>, Vec<String>) {
         let source = SourceFile::new("airlock.toml".into(), text.to_owned());
         let node = tree::parse(&source.into()).unwrap();
         let problems = Problems::default();
@@ -396,31 +359,5 @@ mod tests {
         let offsets =
             mistakes("x.weekly = { start = 2024-01-01, day_offset = 7, hour_offset = \"1\", minute_offset = -1 }");
         assert_eq!(offsets.len(), 3, "{offsets:#?}");
-    }
-
-    #[test]
-    fn a_mapping_is_a_name_or_a_table() {
-        let window = |start_offset, end_offset| PartitionMapping::TimeWindow { start_offset, end_offset };
-        for (text, expected) in [
-            ("x = \"identity\"", PartitionMapping::Identity),
-            ("x = \"all\"", PartitionMapping::All),
-            ("x = \"time_window\"", window(0, 0)),
-            ("x = { time_window = {} }", window(0, 0)),
-            ("x = { time_window = { start_offset = -1 } }", window(-1, 0)),
-            ("x = { time_window = { start_offset = -7, end_offset = -1 } }", window(-7, -1)),
-        ] {
-            assert_eq!(parsed(text, mapping), (Some(expected), Vec::new()));
-        }
-        for (text, expected) in [
-            ("x = \"idenity\"", "\"idenity\": \"idenity\" is not one of the values of `x` (did you mean `identity`?)"),
-            ("x = {}", "x: `x` lacks `time_window` (write `{ time_window = { start_offset = -1 } }`)"),
-            (
-                "x = 1",
-                "1: `x` is \"identity\", \"all\", \"time_window\" or a table with `time_window`, and this is an integer",
-            ),
-            ("x = { time_window = { start_offset = 1.5 } }", "1.5: `start_offset` is an integer, and this is a number"),
-        ] {
-            assert_eq!(parsed(text, mapping), (None, vec![expected.to_owned()]));
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! Which partitions of an upstream asset a partition of a downstream asset loads.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use serde::Serialize;
@@ -26,23 +28,67 @@ pub enum PartitionMapping {
         /// To the partition with whose end the window ends.
         end_offset: i64,
     },
+    /// The last of them.
+    Last,
+    /// These, whichever partition loads.
+    Specific(MappedKeys),
+    /// By the key of the partition that loads, those that it loads.
+    Static(BTreeMap<String, MappedKeys>),
+}
+
+/// Partitions by their keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum MappedKeys {
+    /// One, which is loaded as one value.
+    One(String),
+    /// Any number, which are loaded as parts.
+    Many(Vec<String>),
+}
+
+impl MappedKeys {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(key) => std::slice::from_ref(key),
+            Self::Many(keys) => keys,
+        }
+    }
+
+    /// Those of `set` that have these keys; the first key that none has is an error.
+    fn of<'a>(&'a self, set: &PartitionSet) -> Result<Selected, &'a str> {
+        let places = self.as_slice().iter().map(|key| set.index(key).ok_or(key.as_str()));
+        Ok(Selected::of_indices(places.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// What is wrong with them where they are to be some of `known`; which partitions of time there are is only known when
+    /// a run starts.
+    fn check(&self, known: Option<&HashSet<&str>>) -> Result<(), String> {
+        let mut keys = HashSet::new();
+        for key in self.as_slice() {
+            if !keys.insert(key) {
+                return Err(format!("{key:?} is listed twice"));
+            }
+            if known.is_some_and(|known| !known.contains(key.as_str())) {
+                return Err(format!("{key:?} is no partition of the asset that is loaded"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An upstream partition that a downstream partition needs and that is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the partition {key:?} of `{downstream}` needs {needs} of `{upstream}`, {}",
+    "{who} needs {needs} of `{upstream}`, {}",
     there.as_ref().map_or("which has no partitions yet".to_owned(), |there| format!("whose partitions are {there}"))
 )]
 pub struct MappingError {
-    /// The key of the downstream partition.
-    pub key: String,
-    /// The name of the partitions that it is of.
-    pub downstream: String,
+    /// Who needs it, in words: the downstream partition.
+    pub who: String,
     /// The name of the upstream partitions.
     pub upstream: String,
     /// What it needs, in words.
-    pub needs: &'static str,
+    pub needs: Cow<'static, str>,
     /// The first and the last upstream key that there are: `"a" to "b"`.
     pub there: Option<String>,
 }
@@ -57,6 +103,12 @@ impl PartitionMapping {
             (Some(_), Some(_)) => Self::Identity,
             _ => Self::All,
         }
+    }
+
+    /// Whether it loads only partitions that begin before the one that loads, between partitions of the same windows; so an
+    /// asset may load itself.
+    pub fn is_earlier(&self) -> bool {
+        matches!(self, Self::TimeWindow { end_offset: ..0, .. })
     }
 
     /// Whether it makes sense between these two.
@@ -75,6 +127,29 @@ impl PartitionMapping {
         };
         match (self, side) {
             (Self::All, _) | (Self::Identity, None) => Ok(()),
+            (Self::Last | Self::Specific(_), _) => {
+                let name = if *self == Self::Last { "last" } else { "specific" };
+                let none = || format!("`{name}` is of partitions, and the asset that is loaded has none");
+                let upstream = upstream.ok_or_else(none)?;
+                let Self::Specific(keys) = self else { return Ok(()) };
+                keys.check(listed(upstream).as_ref()).map_err(|reason| format!("`specific`: {reason}"))
+            }
+            (Self::Static(loaded), _) => {
+                let (Some(ours), theirs @ Some(_)) = (downstream.and_then(listed), upstream.and_then(listed)) else {
+                    return Err("`static` is between partitions that are listed".to_owned());
+                };
+                if let Some(key) = loaded.keys().find(|key| !ours.contains(key.as_str())) {
+                    return Err(format!("`static`: {key:?} is no partition of the asset that loads"));
+                }
+                if let Some(key) = ours.iter().filter(|key| !loaded.contains_key(**key)).min() {
+                    return Err(format!(
+                        "`static` does not say what {key:?} loads; where that is nothing, write `{key:?} = []`"
+                    ));
+                }
+                let mut keys = loaded.values();
+                let checked = keys.try_for_each(|keys| keys.check(theirs.as_ref()));
+                checked.map_err(|reason| format!("`static`: {reason}"))
+            }
             (Self::Identity, Some(side)) => Err(format!("`identity` is between partitions, and {side} has none")),
             (Self::TimeWindow { .. }, Some(side)) => {
                 Err(format!("`time_window` is between partitions of time, and {side} has none"))
@@ -103,15 +178,17 @@ impl PartitionMapping {
     /// Whether it can yield several partitions; what it yields is then a list, even of one or none.
     pub fn is_many(&self, downstream: Option<&PartitionsDefinition>, upstream: Option<&PartitionsDefinition>) -> bool {
         match self {
-            Self::Identity => false,
+            Self::Identity | Self::Last | Self::Specific(MappedKeys::One(_)) => false,
+            Self::Static(loaded) => loaded.values().any(|keys| matches!(keys, MappedKeys::Many(_))),
             Self::All => upstream.is_some(),
-            Self::TimeWindow { start_offset: 0, end_offset: 0 } => match (downstream, upstream) {
+            Self::TimeWindow { start_offset, end_offset } if start_offset == end_offset => match (downstream, upstream)
+            {
                 (Some(PartitionsDefinition::Time(downstream)), Some(PartitionsDefinition::Time(upstream))) => {
                     !downstream.calendar.has_windows_of(&upstream.calendar)
                 }
                 _ => true,
             },
-            Self::TimeWindow { .. } => true,
+            Self::TimeWindow { .. } | Self::Specific(MappedKeys::Many(_)) => true,
         }
     }
 
@@ -124,19 +201,30 @@ impl PartitionMapping {
         downstream: Option<(&PartitionSet, usize)>,
         upstream: &PartitionSet,
     ) -> Result<Selected, MappingError> {
+        let missing = |needs: Cow<'static, str>| missing(downstream, upstream, needs);
+        let named =
+            |keys: &MappedKeys| keys.of(upstream).map_err(|key| missing(format!("the partition {key:?}").into()));
         match (self, downstream) {
+            (Self::Last, _) => match upstream.len().checked_sub(1) {
+                Some(last) => Ok(Selected::of_indices([last])),
+                None => Err(missing("the last one".into())),
+            },
+            (Self::Specific(keys), _) => named(keys),
+            (Self::Static(loaded), Some((set, index))) => {
+                set.key(index).and_then(|key| loaded.get(key)).map_or_else(|| Ok(Selected::default()), named)
+            }
             (Self::All, _) | (_, None) => Ok(Selected::all(upstream.len())),
             (Self::Identity, Some((set, index))) => {
                 let key = set.key(index).unwrap_or_default();
                 let found = upstream.index(key).map(|index| Selected::of_indices([index]));
-                found.ok_or_else(|| missing(set, index, upstream, "the same one"))
+                found.ok_or_else(|| missing("the same one".into()))
             }
             (Self::TimeWindow { start_offset, end_offset }, Some((set, index))) => {
                 let offsets = Offsets { start: *start_offset, end: *end_offset };
                 let (Some(ours), Some(theirs)) = (&set.windows, &upstream.windows) else {
-                    return Err(missing(set, index, upstream, "a window of time"));
+                    return Err(missing("a window of time".into()));
                 };
-                offsets.upstream(ours, index, theirs).ok_or_else(|| missing(set, index, upstream, "all of its window"))
+                offsets.upstream(ours, index, theirs).ok_or_else(|| missing("all of its window".into()))
             }
         }
     }
@@ -144,9 +232,18 @@ impl PartitionMapping {
     /// The partitions of `downstream` that load any of `selected` of `upstream`; not those that lack a partition that
     /// they need.
     pub fn downstream(&self, upstream: &PartitionSet, selected: &Selected, downstream: &PartitionSet) -> Selected {
+        let loads = |needed: &Selected| !needed.intersect(selected).is_empty();
         match self {
             Self::All if selected.is_empty() => Selected::default(),
             Self::All => Selected::all(downstream.len()),
+            Self::Last | Self::Specific(_) => match self.upstream(None, upstream) {
+                Ok(needed) if loads(&needed) => Selected::all(downstream.len()),
+                _ => Selected::default(),
+            },
+            Self::Static(loaded) => {
+                let affected = loaded.iter().filter(|(_, keys)| keys.of(upstream).is_ok_and(|needed| loads(&needed)));
+                Selected::of_indices(affected.filter_map(|(key, _)| downstream.index(key)))
+            }
             Self::Identity => {
                 let mut guess = 0;
                 Selected::of_indices(selected.iter().filter_map(|index| {
@@ -169,15 +266,29 @@ impl PartitionMapping {
     }
 }
 
+/// The keys of partitions that are listed.
+fn listed(partitions: &PartitionsDefinition) -> Option<HashSet<&str>> {
+    match partitions {
+        PartitionsDefinition::Static(keys) => Some(keys.iter().map(String::as_str).collect()),
+        PartitionsDefinition::Time(_) => None,
+    }
+}
+
 /// How far an offset leads, in partitions: as far as there can be any.
 const OFFSET: u64 = PARTITIONS as u64;
 
-fn missing(downstream: &PartitionSet, index: usize, upstream: &PartitionSet, needs: &'static str) -> MappingError {
+fn missing(
+    downstream: Option<(&PartitionSet, usize)>,
+    upstream: &PartitionSet,
+    needs: Cow<'static, str>,
+) -> MappingError {
     let key = |index: usize| upstream.key(index).unwrap_or_default();
     let last = upstream.len().checked_sub(1);
+    let who = |(set, index): (&PartitionSet, usize)| {
+        format!("the partition {:?} of `{}`", set.key(index).unwrap_or_default(), set.dimension())
+    };
     MappingError {
-        key: downstream.key(index).unwrap_or_default().to_owned(),
-        downstream: downstream.dimension().to_owned(),
+        who: downstream.map_or_else(|| "it".to_owned(), who),
         upstream: upstream.dimension().to_owned(),
         needs,
         there: last.map(|last| set::range(key(0), key(last))),

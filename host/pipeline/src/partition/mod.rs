@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use calendar::{Calendar, time_zone};
-pub use mapping::{MappingError, PartitionMapping};
+pub use mapping::{MappedKeys, MappingError, PartitionMapping};
 pub use schedule::Schedule;
 pub use selected::Selected;
 pub use set::{PartitionError, PartitionSet};

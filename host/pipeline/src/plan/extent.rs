@@ -41,6 +41,7 @@ pub(super) fn choose(
             due = due.union(stored.outdated.get(&asset.name).unwrap_or(&Selected::default()));
         }
         due = due.union(&after(definitions, sets, asset, &chosen)).intersect(&asked);
+        due = with_later(definitions, sets, asset, due).intersect(&asked);
         chosen.insert(&asset.name, due.clone());
         list.push(due);
     }
@@ -101,9 +102,26 @@ fn after(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, chosen:
         let Some(upstream) = chosen.get(need.asset.name.as_str()).filter(|chosen| !chosen.is_empty()) else { continue };
         let affected = match (sets.of(need.asset), sets.of(asset)) {
             (Some(of), Some(set)) => need.mapping.downstream(of, upstream, set),
-            _ => all(sets, asset),
+            (Some(of), None) => match need.mapping.upstream(None, of) {
+                Ok(needed) if !needed.intersect(upstream).is_empty() => all(sets, asset),
+                _ => Selected::default(),
+            },
+            (None, _) => all(sets, asset),
         };
         due = due.union(&affected);
+    }
+    due
+}
+
+/// `due`, and what of `asset` depends on that where it loads earlier partitions of itself.
+fn with_later(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, mut due: Selected) -> Selected {
+    let Some(set) = sets.of(asset) else { return due };
+    for need in needs(definitions, asset).filter(|need| need.asset.name == asset.name) {
+        let mut found = due.clone();
+        while !found.is_empty() {
+            found = need.mapping.downstream(set, &found, set).without(&due);
+            due = due.union(&found);
+        }
     }
     due
 }

@@ -210,15 +210,16 @@ impl Plan {
             }
             let set = plan.sets.of(asset).cloned();
             let first = plan.steps.len();
+            // The asset may load earlier partitions of itself.
+            let steps = first..first + partitions.len();
+            places.insert(&asset.name, plan.assets.len());
+            plan.assets.push(PlannedAsset::new(&asset.name, steps, set.as_ref().map(|_| partitions.clone())));
             for place in partitions.iter() {
                 let partition =
                     set.as_deref().and_then(|set| Some(PlannedPartition { key: set.key(place)?.to_owned(), place }));
                 let step = plan.step(definitions, asset, set.as_deref(), partition, &places)?;
                 plan.steps.push(step);
             }
-            places.insert(&asset.name, plan.assets.len());
-            let partitions = set.map(|_| partitions);
-            plan.assets.push(PlannedAsset::new(&asset.name, first..plan.steps.len(), partitions));
         }
         Ok(plan)
     }

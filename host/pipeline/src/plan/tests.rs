@@ -191,6 +191,48 @@ fn what_is_older_than_its_inputs_or_computed_by_something_else_is_changed() {
 }
 
 #[test]
+fn an_asset_may_load_earlier_partitions_of_itself() {
+    let definitions = definitions(
+        r#"
+        defaults.io = "lake"
+        io.lake.component = "builtin:files"
+        partitions.days.daily = { start = "2012-01-01", end = "2012-01-11" }
+        [assets.balance]
+        command = ["x"]
+        type = "json"
+        partitions = "days"
+        inputs.before = { asset = "balance", partition_mapping = { time_window = { start_offset = -1, end_offset = -1 } } }
+        inputs.week_before = { asset = "balance", partition_mapping = { time_window = { start_offset = -7, end_offset = -7 } } }
+        "#,
+    );
+    let plan = planned(&definitions, &request(&[], Some("2012-01-03..2012-01-10")));
+    let waits: Vec<_> = plan.steps.iter().map(|step| step.after.as_slice()).collect();
+    // The first finds what it loads in storage, the last one loads the one before it and that of a week ago.
+    assert_eq!((waits[0], waits[1], waits[7]), (&[][..], &[0..1][..], &[0..1, 6..7][..]));
+    let loads: Vec<bool> = plan.steps[0].loads.iter().map(|load| load.computed_here).collect();
+    assert_eq!(loads, [false, false]);
+
+    let mut stored = Stored::default();
+    stored.present.insert("balance".to_owned(), Selected::all(10).without(&Selected::of_indices([2])));
+    let missing = |stored: &Stored, partition| {
+        let request = PlanRequest { extent: Extent::Missing, ..request(&[], partition) };
+        Plan::new(&definitions, &request, stored)
+            .unwrap()
+            .steps
+            .iter()
+            .map(|step| step.partition.clone().unwrap().place)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(missing(&stored, None), [2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(missing(&stored, Some("2012-01-01..2012-01-04")), [2, 3]);
+    stored.present.insert("balance".to_owned(), Selected::all(10));
+    assert_eq!(missing(&stored, None), [0; 0]);
+    // The third was stored after the fourth.
+    stored.events.insert("balance".to_owned(), (0..10).map(|place| (place, if place == 2 { 99 } else { 1 })).collect());
+    assert_eq!(missing(&stored, None), [3, 4, 5, 6, 7, 8, 9]);
+}
+
+#[test]
 fn places_of_steps_have_none_of_the_gaps_that_partitions_have() {
     let partitions = Selected::of_indices([1, 2, 5, 6, 7, 9]);
     let planned = PlannedAsset::new("a", 10..16, Some(partitions));

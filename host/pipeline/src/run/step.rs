@@ -140,7 +140,10 @@ impl<'a> Step<'a> {
         for (input, planned) in self.ready.of.inputs.iter().zip(&self.ready.planned.loads) {
             inputs.push(match &planned.partitions {
                 Some(partitions) if input.is_many => StepInput::Many(Parts::new(self, input, partitions).into()),
-                Some(partitions) => self.load_one(input, input.set.as_deref().zip(partitions.iter().next()))?,
+                Some(partitions) => match partitions.iter().next() {
+                    Some(partition) => self.load_one(input, input.set.as_deref().map(|set| (set, partition)))?,
+                    None => self.absent(input),
+                },
                 None => self.load_one(input, None)?,
             });
         }
@@ -162,6 +165,12 @@ impl<'a> Step<'a> {
             });
         }
         self.store(&output)
+    }
+
+    /// An input that no partition maps to, such as what is before the first.
+    fn absent(&self, input: &'a ReadyInput<'a>) -> StepInput<'a> {
+        self.emit(EventBody::StepInput { input: input.input.name.clone(), media_type: None, size: 0 });
+        StepInput::One { input, part: None }
     }
 
     /// Loads an input that is one value.

@@ -95,6 +95,84 @@ fn the_same_key_or_all_are_loaded() {
     assert_eq!(PartitionMapping::All.downstream(&theirs, &Selected::default(), &ours), Selected::default());
 }
 
+fn many(keys: &[&str]) -> MappedKeys {
+    MappedKeys::Many(keys.iter().map(|key| (*key).to_owned()).collect())
+}
+
+#[test]
+fn the_last_one_is_loaded_by_all() {
+    let (ours, theirs) = (regions(&["eu", "us"]), daily("UTC", "2024-01-01", "2024-01-11"));
+    assert_eq!(loaded(&PartitionMapping::Last, &ours, "us", &theirs), ["2024-01-10"]);
+    assert_eq!(PartitionMapping::Last.upstream(None, &theirs), Ok(Selected::of_indices([9])));
+    let error = PartitionMapping::Last.upstream(None, &regions(&[])).unwrap_err().to_string();
+    assert_eq!(error, "it needs the last one of `regions`, which has no partitions yet");
+    let load = |places: &[usize]| {
+        PartitionMapping::Last.downstream(&theirs, &Selected::of_indices(places.iter().copied()), &ours)
+    };
+    assert_eq!((load(&[0, 8]), load(&[8, 9])), (Selected::default(), Selected::all(2)));
+}
+
+#[test]
+fn specific_ones_are_loaded_by_all_in_the_order_of_their_definition() {
+    let (ours, theirs) = (regions(&["eu", "us"]), daily("UTC", "2024-01-01", "2024-01-11"));
+    let mapping = PartitionMapping::Specific(many(&["2024-01-03", "2024-01-01"]));
+    assert_eq!(loaded(&mapping, &ours, "us", &theirs), ["2024-01-01", "2024-01-03"]);
+    let load = |place| mapping.downstream(&theirs, &Selected::of_indices([place]), &ours);
+    assert_eq!((load(1), load(2)), (Selected::default(), Selected::all(2)));
+    let gone = PartitionMapping::Specific(MappedKeys::One("2025-01-01".to_owned()));
+    assert_eq!(
+        gone.upstream(Some((&ours, 0)), &theirs).unwrap_err().to_string(),
+        "the partition \"eu\" of `regions` needs the partition \"2025-01-01\" of `days`, whose partitions are \"2024-01-01\" to \"2024-01-10\""
+    );
+    assert_eq!(gone.downstream(&theirs, &Selected::all(10), &ours), Selected::default());
+}
+
+#[test]
+fn each_key_loads_those_that_are_listed_for_it() {
+    let (ours, theirs) = (regions(&["eu", "us", "asia"]), regions(&["oslo", "rome", "nyc"]));
+    let listed = [("eu", many(&["rome", "oslo"])), ("us", many(&["nyc", "rome"])), ("asia", many(&[]))];
+    let mapping = PartitionMapping::Static(listed.map(|(key, keys)| (key.to_owned(), keys)).into());
+    assert_eq!(loaded(&mapping, &ours, "eu", &theirs), ["oslo", "rome"]);
+    assert_eq!(loaded(&mapping, &ours, "asia", &theirs), [""; 0]);
+    let load = |place| mapping.downstream(&theirs, &Selected::of_indices([place]), &ours);
+    assert_eq!(
+        [0, 1, 2].map(load),
+        [&[0][..], &[0, 1], &[1]].map(|places| Selected::of_indices(places.iter().copied()))
+    );
+}
+
+#[test]
+fn a_mapping_by_keys_that_names_what_is_not_there_says_what() {
+    let defined = |keys: &[&str]| PartitionsDefinition::Static(keys.iter().map(|key| (*key).to_owned()).collect());
+    let (ours, theirs) = (defined(&["eu", "us"]), defined(&["oslo", "nyc"]));
+    let days = time("0 0 * * *", "UTC", "2024-01-01", "", None);
+    let check = |mapping: PartitionMapping| mapping.check(Some(&ours), Some(&theirs)).unwrap_err();
+    let by_key = |entries: &[(&str, &[&str])]| {
+        PartitionMapping::Static(entries.iter().map(|(key, keys)| ((*key).to_owned(), many(keys))).collect())
+    };
+    let specific = |keys: &[&str]| PartitionMapping::Specific(many(keys));
+    assert_eq!(check(specific(&["rome"])), "`specific`: \"rome\" is no partition of the asset that is loaded");
+    assert_eq!(check(specific(&["nyc", "nyc"])), "`specific`: \"nyc\" is listed twice");
+    assert_eq!(
+        check(by_key(&[("eu", &[])])),
+        "`static` does not say what \"us\" loads; where that is nothing, write `\"us\" = []`"
+    );
+    assert_eq!(
+        check(by_key(&[("eu", &[]), ("us", &["la"])])),
+        "`static`: \"la\" is no partition of the asset that is loaded"
+    );
+    assert_eq!(check(by_key(&[("mars", &[])])), "`static`: \"mars\" is no partition of the asset that loads");
+    assert_eq!(
+        by_key(&[]).check(Some(&ours), Some(&days)),
+        Err("`static` is between partitions that are listed".to_owned())
+    );
+    assert_eq!(specific(&["whenever"]).check(None, Some(&days)), Ok(()));
+    assert_eq!(
+        PartitionMapping::Last.check(Some(&days), None),
+        Err("`last` is of partitions, and the asset that is loaded has none".to_owned())
+    );
+}
+
 #[test]
 fn a_mapping_is_inferred_from_both_sides() {
     let days = time("0 0 * * *", "UTC", "2024-01-01", "", None);
@@ -107,7 +185,8 @@ fn a_mapping_is_inferred_from_both_sides() {
     assert_eq!(inferred(Some(&days), Some(&regions)), (PartitionMapping::Identity, false));
     assert_eq!(inferred(None, Some(&days)), (PartitionMapping::All, true));
     assert_eq!(inferred(Some(&days), None), (PartitionMapping::All, false));
-    assert!(window(-1, -1).is_many(Some(&days), Some(&days)));
+    assert!(!window(-1, -1).is_many(Some(&days), Some(&same)));
+    assert!(window(-2, -1).is_many(Some(&days), Some(&days)) && window(-1, -1).is_many(Some(&days), Some(&hours)));
 }
 
 #[test]
