@@ -441,6 +441,12 @@ programs! {
         assert_eq!(lab.load_text(), many);
     }
 
+    fn tells_what_is_recorded() {
+        let lab = Lab::program("tells_what_is_recorded");
+        // Nothing is recorded where no pipeline is.
+        assert!(matches!(lab.load().outcome, Err(Failure::Guest { error }) if error.code == "not-found"));
+    }
+
     fn tells_what_it_loads() {
         let mut lab = Lab::program("tells_what_it_loads");
         lab.partitions = days(&["1"]);

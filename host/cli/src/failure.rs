@@ -42,6 +42,7 @@ fn plan(status: ExitStatus, error: &PlanError) -> Report {
         PlanError::PartitionNeeded { .. } => {
             report.hint("add `--partition KEY`, `--partition A..B`, `--partition all`, or `--missing`")
         }
+        PlanError::External { asset } => report.hint(format!("`airlock load {asset}` loads it")),
         PlanError::NotPartitioned { .. } => report.hint("leave `--partition` out"),
         PlanError::Partition { asset, .. } => {
             let asset = safe_name(asset);

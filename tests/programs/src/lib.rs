@@ -84,6 +84,7 @@ programs! {
     slow_store,
     stores_by_std_fs,
     stores_many_files,
+    tells_what_is_recorded,
     tells_what_it_loads,
     trap_exit,
     trap_half_way,

@@ -122,9 +122,12 @@ fn check_all(definitions: &Definitions) -> Result<(Vec<Checked<'_>>, Option<Exit
 
 fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, &ComponentUse)> {
     let assets = definitions.assets();
-    let stored: HashSet<&str> = assets.iter().filter_map(|asset| asset.io.as_deref()).collect();
+    let computed = assets.iter().filter(|asset| !matches!(asset.op, Op::External));
+    let stored: HashSet<&str> = computed.filter_map(|asset| asset.io.as_deref()).collect();
     let inputs = assets.iter().flat_map(|asset| &asset.inputs);
-    let loaded: HashSet<&str> = inputs.filter_map(|input| definitions.asset(&input.asset)?.io.as_deref()).collect();
+    let loads =
+        inputs.filter_map(|input| input.io.as_deref().or_else(|| definitions.asset(&input.asset)?.io.as_deref()));
+    let loaded: HashSet<&str> = loads.collect();
     let managers = definitions.io_managers().iter().map(move |manager| {
         let name = manager.name.as_str();
         let role = Role::IoManager { stores: stored.contains(name), loads: loaded.contains(name) };
@@ -132,7 +135,7 @@ fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, 
     });
     let ops = assets.iter().filter_map(|asset| match &asset.op {
         Op::Component(used) => Some((format!("assets.{}", safe_name(&asset.name)), Role::Op, &**used)),
-        Op::Command(_) => None,
+        Op::Command(_) | Op::External => None,
     });
     managers.chain(ops)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use airlock_pipeline::EventReader;
-use airlock_pipeline::definitions::{Asset, ValueType};
+use airlock_pipeline::definitions::{Asset, Op, ValueType};
 use airlock_pipeline::event::Materialization;
 use clap::Args;
 use serde::Serialize;
@@ -43,6 +43,8 @@ struct Row<'a> {
     io: Option<&'a str>,
     upstream: Vec<&'a str>,
     description: Option<&'a str>,
+    /// Whether something else than Airlock makes it.
+    external: bool,
     /// When it was stored last, as far as is recorded.
     stored: Option<String>,
     run_id: Option<&'a str>,
@@ -71,6 +73,7 @@ impl Ls {
                 io: asset.io.as_deref(),
                 upstream: definitions.graph().upstream(&asset.name),
                 description: asset.description.as_deref(),
+                external: matches!(asset.op, Op::External),
                 stored: latest.get(asset.name.as_str()).map(|made| made.time.to_string()),
                 run_id: latest.get(asset.name.as_str()).map(|made| made.run_id.as_str()),
                 partitions: counted.remove(asset.name.as_str()),
@@ -90,6 +93,7 @@ impl Ls {
 fn stored(row: &Row<'_>) -> String {
     match &row.partitions {
         Some(partitions) => format!("{} {}", partitions.bar(BAR), partitions.counted()),
+        None if row.external => "external".to_owned(),
         None => row.stored.as_deref().map_or("-".to_owned(), instant),
     }
 }

@@ -116,6 +116,7 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
         add_partitions(&mut fields, partitions);
     }
     match shown.materializations.first() {
+        None if matches!(asset.op, Op::External) => {}
         None => fields.add("stored", "never, as far as is recorded"),
         Some(latest) => {
             let what = latest.body.partition.as_deref().map(|key| format!("{} ", safe_name(key))).unwrap_or_default();
@@ -172,6 +173,7 @@ fn op(op: &Op, directory: &Path) -> String {
             let words: Vec<String> = words.iter().map(setting).collect();
             format!("the command {}", words.join(" "))
         }
+        Op::External => "none: something else makes it".to_owned(),
         Op::Component(used) => format!("the component {}", ComponentName::of(&used.component, directory)),
     }
 }

@@ -74,6 +74,10 @@ pub(super) fn read(
     });
     let media_type = fields.get("media_type").and_then(|entry| media_type(&entry.node, value_type, problems));
     if value_type == Some(ValueType::None) {
+        if let Some(entry) = fields.get("external") {
+            problems
+                .at(&entry.position, format!("{what} has no value that could be made elsewhere (`type = \"none\"`)"));
+        }
         for entry in OF_A_VALUE.iter().filter_map(|key| fields.get(key)) {
             problems.at(
                 &entry.position,

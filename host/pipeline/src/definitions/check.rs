@@ -76,6 +76,9 @@ struct Used {
 impl Used {
     fn note(&mut self, contents: &Contents) {
         for asset in &contents.assets {
+            for name in asset.inputs.iter().filter_map(|input| input.io.as_ref()) {
+                self.io_managers.insert(name.clone());
+            }
             for (name, all) in [(&asset.io, &mut self.io_managers), (&asset.partitions, &mut self.partitions)] {
                 if let Some(name) = name.as_ref().filter(|name| !all.contains(*name)) {
                     all.insert(name.clone());
@@ -160,7 +163,7 @@ fn deciding(files: &Files, contents: &Contents) -> Vec<PathBuf> {
     let managers = contents.io_managers.iter().map(|manager| &manager.component);
     let ops = contents.assets.iter().filter_map(|asset| match &asset.op {
         Op::Component(component) => Some(&**component),
-        Op::Command(_) => None,
+        Op::Command(_) | Op::External => None,
     });
     let components = managers.chain(ops).filter_map(|component| match &component.component {
         ComponentSource::File(path) => Some(path.as_path()),

@@ -84,6 +84,7 @@ impl Reader<'_> {
             allow_missing: fields.is_some_and(|fields| self.allow_missing(fields, upstream)),
             form: is_converted.then_some(given.unwrap_or(self.form)),
             columns: fields.and_then(|fields| columns(fields, upstream, problems)),
+            io: fields.and_then(|fields| self.io(fields)),
             config: fields.and_then(|fields| fields.setting("config")),
             metadata: fields.map(|fields| metadata::read(fields, problems)).unwrap_or_default(),
         }
@@ -103,6 +104,13 @@ impl Reader<'_> {
             return given;
         }
         PartitionMapping::inferred(downstream, upstream)
+    }
+
+    /// The I/O manager that loads it instead of the one that stores the asset.
+    fn io(&self, fields: &Fields<'_>) -> Option<String> {
+        let (name, position) = fields.text("io")?;
+        self.known.check_io_manager(name, position, self.problems);
+        Some(name.to_owned())
     }
 
     fn allow_missing(&self, fields: &Fields<'_>, upstream: Option<&Upstream<'_>>) -> bool {

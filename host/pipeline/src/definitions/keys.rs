@@ -28,6 +28,7 @@ pub(super) const ASSET: &[&str] = &[
     "kinds",
     "command",
     "component",
+    "external",
     "inputs",
     "deps",
     "type",
@@ -45,7 +46,7 @@ pub(super) const TEMPLATE: &[&str] = ASSET.split_at(1).1;
 pub(super) const OP_COMPONENT: &[&str] = &["path", "config", "mounts", "environment", "limits"];
 /// Of an input, where it is a table.
 pub(super) const INPUT: &[&str] =
-    &["asset", "as", "columns", "partition_mapping", "allow_missing", "config", "metadata"];
+    &["asset", "as", "columns", "partition_mapping", "allow_missing", "io", "config", "metadata"];
 /// Of `[partitions.NAME]`: one of them.
 pub(super) const PARTITIONS: &[&str] = &["hourly", "daily", "weekly", "monthly", "yearly", "cron", "static"];
 /// Of `cron` of partitions.

@@ -225,6 +225,8 @@ pub enum Op {
     Command(Vec<Setting>),
     /// A component, confined to what it is lent.
     Component(Box<ComponentUse>),
+    /// Something else than Airlock makes it, and puts it where the I/O manager finds it.
+    External,
 }
 
 /// An input of an op.
@@ -246,7 +248,9 @@ pub struct Input {
     pub form: Option<Form>,
     /// The columns of a table that are loaded; absent where all are.
     pub columns: Option<Vec<String>>,
-    /// The configuration of the input, for the asset's I/O manager.
+    /// The I/O manager that loads it, where that is another one than stores the asset.
+    pub io: Option<String>,
+    /// The configuration of the input, for the I/O manager that loads it.
     pub config: Option<Setting>,
     /// Facts about it.
     pub metadata: Vec<MetadataEntry>,

@@ -7,11 +7,29 @@ use super::{Builtins, Op, Setting, component, keys};
 
 /// What kind of op the asset `fields` has.
 pub(super) fn kind(fields: &Fields<'_>) -> By {
-    if fields.get("component").is_some() && fields.get("command").is_none() { By::Component } else { By::Command }
+    let is_command = fields.get("command").is_some();
+    let is_other = fields.get("component").is_some() || is_external(fields);
+    if is_other && !is_command { By::Component } else { By::Command }
 }
+
+fn is_external(fields: &Fields<'_>) -> bool {
+    fields.get("external").is_some_and(|entry| matches!(entry.node.tree, Tree::Boolean(true)))
+}
+
+/// What an asset that is made elsewhere takes nothing of.
+const OF_AN_OP: [&str; 4] = ["command", "component", "inputs", "deps"];
 
 /// The op that computes the asset `fields`; none where that is a mistake.
 pub(super) fn read(fields: &Fields<'_>, builtins: Builtins, problems: &Problems) -> Option<Op> {
+    fields.boolean("external");
+    if is_external(fields) {
+        for entry in OF_AN_OP.iter().filter_map(|key| fields.get(key)) {
+            let message =
+                format!("{} is external, so nothing computes it here, and it takes no `{}`", fields.what, entry.key);
+            problems.at(&entry.position, message);
+        }
+        return Some(Op::External);
+    }
     match (fields.get("command"), fields.get("component")) {
         (Some(command), Some(_)) => {
             let message = format!("{} has both `command` and `component`: one of them computes it", fields.what);
@@ -21,7 +39,8 @@ pub(super) fn read(fields: &Fields<'_>, builtins: Builtins, problems: &Problems)
         (None, None) => {
             fields.missing(
                 "command",
-                "say what computes it: `command = [\"python3\", \"…\"]` or `component = \"….wasm\"`",
+                "say what computes it: `command = [\"python3\", \"…\"]` or `component = \"….wasm\"`; or that it is made elsewhere: \
+                 `external = true`",
             );
             None
         }

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use extent::Stored;
 pub use sets::PartitionSets;
 
-use crate::definitions::{Asset, Definitions, Input};
+use crate::definitions::{Asset, Definitions, Input, Op};
 use crate::graph::SelectionError;
 use crate::partition::{MappingError, PartitionError, PartitionMapping, PartitionSet, Selected, value_name};
 
@@ -131,6 +131,12 @@ pub enum PlanError {
     /// The selection means nothing.
     #[error(transparent)]
     Selection(#[from] SelectionError),
+    /// Nothing that is selected is computed.
+    #[error("`{asset}` is external: something else makes it, so there is nothing to run")]
+    External {
+        /// The first asset that is selected.
+        asset: String,
+    },
     /// It was not said which partitions are meant.
     #[error("{} partitioned: say which partitions are meant", are(assets))]
     PartitionNeeded {
@@ -200,7 +206,12 @@ impl Plan {
     pub fn new(definitions: &Definitions, request: &PlanRequest, stored: &Stored) -> Result<Self, PlanError> {
         let sets = PartitionSets::new(definitions, request.now);
         let selected = definitions.graph().select(definitions, &request.selection)?;
-        let assets: Vec<&Asset> = selected.iter().filter_map(|name| definitions.asset(name)).collect();
+        let selected = selected.iter().filter_map(|name| definitions.asset(name));
+        let (external, assets): (Vec<&Asset>, Vec<&Asset>) =
+            selected.partition(|asset| matches!(asset.op, Op::External));
+        if let (Some(asset), true) = (external.first(), assets.is_empty()) {
+            return Err(PlanError::External { asset: asset.name.clone() });
+        }
         let chosen = extent::choose(definitions, &sets, &assets, request, stored)?;
         let mut plan = Self { sets, partition: request.partition.clone(), ..Self::default() };
         let mut places: HashMap<&str, usize> = HashMap::new();
@@ -268,7 +279,7 @@ fn load(input: &Input, upstream: &Asset, partitions: Option<Selected>, computed_
     PlannedLoad {
         input: input.name.clone(),
         asset: upstream.name.clone(),
-        with: upstream.io.clone().unwrap_or_default(),
+        with: input.io.clone().or_else(|| upstream.io.clone()).unwrap_or_default(),
         partitions,
         computed_here,
     }

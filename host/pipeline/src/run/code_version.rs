@@ -20,6 +20,7 @@ const SCRIPT_BYTES: u64 = 16 << 20;
 pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Option<&str>) -> String {
     let op = match &asset.op {
         Op::Command(words) => json!({ "command": words, "files": scripts(definitions.directory(), words) }),
+        Op::External => serde_json::Value::Null,
         Op::Component(used) => {
             json!({ "digest": digest, "config": used.config, "mounts": used.mounts, "environment": used.environment })
         }
@@ -34,6 +35,7 @@ pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Opt
             input.allow_missing,
             input.columns,
             input.form,
+            input.io,
             written(input.config.as_ref()),
         ])
     };

@@ -12,7 +12,7 @@ use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
 use super::step::Outcome;
 use super::value;
-use crate::definitions::{Asset, Input, Mount, MountPath};
+use crate::definitions::{Asset, Input, Mount, MountPath, Op};
 use crate::event::ManagerUse;
 use crate::partition::{PartitionSet, value_name};
 
@@ -22,6 +22,8 @@ pub(super) struct Load<'a> {
     /// The partition: the set that has it, and its place in that.
     pub partition: Option<(&'a PartitionSet, usize)>,
     pub manager: &'a Lent,
+    /// The manager that stores the asset.
+    pub stored_with: &'a Lent,
     /// The step and its input; absent outside a run.
     pub input: Option<(&'a str, &'a Input)>,
     /// The configuration of the input.
@@ -68,7 +70,7 @@ impl Load<'_> {
     pub fn perform(&self, run: &RunContext<'_>, hear: impl FnOnce(Log)) -> Outcome<Loaded> {
         let stage = self.stage();
         let component = run.component(self.manager, &stage)?;
-        let upstream = run.upstream(self.asset, self.key(), self.manager, &stage)?;
+        let upstream = run.upstream(self.asset, self.key(), self.stored_with, &stage)?;
         let upstream_run_id = upstream.run_id.clone();
         let location = Location::asset(&self.asset.key);
         let partitions = self.partition.map(|(set, place)| partitions(set, place)).unwrap_or_default();
@@ -121,9 +123,12 @@ impl Load<'_> {
 
     /// How there will be a value to load.
     fn store_first(&self) -> String {
+        if let Op::External = self.asset.op {
+            return format!("`{}` is external: what makes it has to store it first", self.asset.name);
+        }
         let is_memory = |mount: &Mount| matches!(mount.source, MountPath::Memory);
-        let (asset, manager) = (&self.asset.name, &self.manager.name);
-        if self.manager.definition.mounts.iter().any(is_memory) {
+        let (asset, manager) = (&self.asset.name, &self.stored_with.name);
+        if self.stored_with.definition.mounts.iter().any(is_memory) {
             return format!(
                 "`{manager}` keeps values in memory, which end with the program: run `{asset}` together with what loads it"
             );

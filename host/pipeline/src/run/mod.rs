@@ -176,7 +176,14 @@ impl Runner {
         let id = context::new_run_id();
         let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
         let run = self.context(id, scratch.path().to_owned(), options);
-        let load = Load { asset, partition, manager: &manager, input: None, config: &serde_json::Value::Null };
+        let load = Load {
+            asset,
+            partition,
+            manager: &manager,
+            stored_with: &manager,
+            input: None,
+            config: &serde_json::Value::Null,
+        };
         let mut said = Log::default();
         let loaded = load.perform(&run, |log| said = log);
         match loaded {

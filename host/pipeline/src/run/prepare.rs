@@ -61,6 +61,8 @@ pub(super) struct ReadyInput<'a> {
     /// Whether the op gets keyed parts, be they none, one or many.
     pub is_many: bool,
     pub manager: Arc<Lent>,
+    /// The manager that stores the asset.
+    pub stored_with: Arc<Lent>,
     pub config: Value,
 }
 
@@ -108,7 +110,7 @@ pub(super) fn prepare_load<'a>(
 ) -> Result<Arc<Lent>, Diagnostics> {
     let mut preparation =
         Preparation { definitions, sets: &PartitionSets::default(), lender, managers: HashMap::new() };
-    let manager = preparation.manager(asset);
+    let manager = asset.io.as_deref().and_then(|name| preparation.manager(name));
     preparation.finish(manager)
 }
 
@@ -133,6 +135,8 @@ impl<'a> Preparation<'a, '_> {
         let asset = self.definitions.asset(name)?;
         let op = match &asset.op {
             Op::Command(arguments) => self.command(arguments).map(ReadyOp::Command),
+            // No plan has steps of it.
+            Op::External => None,
             Op::Component(component) => {
                 self.lender.lend(&asset.name, true, component).map(Arc::new).map(ReadyOp::Component)
             }
@@ -159,7 +163,8 @@ impl<'a> Preparation<'a, '_> {
 
     fn input(&mut self, of: &Asset, input: &'a Input) -> Option<ReadyInput<'a>> {
         let asset = self.definitions.asset(&input.asset)?;
-        let manager = self.manager(asset);
+        let stored_with = self.manager(asset.io.as_deref()?);
+        let manager = self.manager(input.io.as_deref().or(asset.io.as_deref())?);
         let config = self.config(input.config.as_ref());
         let partitions =
             |asset: &Asset| asset.partitions.as_deref().and_then(|name| self.definitions.partitions_definition(name));
@@ -170,14 +175,16 @@ impl<'a> Preparation<'a, '_> {
             set: self.sets.of(asset).cloned(),
             is_many,
             manager: manager?,
+            stored_with: stored_with?,
             config: config?,
         })
     }
 
     fn output(&mut self, asset: &'a Asset) -> Option<ReadyOutput<'a>> {
-        let manager = self.manager(asset);
+        let name = asset.io.as_deref()?;
+        let manager = self.manager(name);
         let config = self.config(asset.config.as_ref());
-        let definition = self.definitions.io_manager(asset.io.as_deref()?)?;
+        let definition = self.definitions.io_manager(name)?;
         Some(ReadyOutput { manager: manager?, config: config?, retry: definition.retry.as_ref() })
     }
 
@@ -186,9 +193,8 @@ impl<'a> Preparation<'a, '_> {
         self.lender.resolve(config.resolve(self.lender.environment))
     }
 
-    /// The manager of `asset`, made ready once.
-    fn manager(&mut self, asset: &'a Asset) -> Option<Arc<Lent>> {
-        let name = asset.io.as_deref()?;
+    /// The manager `name`, made ready once.
+    fn manager(&mut self, name: &'a str) -> Option<Arc<Lent>> {
         if let Some(manager) = self.managers.get(name) {
             return manager.clone();
         }

@@ -207,6 +207,7 @@ impl<'a> Step<'a> {
             asset: input.asset,
             partition,
             manager: &input.manager,
+            stored_with: &input.stored_with,
             input: Some((&self.ready.planned.key, input.input)),
             config: &input.config,
         };

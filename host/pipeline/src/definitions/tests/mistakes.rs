@@ -76,7 +76,7 @@ error: the asset `daily` lacks `command`
    |
 10 | [assets.daily]
    |         ^^^^^
-   = help: say what computes it: `command = ["python3", "…"]` or `component = "….wasm"`
+   = help: say what computes it: `command = ["python3", "…"]` or `component = "….wasm"`; or that it is made elsewhere: `external = true`
 
 error: the asset `daily` has no key `comand`
   --> airlock.toml:11:1

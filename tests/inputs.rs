@@ -1,0 +1,177 @@
+//! Where inputs come from, from end to end: from other I/O managers than those that store, and from elsewhere.
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/pattern.rs"]
+mod pattern;
+#[path = "support/project.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod project;
+
+use project::{Project, guest};
+use serde_json::Value;
+
+/// Orders that come from elsewhere, and what is made of them.
+const ORDERS: &str = r#"
+[assets."raw/orders"]
+type = "text"
+external = true
+
+[assets.copy]
+type = "text"
+inputs = ["raw/orders"]
+command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_ORDERS" > "$AIRLOCK_OUTPUT"']
+"#;
+
+fn put(project: &Project, file: &str, text: &str) {
+    let path = project.path(file);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[test]
+fn what_is_made_elsewhere_is_loaded_and_not_run() {
+    let project = Project::new(ORDERS);
+    put(&project, "data/raw/orders.txt", "three orders");
+    assert!(project.run(&["run"]).ok().contains("1 step done"));
+    assert!(project.run(&["run", "+copy"]).ok().contains("1 step done"));
+    assert_eq!(
+        (project.load("raw/orders"), project.load("copy")),
+        ("three orders".to_owned(), "three orders".to_owned())
+    );
+    project.run(&["run", "raw/orders"]).fails(
+        2,
+        "
+error: `raw/orders` is external: something else makes it, so there is nothing to run
+hint: `airlock load raw/orders` loads it",
+    );
+}
+
+#[test]
+fn what_is_made_elsewhere_and_is_not_there_is_not_to_be_run() {
+    let project = Project::new(ORDERS);
+    project.run(&["run"]).fails(
+        1,
+        "
+error: copy: cannot load `raw/orders` with the I/O manager `lake`: it has no stored value
+hint: `raw/orders` is external: what makes it has to store it first",
+    );
+}
+
+#[test]
+fn what_is_made_elsewhere_is_shown_as_that() {
+    let project = Project::new(ORDERS);
+    let listed = project.run(&["ls"]).ok();
+    assert!(listed.contains("raw/orders  -      text  lake  external"), "{listed}");
+    let listed = project.run(&["ls", "--format", "json"]).json();
+    assert_eq!(listed["assets"][0]["external"], true, "{listed}");
+    let shown = project.run(&["show", "raw/orders"]).ok();
+    assert!(shown.contains("none: something else makes it"), "{shown}");
+    project.run(&["check"]).ok();
+}
+
+#[test]
+fn partitions_that_are_made_elsewhere_are_counted_where_they_lie() {
+    let project = Project::new(
+        r#"
+[partitions.regions]
+static = ["eu", "us"]
+
+[assets.sales]
+type = "text"
+partitions = "regions"
+external = true
+
+[assets.total]
+type = "text"
+inputs.sales = { asset = "sales", allow_missing = true }
+command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_SALES"/* > "$AIRLOCK_OUTPUT"']
+"#,
+    );
+    put(&project, "data/sales/regions=us.txt", "7");
+    assert!(project.run(&["ls"]).ok().contains("1 of 2"));
+    // It needs no partition, since nothing of it is computed.
+    project.run(&["run"]).ok();
+    assert_eq!(project.load("total"), "7");
+}
+
+#[test]
+fn what_makes_no_sense_of_an_external_asset_is_a_mistake() {
+    let project = Project::new(
+        r#"
+[assets.a]
+type = "text"
+external = true
+command = ["true"]
+deps = ["b"]
+
+[assets.b]
+type = "none"
+external = true
+"#,
+    );
+    let told = project.run(&["check"]);
+    assert_eq!(told.code, Some(2), "{told:?}");
+    for expected in [
+        "the asset `a` is external, so nothing computes it here, and it takes no `command`",
+        "the asset `a` is external, so nothing computes it here, and it takes no `deps`",
+        "the asset `b` has no value that could be made elsewhere (`type = \"none\"`)",
+    ] {
+        assert!(told.stderr.contains(expected), "{}", told.stderr);
+    }
+}
+
+/// An input that another manager loads than stored it.
+fn other_manager() -> Project {
+    Project::new(&format!(
+        r#"
+[io.recorded]
+component = "{}"
+config = {{ program = "tells_what_is_recorded" }}
+mounts."/data" = {{ path = "other" }}
+
+[assets.value]
+type = "text"
+command = ["sh", "-c", 'printf stored > "$AIRLOCK_OUTPUT"']
+
+[assets.copy]
+type = "text"
+inputs.value = {{ asset = "value", io = "recorded" }}
+command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_VALUE" > "$AIRLOCK_OUTPUT"']
+"#,
+        guest("test-programs")
+    ))
+}
+
+#[test]
+fn an_input_may_be_loaded_by_another_manager_which_is_told_what_is_recorded() {
+    let project = other_manager();
+    std::fs::create_dir(project.path("other")).unwrap();
+    project.run(&["check"]).ok();
+    project.run(&["run"]).ok();
+    assert_eq!(
+        (project.load("value").as_str(), project.load("copy").as_str()),
+        ("stored", "value result path,digest,media_type,size")
+    );
+    let events = project.run(&["events", "--format", "jsonl"]).ok();
+    let mut events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let loaded = events.find(|event| event["kind"] == "LOADED_INPUT").unwrap();
+    assert_eq!((&loaded["manager"]["name"], &loaded["asset"]), (&"recorded".into(), &"value".into()), "{loaded}");
+}
+
+#[test]
+fn an_input_whose_manager_does_not_exist_is_a_mistake() {
+    let project = Project::new(
+        r#"
+[assets.value]
+type = "text"
+command = ["true"]
+
+[assets.copy]
+type = "text"
+inputs.value = { asset = "value", io = "lak" }
+command = ["true"]
+"#,
+    );
+    let told = project.run(&["check"]);
+    assert!(told.stderr.contains("there is no I/O manager `lak`") && told.stderr.contains("did you mean `lake`?"));
+}
