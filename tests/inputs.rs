@@ -175,3 +175,36 @@ command = ["true"]
     let told = project.run(&["check"]);
     assert!(told.stderr.contains("there is no I/O manager `lak`") && told.stderr.contains("did you mean `lake`?"));
 }
+
+#[test]
+fn a_value_has_the_version_that_its_manager_set_or_its_digest_and_who_loads_it_is_told() {
+    let programs = guest("test-programs");
+    let project = Project::new(&format!(
+        r#"
+[io.versioned]
+component = "{programs}"
+config = {{ program = "sets_a_version" }}
+mounts."/data" = {{ path = "versioned", access = "write" }}
+
+[assets.plain]
+type = "text"
+command = ["sh", "-c", 'printf "abc" > "$AIRLOCK_OUTPUT"']
+
+[assets.set]
+type = "text"
+io = "versioned"
+command = ["sh", "-c", 'printf "abc" > "$AIRLOCK_OUTPUT"']
+
+[assets.both]
+type = "text"
+inputs.plain = {{ asset = "plain", io = "versioned" }}
+inputs.set = "set"
+command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_PLAIN" "$AIRLOCK_INPUT_SET" > "$AIRLOCK_OUTPUT"']
+"#
+    ));
+    project.run(&["run"]).ok();
+    let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(project.load("both"), format!("{digest}version 7"));
+    let shown = project.run(&["show", "plain"]).ok();
+    assert!(shown.contains(digest), "{shown}");
+}

@@ -397,6 +397,11 @@ programs! {
         assert_eq!(lab.load_text(), "value");
     }
 
+    fn sets_a_version() {
+        let stored = Lab::program("sets_a_version").store("x").outcome.unwrap();
+        assert_eq!(stored.data_version.as_deref(), Some("version 7"));
+    }
+
     fn slow_store() {
         let lab = Lab::program("slow_store");
         lab.write("data/sales/orders.bin", "old");

@@ -168,7 +168,7 @@ pub struct AssetMaterialization {
     pub manager: Option<ManagerUse>,
     /// The configuration of the output as it is written: references to the environment stay references.
     pub output_config: serde_json::Value,
-    /// The version of the content, where the manager set one.
+    /// The version of the content: as the manager set it, and otherwise its digest.
     pub data_version: Option<String>,
     /// The version of what computed it: of its op, with the op's configuration and inputs as they are defined.
     #[serde(default)]

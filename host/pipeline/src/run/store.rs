@@ -1,5 +1,6 @@
 //! Stores the output of a step through its manager, again where that is defined, and records the materialization.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use airlock_sandbox::context::{AssetEvent, OutputContext};
@@ -35,11 +36,13 @@ impl Step<'_> {
         };
         let mut events: Vec<AssetEvent> = Vec::new();
         if let (Some(ready), Some(value)) = (&self.ready.of.output, &output.value) {
+            // Meanwhile, on a core that the manager leaves free.
+            value.parts.iter().for_each(|part| part.content.digest_in_background());
             let (stored, manager) = self.store_value(ready, value, output)?;
             materialization.metadata = value::merge(&materialization.metadata, &stored.metadata);
             materialization.manager = Some(manager);
             materialization.output_config = written(asset.config.as_ref());
-            materialization.data_version = stored.data_version;
+            materialization.data_version = stored.data_version.or_else(|| content_version(value));
             events = stored.events;
         }
         for event in events {
@@ -138,6 +141,14 @@ impl Step<'_> {
         let doing = format!("cannot store `{name}` with the I/O manager `{manager}`{tried}");
         let locations = self.partitions().locations(&Location::asset(&self.asset().key));
         StepFailure::of_call(Stage::Output, &doing, &ready.manager, &locations, failure, receipt).into()
+    }
+}
+
+/// The digest of the only part of `value`; none where it cannot be read any more.
+fn content_version(value: &Value) -> Option<String> {
+    match value.parts.as_slice() {
+        [part] => part.content.digest(|| Ok::<(), io::Error>(())).ok(),
+        _ => None,
     }
 }
 

@@ -83,7 +83,7 @@ impl Content {
 
     /// Begins to compute the digest on another thread, where there is much to do and nobody does it yet. Who asks for it
     /// waits for the rest; the thread ends once nobody can ask.
-    pub(crate) fn digest_in_background(&self) {
+    pub fn digest_in_background(&self) {
         if self.size() < BACKGROUND_DIGEST || !self.digest.begin() {
             return;
         }
