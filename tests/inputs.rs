@@ -208,3 +208,134 @@ command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_PLAIN" "$AIRLOCK_INPUT_SET" > "$AIRL
     let shown = project.run(&["show", "plain"]).ok();
     assert!(shown.contains(digest), "{shown}");
 }
+
+/// A word that is read from a file, its length, and a report; and how often each was computed.
+const LENGTH: &str = r#"
+[assets.word]
+type = "text"
+command = ["sh", "-c", 'echo word >> computed; cat word > "$AIRLOCK_OUTPUT"']
+
+[assets.length]
+type = "json"
+inputs = ["word"]
+command = ["sh", "-c", 'echo length >> computed; wc -c < "$AIRLOCK_INPUT_WORD" > "$AIRLOCK_OUTPUT"']
+
+[assets.report]
+type = "text"
+inputs = ["length"]
+command = ["sh", "-c", 'echo report >> computed; cat "$AIRLOCK_INPUT_LENGTH" > "$AIRLOCK_OUTPUT"']
+"#;
+
+/// What a run with `--skip-unchanged` and `arguments` computes.
+fn computed(project: &Project, arguments: &[&str]) -> String {
+    std::fs::write(project.path("computed"), "").unwrap();
+    project.run(&[&["run", "--skip-unchanged"], arguments].concat()).ok();
+    std::fs::read_to_string(project.path("computed")).unwrap().replace('\n', " ")
+}
+
+#[test]
+fn a_step_is_passed_over_whose_code_and_inputs_are_unchanged() {
+    let project = Project::new(LENGTH);
+    put(&project, "word", "four");
+    assert_eq!(computed(&project, &[]), "word length report ");
+    assert_eq!(computed(&project, &[]), "");
+    let ran = project.run(&["run", "--skip-unchanged"]).ok();
+    assert!(ran.contains("✓ word    unchanged") && ran.contains("3 unchanged in"), "{ran}");
+
+    // Another word of the same length is another input of the length, but no other length.
+    put(&project, "word", "five");
+    project.run(&["run", "word"]).ok();
+    assert_eq!(computed(&project, &[]), "length ");
+    // What is not stored is computed, and what is the same again is no other input.
+    std::fs::remove_file(project.path("data/word.txt")).unwrap();
+    assert_eq!(computed(&project, &[]), "word ");
+    // Another command is other code.
+    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
+    put(&project, "airlock.toml", &definitions.replace("wc -c <", "wc -m <"));
+    assert_eq!(computed(&project, &[]), "length ");
+    // So is another configuration of what stores it.
+    put(&project, "airlock.toml", &definitions.replace("[io.lake]", "[io.lake]\nconfig = {}"));
+    assert_eq!(computed(&project, &["word"]), "");
+    // Without the option everything is computed.
+    std::fs::write(project.path("computed"), "").unwrap();
+    project.run(&["run"]).ok();
+    assert_eq!(std::fs::read_to_string(project.path("computed")).unwrap(), "word\nlength\nreport\n");
+}
+
+#[test]
+fn what_is_made_elsewhere_or_waited_for_has_no_version_to_compare() {
+    let project =
+        Project::new(&format!("{ORDERS}\n[assets.after]\ntype = \"none\"\ndeps = [\"copy\"]\ncommand = [\"true\"]\n"));
+    put(&project, "data/raw/orders.txt", "three orders");
+    for _ in 0..2 {
+        assert!(project.run(&["run", "--skip-unchanged"]).ok().contains("2 steps done"));
+    }
+}
+
+#[test]
+fn of_many_partitions_each_is_compared_and_one_more_or_less_is_a_change() {
+    let numbers = |keys: &str| {
+        format!(
+            r#"
+[partitions.numbers]
+static = [{keys}]
+
+[assets.number]
+type = "text"
+partitions = "numbers"
+command = ["sh", "-c", 'echo "$AIRLOCK_PARTITION" >> computed; cat number > "$AIRLOCK_OUTPUT"']
+
+[assets.all]
+type = "text"
+inputs = ["number"]
+command = ["sh", "-c", 'echo all >> computed; cat "$AIRLOCK_INPUT_NUMBER"/* > "$AIRLOCK_OUTPUT"']
+"#
+        )
+    };
+    let project = Project::new(&numbers(r#""1", "2", "3""#));
+    put(&project, "number", "x");
+    let all: &[&str] = &["--partition", "all", "--jobs", "1"];
+    assert_eq!(computed(&project, all), "1 2 3 all ");
+    assert_eq!(computed(&project, all), "");
+    put(&project, "number", "y");
+    project.run(&["run", "number", "--partition", "2"]).ok();
+    assert_eq!(computed(&project, all), "all ");
+    for keys in [r#""1", "2""#, r#""1", "2", "3""#] {
+        put(&project, "airlock.toml", &format!("{}{}", project::LAKE, numbers(keys)));
+        assert_eq!(computed(&project, all), "all ", "{keys}");
+    }
+    assert!(project.run(&["run", "--skip-unchanged", "-p", "all"]).ok().contains("✓ number             3 unchanged"));
+}
+
+#[test]
+fn an_op_that_asked_for_the_first_part_alone_is_compared_by_that() {
+    let component = guest("test-ops");
+    let definitions = |keys: &str| {
+        format!(
+            r#"
+[partitions.letters]
+static = [{keys}]
+
+[assets.letter]
+type = "text"
+partitions = "letters"
+command = ["sh", "-c", 'cat letter > "$AIRLOCK_OUTPUT"']
+
+[assets.first]
+type = "text"
+component = {{ path = "{component}", config = {{ op = "first_part" }} }}
+inputs.parts = "letter"
+"#
+        )
+    };
+    let project = Project::new(&definitions(r#""a", "b""#));
+    put(&project, "letter", "x");
+    project.run(&["run", "-p", "all"]).ok();
+    let again = || project.run(&["run", "first", "--skip-unchanged"]).ok();
+    assert!(again().contains("✓ first  unchanged"));
+    put(&project, "letter", "y");
+    project.run(&["run", "letter", "-p", "b"]).ok();
+    assert!(again().contains("✓ first  unchanged"));
+    project.run(&["run", "letter", "-p", "a"]).ok();
+    assert!(again().contains("1 step done"));
+}

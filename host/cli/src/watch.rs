@@ -69,6 +69,7 @@ impl Watch {
         match &event.body {
             EventBody::StepStart {} => seen.running.push(safe_name(step)),
             EventBody::StepSuccess {}
+            | EventBody::StepUnchanged {}
             | EventBody::StepFailure(_)
             | EventBody::StepSkipped { .. }
             | EventBody::StepCanceled {} => {

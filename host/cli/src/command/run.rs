@@ -40,8 +40,30 @@ Examples:
   airlock run --partition 2012-03-01..2012-03-31
   airlock run --partition all --jobs 4
   airlock run --missing
+  airlock run --skip-unchanged
   airlock run --profile prod --strict
   airlock run --format jsonl > events.jsonl";
+
+/// How much of what is selected is computed.
+#[derive(Debug, Args)]
+struct ExtentArguments {
+    /// Compute only what is not stored or older than its inputs, and what depends on that
+    #[arg(long)]
+    missing: bool,
+    /// Compute only what is missing or was computed by something else, and what depends on that
+    #[arg(long, conflicts_with = "missing")]
+    changed: bool,
+}
+
+impl ExtentArguments {
+    fn extent(&self) -> Extent {
+        match (self.missing, self.changed) {
+            (true, _) => Extent::Missing,
+            (false, true) => Extent::Changed,
+            (false, false) => Extent::Everything,
+        }
+    }
+}
 
 /// Compute and store assets
 #[derive(Debug, Args)]
@@ -53,12 +75,11 @@ pub struct Run {
     /// The partitions to compute: a key, a range A..B with both its ends, or all
     #[arg(short, long, value_name = "PARTITION")]
     partition: Option<String>,
-    /// Compute only what is not stored or older than its inputs, and what depends on that
+    #[command(flatten)]
+    extent: ExtentArguments,
+    /// Skip steps whose code and inputs are the same as when their value was stored
     #[arg(long)]
-    missing: bool,
-    /// Compute only what is missing or was computed by something else, and what depends on that
-    #[arg(long, conflicts_with = "missing")]
-    changed: bool,
+    skip_unchanged: bool,
     /// Steps at once, at most 32; as many as there are processors where it is not given
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=JOBS as i64))]
     jobs: Option<u16>,
@@ -78,11 +99,7 @@ impl Run {
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
         let runner = project.runner()?;
-        let extent = match (self.missing, self.changed) {
-            (true, _) => Extent::Missing,
-            (false, true) => Extent::Changed,
-            (false, false) => Extent::Everything,
-        };
+        let extent = self.extent.extent();
         let request =
             PlanRequest { selection: self.select.clone(), partition: self.partition, extent, now: self.now.moment() };
         let plan = runner.plan(&request).map_err(failure::run)?;
@@ -99,6 +116,7 @@ impl Run {
         let mut options = RunOptions {
             selection: self.select,
             strict: self.strict,
+            skip_unchanged: self.skip_unchanged,
             interrupt: interrupt::on_signal()?,
             ..RunOptions::default()
         };
@@ -215,6 +233,7 @@ fn step_line(step: &StepResult, name: &str) -> String {
     let size = step.size.map(size).unwrap_or_default();
     match &step.status {
         StepStatus::Succeeded => format!("{} {name}  {size:>9}  {:>8}", style("✓").green(), time(step.time)),
+        StepStatus::Unchanged => format!("{} {name}  {}", style("✓").green(), style("unchanged").dim()),
         StepStatus::Failed => format!("{} {name}  {:>9}  {:>8}", style("✗").red(), "failed", time(step.time)),
         StepStatus::Skipped { because } => {
             let because = format!("not run, since {} did not succeed", safe_name(because));
@@ -227,9 +246,10 @@ fn step_line(step: &StepResult, name: &str) -> String {
 
 fn asset_line(steps: &[StepResult], name: &str) -> String {
     let bytes = steps.iter().filter_map(|step| step.size).fold(0, u64::saturating_add);
-    let done = steps.iter().filter(|step| step.status == StepStatus::Succeeded).count();
-    let (mark, size) = if done == steps.len() {
-        (style("✓").green(), size(bytes))
+    let number = |status| steps.iter().filter(|step| step.status == status).count();
+    let (done, unchanged) = (number(StepStatus::Succeeded), number(StepStatus::Unchanged));
+    let (mark, size) = if done + unchanged == steps.len() {
+        (style("✓").green(), if done > 0 { size(bytes) } else { String::new() })
     } else if steps.iter().any(|step| step.status == StepStatus::Failed) {
         (style("✗").red(), "failed".to_owned())
     } else {
@@ -247,6 +267,7 @@ fn outcomes(steps: &[StepResult]) -> Vec<String> {
     let number = |is: fn(&StepStatus) -> bool| steps.iter().filter(|step| is(&step.status)).count();
     let parts = [
         (number(|status| *status == StepStatus::Succeeded), "done"),
+        (number(|status| *status == StepStatus::Unchanged), "unchanged"),
         (number(|status| *status == StepStatus::Failed), "failed"),
         (number(|status| matches!(status, StepStatus::Skipped { .. } | StepStatus::NotBegun)), "not run"),
         (number(|status| *status == StepStatus::Canceled), "interrupted"),
@@ -257,7 +278,7 @@ fn outcomes(steps: &[StepResult]) -> Vec<String> {
 fn summary(result: &RunResult) -> String {
     let parts = outcomes(&result.steps);
     let steps = match parts.as_slice() {
-        [_] if result.exit_code() == 0 => match result.steps.len() {
+        [_] if result.steps.iter().all(|step| step.status == StepStatus::Succeeded) => match result.steps.len() {
             1 => "1 step done".to_owned(),
             count => format!("{} steps done", thousands(count)),
         },

@@ -144,6 +144,8 @@ pub enum EventBody {
     StepSuccess {},
     /// A step failed.
     StepFailure(Box<StepFailure>),
+    /// A step was not begun, since what is stored was computed by the same code from the same inputs.
+    StepUnchanged {},
     /// A step was not begun, since one that it depends on did not succeed.
     StepSkipped {
         /// The key of the first such step, in order.
@@ -173,11 +175,27 @@ pub struct AssetMaterialization {
     /// The version of what computed it: of its op, with the op's configuration and inputs as they are defined.
     #[serde(default)]
     pub code_version: Option<String>,
+    /// The versions of its inputs that it was computed from; absent where one of them had none.
+    #[serde(default)]
+    pub inputs: Option<Vec<LoadedVersions>>,
     /// Where it was stored: what differs between profiles, and from I/O manager to I/O manager.
     #[serde(default)]
     pub store: Option<String>,
     /// Whether the manager logged it beside the one that the host records.
     pub logged: bool,
+}
+
+/// Which versions of an input were loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedVersions {
+    /// The input.
+    pub input: String,
+    /// How many values the op was given.
+    pub count: usize,
+    /// Whether these are all that there were, and the op asked for no fewer.
+    pub whole: bool,
+    /// The digest of their partitions and versions in order; absent where there was none.
+    pub digest: Option<String>,
 }
 
 /// Which partitions of an input were loaded.
@@ -233,6 +251,7 @@ impl EventBody {
             Self::AssetObservation { .. } => "ASSET_OBSERVATION",
             Self::StepSuccess {} => "STEP_SUCCESS",
             Self::StepFailure(_) => "STEP_FAILURE",
+            Self::StepUnchanged {} => "STEP_UNCHANGED",
             Self::StepSkipped { .. } => "STEP_SKIPPED",
             Self::StepCanceled {} => "STEP_CANCELED",
         }

@@ -33,6 +33,7 @@ fn materialization(asset: &str, logged: bool) -> EventBody {
         manager: Some(ManagerUse { name: "lake".to_owned(), digest: "sha256:00".to_owned() }),
         output_config: json!({ "token": { "$env": "TOKEN", "as": "text" } }),
         data_version: None,
+        inputs: None,
         code_version: Some("sha256:01".to_owned()),
         store: Some("here".to_owned()),
         logged,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::context::written;
 use super::prepare::ReadyAsset;
-use super::step::{Output, Step};
+use super::step::Step;
 use crate::definitions::{Asset, Definitions, Input, Op, Setting};
 use crate::partition::PartitionsDefinition;
 
@@ -15,7 +15,7 @@ use crate::partition::PartitionsDefinition;
 const SCRIPT_BYTES: u64 = 16 << 20;
 
 /// The version of what computes `asset`, whose component has the digest `digest`: its op with its configuration, what it
-/// loads and how, and what kind of value it gives. Of a command the files count that its arguments name, as scripts are.
+/// loads and how, what kind of value it gives, and the configuration by which that is stored. Of a command the files count that its arguments name, as scripts are.
 /// References to the environment count as they are written.
 pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Option<&str>) -> String {
     let op = match &asset.op {
@@ -41,7 +41,9 @@ pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Opt
     };
     let inputs: Vec<_> = asset.inputs.iter().map(input).collect();
     let value = json!([asset.value_type, asset.media_type, asset.form, asset.schema, partitions(definitions, asset)]);
-    let whole = json!({ "op": op, "inputs": inputs, "value": value });
+    let manager = asset.io.as_deref().and_then(|name| definitions.io_manager(name));
+    let io = json!([manager.map(|manager| &manager.component.config), written(asset.config.as_ref())]);
+    let whole = json!({ "op": op, "inputs": inputs, "value": value, "io": io });
     sha256(whole.to_string().as_bytes())
 }
 
@@ -69,10 +71,9 @@ fn scripts(directory: &Path, words: &[Setting]) -> Vec<Option<String>> {
 }
 
 impl Step<'_> {
-    /// The version of what computed `output`.
-    pub(super) fn code_version(&self, output: &Output) -> String {
+    /// The version of what computes its value: a component of the digest `digest`, or a command.
+    pub(super) fn code_version(&self, digest: Option<&str>) -> String {
         let ReadyAsset { asset, code_version: known, .. } = &*self.ready.of;
-        let digest = output.computed_by.as_ref().map(|used| used.digest.as_str());
         known.get_or_init(|| code_version(self.run.definitions, asset, digest)).clone()
     }
 }

@@ -1,5 +1,6 @@
 //! What all steps of a run share.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use super::value;
 use crate::definitions::{Asset, Builtins, Definitions, Environment, Setting};
 use crate::event::{AssetMaterialization, Event, EventBody, EventLog, EventLogError, EventReader, Materialization};
 use crate::home::Home;
+use crate::partition::Selected;
 
 /// Bytes of the name of an asset that a manager logs, at most.
 const ASSET_BYTES: usize = 512;
@@ -34,6 +36,8 @@ pub(super) struct RunContext<'a> {
     pub scratch: PathBuf,
     pub interrupt: Interrupt,
     pub strict: bool,
+    /// What is stored, by asset, where what is unchanged is not computed.
+    pub stored: Option<HashMap<String, Selected>>,
     pub log: Option<&'a EventLog>,
     /// Converts tables.
     pub converter: &'a Converter,
@@ -110,6 +114,7 @@ impl RunContext<'_> {
                 output_config: serde_json::Value::Null,
                 data_version: None,
                 code_version: None,
+                inputs: None,
                 store: None,
                 logged: true,
             }),
@@ -122,7 +127,12 @@ impl RunContext<'_> {
     }
 
     /// The latest materialization in `store` of `asset`, or of its partition `key`, of this run or an earlier one.
-    fn latest(&self, asset: &str, key: Option<&str>, store: &str) -> Result<Option<Materialization>, EventLogError> {
+    pub fn latest(
+        &self,
+        asset: &str,
+        key: Option<&str>,
+        store: &str,
+    ) -> Result<Option<Materialization>, EventLogError> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         if reader.is_none() {
             *reader = EventReader::open(self.home)?;

@@ -42,6 +42,8 @@ pub(super) struct Loaded {
     pub manager: ManagerUse,
     /// The run that stored it, where that is known.
     pub upstream_run_id: Option<String>,
+    /// The version of its content, where that is known.
+    pub version: Option<String>,
 }
 
 /// The partition at `place` of `set`, as a call is told of it.
@@ -71,7 +73,7 @@ impl Load<'_> {
         let stage = self.stage();
         let component = run.component(self.manager, &stage)?;
         let upstream = run.upstream(self.asset, self.key(), self.stored_with, &stage)?;
-        let upstream_run_id = upstream.run_id.clone();
+        let (upstream_run_id, version) = (upstream.run_id.clone(), upstream.data_version.clone());
         let location = Location::asset(&self.asset.key);
         let partitions = self.partition.map(|(set, place)| partitions(set, place)).unwrap_or_default();
         let locations = partitions.locations(&location);
@@ -118,6 +120,7 @@ impl Load<'_> {
             receipt,
             manager: self.manager.manager_use(component),
             upstream_run_id,
+            version,
         })
     }
 

@@ -13,6 +13,7 @@ mod lend;
 mod load;
 mod parts;
 mod prepare;
+mod provenance;
 mod schedule;
 mod step;
 mod step_log;
@@ -78,6 +79,9 @@ pub struct RunOptions {
     pub jobs: usize,
     /// Whether any denial is a failure.
     pub strict: bool,
+    /// Whether steps are passed over of which what is stored was computed by the same code from the same versions of their
+    /// inputs, as far as is recorded.
+    pub skip_unchanged: bool,
     /// Bytes of memory for the values of the run; see [`VALUE_MEMORY`].
     pub value_memory: u64,
     /// Ends the run.
@@ -87,7 +91,14 @@ pub struct RunOptions {
 impl Default for RunOptions {
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { selection: Vec::new(), jobs, strict: false, value_memory: VALUE_MEMORY, interrupt: Interrupt::default() }
+        Self {
+            selection: Vec::new(),
+            jobs,
+            strict: false,
+            skip_unchanged: false,
+            value_memory: VALUE_MEMORY,
+            interrupt: Interrupt::default(),
+        }
     }
 }
 
@@ -126,7 +137,13 @@ impl Runner {
         command_step::write_python(scratch.path())
             .map_err(|source| HomeError { path: scratch.path().join("python"), source })?;
         let log = EventLog::open(&self.home.events())?;
-        let run = RunContext { log: Some(&log), on_event, ..self.context(run_id, scratch.path().to_owned(), options) };
+        let stored = if options.skip_unchanged { Some(self.stored_of(plan)?) } else { None };
+        let run = RunContext {
+            log: Some(&log),
+            on_event,
+            stored,
+            ..self.context(run_id, scratch.path().to_owned(), options)
+        };
         run.emit(
             None,
             EventBody::RunStart {
@@ -230,6 +247,7 @@ impl Runner {
             scratch,
             interrupt: options.interrupt.clone(),
             strict: options.strict,
+            stored: None,
             log: None,
             converter: &self.converter,
             reader: Mutex::default(),
@@ -307,6 +325,8 @@ pub struct StepResult {
 pub enum StepStatus {
     /// Its value is stored.
     Succeeded,
+    /// It was not done, since what is stored was computed by the same code from the same inputs.
+    Unchanged,
     /// It failed; what was stored before is there still.
     Failed,
     /// It was not begun, since the step `because` did not succeed.

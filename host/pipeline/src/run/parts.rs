@@ -10,6 +10,7 @@ use airlock_sandbox::value::{LoadParts, NotLoaded, Part};
 
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::prepare::ReadyInput;
+use super::provenance::Versions;
 use super::step::{Outcome, Step};
 use super::value;
 use crate::event::{EventBody, LoadedPartitions, ManagerUse};
@@ -37,6 +38,13 @@ pub(super) struct Served<'a> {
     pub failure: Option<Box<StepFailure>>,
 }
 
+/// A part with its key, what the manager recorded of it, and its version.
+struct LoadedPart {
+    part: Part,
+    metadata: Vec<MetadataEntry>,
+    version: Option<String>,
+}
+
 /// What was loaded.
 #[derive(Default)]
 struct Summary {
@@ -45,6 +53,9 @@ struct Summary {
     size: u64,
     /// What the manager recorded of the only part; of several there is no telling which an entry is of.
     metadata: Vec<MetadataEntry>,
+    versions: Versions,
+    /// Whether the op asked for more than there are.
+    whole: bool,
     receipt: Receipt,
     manager: Option<ManagerUse>,
 }
@@ -66,21 +77,22 @@ impl<'a> Parts<'a> {
             // It was read before, and is asked for again. To the op its absence would be the end of the parts.
             let part = self.load(partition)?;
             return match part {
-                Some((part, _)) => Ok(Some(part)),
+                Some(LoadedPart { part, .. }) => Ok(Some(part)),
                 None => Err(self.vanished(partition)),
             };
         }
         while let Some(partition) = self.left.next() {
-            let Some((part, metadata)) = self.load(partition)? else {
+            let Some(loaded) = self.load(partition)? else {
                 self.summary.partitions.missing += 1;
                 continue;
             };
             self.present.push(partition);
-            self.summary.count(&part, metadata);
+            let part = self.summary.count(loaded);
             if self.present.len() > place {
                 return Ok(Some(part));
             }
         }
+        self.summary.whole = true;
         Ok(None)
     }
 
@@ -92,21 +104,23 @@ impl<'a> Parts<'a> {
         StepFailure::new(FailureClass::Storage, stage, message).help("run it again").into()
     }
 
-    /// The partition with its key, and what the manager recorded of it; none where it is not there.
-    fn load(&mut self, partition: usize) -> Outcome<Option<(Part, Vec<MetadataEntry>)>> {
+    /// The partition; none where it is not there.
+    fn load(&mut self, partition: usize) -> Outcome<Option<LoadedPart>> {
         let Some(set) = self.input.set.as_deref() else { return Ok(None) };
         let loaded = self.step.load_part(self.input, Some((set, partition)))?;
         self.summary.receipt.add(loaded.receipt);
         self.summary.manager = Some(loaded.manager);
         let key = set.key(partition).map(str::to_owned);
-        Ok(loaded.part.map(|part| (Part { key, ..part }, loaded.metadata)))
+        let (metadata, version) = (loaded.metadata, loaded.version);
+        Ok(loaded.part.map(|part| LoadedPart { part: Part { key, ..part }, metadata, version }))
     }
 
     /// Records what was loaded, where the op asked for anything.
     pub fn record(self) {
-        let Summary { partitions, media_type, size, metadata, receipt, manager } = self.summary;
-        let Some(manager) = manager else { return };
+        let Summary { partitions, media_type, size, metadata, versions, whole, receipt, manager } = self.summary;
         let input = &self.input.input;
+        self.step.provenance.note(&input.name, versions, whole);
+        let Some(manager) = manager else { return };
         self.step.emit(EventBody::LoadedInput {
             input: input.name.clone(),
             asset: self.input.asset.name.clone(),
@@ -139,13 +153,15 @@ impl<'a> Parts<'a> {
 }
 
 impl Summary {
-    fn count(&mut self, part: &Part, metadata: Vec<MetadataEntry>) {
+    fn count(&mut self, LoadedPart { part, metadata, version }: LoadedPart) -> Part {
         self.partitions.count += 1;
+        self.versions.add(part.key.as_deref(), version.as_deref());
         self.metadata = if self.partitions.count == 1 { metadata } else { Vec::new() };
         self.partitions.first = self.partitions.first.take().or_else(|| part.key.clone());
         self.partitions.last.clone_from(&part.key);
         self.media_type.get_or_insert_with(|| part.media_type.clone());
         self.size = self.size.saturating_add(part.content.size());
+        part
     }
 }
 

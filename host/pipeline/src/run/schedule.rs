@@ -115,7 +115,7 @@ impl<'a> Schedule<'a> {
         let because = ended.iter().find_map(|result| match &result.status {
             StepStatus::Failed => Some(result.key.clone()),
             StepStatus::Skipped { because } => Some(because.clone()),
-            StepStatus::Succeeded | StepStatus::Canceled | StepStatus::NotBegun => None,
+            StepStatus::Succeeded | StepStatus::Unchanged | StepStatus::Canceled | StepStatus::NotBegun => None,
         });
         let is_canceled = ended.iter().any(|result| result.status == StepStatus::Canceled);
         match because {
@@ -131,7 +131,8 @@ impl<'a> Schedule<'a> {
         let state = &mut *state;
         state.event_log_error = state.event_log_error.take().or(error);
         state.left -= 1;
-        state.ready.extend(state.dependencies.end(place, result.status == StepStatus::Succeeded));
+        let succeeded = matches!(result.status, StepStatus::Succeeded | StepStatus::Unchanged);
+        state.ready.extend(state.dependencies.end(place, succeeded));
         if let Some(slot) = state.results.get_mut(place) {
             *slot = Some(result);
         }

@@ -17,6 +17,7 @@ use super::lend::Lent;
 use super::load::{Load, Loaded, partitions};
 use super::parts::{Parts, Served, remote};
 use super::prepare::{ReadyInput, ReadyOp, ReadyStep};
+use super::provenance::{Provenance, Versions};
 use super::step_log::StepLog;
 use super::{StepResult, StepStatus, command_step, value};
 use crate::definitions::{Asset, Form, ValueType};
@@ -36,6 +37,8 @@ pub(super) struct Step<'a> {
     pub log: Arc<StepLog>,
     /// Where it keeps its files while it runs.
     pub scratch: PathBuf,
+    /// What it loaded.
+    pub provenance: Provenance,
 }
 
 /// An input, as far as it is loaded before the op runs.
@@ -71,7 +74,12 @@ pub(super) fn perform(
     let start = Instant::now();
     let log = Arc::new(StepLog::new(run.home.step_log(&run.run_id, &ready.planned.key)));
     let scratch = run.scratch.join(number.to_string());
-    let step = Step { run, ready, log, scratch };
+    let step = Step { run, ready, log, scratch, provenance: Provenance::default() };
+    // Where that cannot be told the step is done, and says why.
+    if step.is_unchanged().unwrap_or(false) {
+        step.emit(EventBody::StepUnchanged {});
+        return (step.result(StepStatus::Unchanged, None, None, start.elapsed()), None);
+    }
     step.emit(EventBody::StepStart {});
     // A fault in one step must not take the others with it.
     let performed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| step.perform()));
@@ -120,8 +128,18 @@ impl<'a> Step<'a> {
         };
         // Only a step whose events last has ended: what depends on it starts after this.
         let recorded = self.run.emit_durable(Some(&self.ready.planned.key), body);
+        (self.result(status, done, failure, time), recorded.err())
+    }
+
+    fn result(
+        &self,
+        status: StepStatus,
+        done: Option<Done>,
+        failure: Option<Box<StepFailure>>,
+        time: Duration,
+    ) -> StepResult {
         let (size, metadata) = done.map(|done| (done.size, done.metadata)).unwrap_or_default();
-        let result = StepResult {
+        StepResult {
             key: self.ready.planned.key.clone(),
             asset: self.asset().name.clone(),
             partition: self.key().map(str::to_owned),
@@ -131,8 +149,7 @@ impl<'a> Step<'a> {
             metadata,
             failure,
             log: self.log.path().map(Path::to_owned),
-        };
-        (result, recorded.err())
+        }
     }
 
     fn perform(&self) -> Outcome<Done> {
@@ -170,6 +187,7 @@ impl<'a> Step<'a> {
     /// An input that no partition maps to, such as what is before the first.
     fn absent(&self, input: &'a ReadyInput<'a>) -> StepInput<'a> {
         self.emit(EventBody::StepInput { input: input.input.name.clone(), media_type: None, size: 0 });
+        self.provenance.note(&input.input.name, Versions::default(), true);
         StepInput::One { input, part: None }
     }
 
@@ -179,6 +197,8 @@ impl<'a> Step<'a> {
         let name = &input.input.name;
         let key = partition.and_then(|(set, place)| set.key(place)).map(str::to_owned);
         let count = usize::from(loaded.part.is_some());
+        let version = loaded.part.as_ref().map(|_| (key.as_deref(), loaded.version.as_deref()));
+        self.provenance.note(name, Versions::of_one(version), true);
         self.emit(EventBody::LoadedInput {
             input: name.clone(),
             asset: input.asset.name.clone(),

@@ -22,6 +22,7 @@ impl Step<'_> {
     /// Stores what the op computed, where there is something to store, and records the materialization.
     pub fn store(&self, output: &Output) -> Outcome<Done> {
         let asset = self.asset();
+        let digest = output.computed_by.as_ref().map(|used| used.digest.as_str());
         let mut materialization = AssetMaterialization {
             asset: asset.name.clone(),
             partition: self.key().map(str::to_owned),
@@ -30,7 +31,8 @@ impl Step<'_> {
             manager: None,
             output_config: serde_json::Value::Null,
             data_version: None,
-            code_version: Some(self.code_version(output)),
+            code_version: Some(self.code_version(digest)),
+            inputs: self.loaded_versions(),
             store: Some(self.run.store(self.ready.of.output.as_ref().map(|output| &*output.manager))),
             logged: false,
         };

@@ -47,6 +47,14 @@ impl Runner {
         assets.into_iter().map(present).collect()
     }
 
+    /// What is stored of the assets of `plan`, by name.
+    pub(super) fn stored_of(&self, plan: &Plan) -> Result<HashMap<String, Selected>, RunError> {
+        let assets: Vec<&Asset> =
+            plan.assets.iter().filter_map(|planned| self.definitions.asset(&planned.asset)).collect();
+        let present = self.present(assets.iter().copied(), &plan.sets)?;
+        Ok(assets.iter().map(|asset| asset.name.clone()).zip(present).collect())
+    }
+
     fn stored(&self, request: &PlanRequest) -> Result<Stored, RunError> {
         let definitions = &*self.definitions;
         let sets = PartitionSets::new(definitions, request.now);

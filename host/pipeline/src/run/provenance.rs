@@ -1,0 +1,165 @@
+//! From which versions of its inputs a value was computed, and whether it would be computed from the same again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use airlock_sandbox::text::sha256;
+use serde_json::json;
+
+use super::failure::Stage;
+use super::prepare::{ReadyInput, ReadyOp};
+use super::step::Step;
+use crate::event::{EventLogError, LoadedVersions};
+use crate::partition::Selected;
+
+/// What was loaded for one input, value by value.
+#[derive(Debug, Default)]
+pub(super) struct Versions {
+    count: usize,
+    /// Of the keys and versions so far; none once a value has no version.
+    digest: Option<String>,
+    is_unknown: bool,
+}
+
+impl Versions {
+    /// Those of one value, or of its absence where there is no `version`.
+    pub fn of_one(value: Option<(Option<&str>, Option<&str>)>) -> Self {
+        let mut versions = Self::default();
+        if let Some((key, version)) = value {
+            versions.add(key, version);
+        }
+        versions
+    }
+
+    /// Takes note of the next value: its partition, and its version where it has one.
+    pub fn add(&mut self, key: Option<&str>, version: Option<&str>) {
+        self.count += 1;
+        self.is_unknown |= version.is_none();
+        let before = self.digest.take();
+        self.digest = Some(sha256(json!([before, key, version]).to_string().as_bytes()));
+    }
+
+    /// As it is recorded of `input`; `whole` tells whether the op was given all that there were. None where a value had
+    /// no version.
+    pub fn finish(self, input: &str, whole: bool) -> Option<LoadedVersions> {
+        let Self { count, digest, is_unknown } = self;
+        (!is_unknown).then(|| LoadedVersions { input: input.to_owned(), count, whole, digest })
+    }
+}
+
+/// What a step loaded, by the names of its inputs; none where a value had no version.
+#[derive(Debug, Default)]
+pub(super) struct Provenance(Mutex<HashMap<String, Option<LoadedVersions>>>);
+
+impl Provenance {
+    /// Takes note of what was loaded for `input`.
+    pub fn note(&self, input: &str, versions: Versions, whole: bool) {
+        let loaded = versions.finish(input, whole);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(input.to_owned(), loaded);
+    }
+}
+
+impl Step<'_> {
+    /// From which versions its value was computed; none where one is not known.
+    pub fn loaded_versions(&self) -> Option<Vec<LoadedVersions>> {
+        let loaded = self.provenance.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ready.of.inputs.iter().map(|input| loaded.get(&input.input.name).cloned().flatten()).collect()
+    }
+
+    /// Whether what is stored was computed by the same code from the same versions, as far as is recorded; where that is
+    /// asked for.
+    ///
+    /// What waits for something without loading it is not, since there is no telling what that did.
+    pub fn is_unchanged(&self) -> Result<bool, EventLogError> {
+        let asset = self.asset();
+        let place = self.ready.planned.partition.as_ref().map_or(0, |partition| partition.place);
+        let is_stored = |stored: &HashMap<String, Selected>| stored.get(&asset.name)?.contains(place).then_some(());
+        if self.run.stored.as_ref().and_then(is_stored).is_none() || !asset.deps.is_empty() {
+            return Ok(false);
+        }
+        let store = self.run.store(self.ready.of.output.as_ref().map(|output| &*output.manager));
+        let Some(recorded) = self.run.latest(&asset.name, self.key(), &store)? else { return Ok(false) };
+        let Some(versions) = &recorded.body.inputs else { return Ok(false) };
+        let digest = match &self.ready.of.op {
+            ReadyOp::Command(_) => None,
+            ReadyOp::Component(lent) => match self.component(lent, &Stage::Op) {
+                Ok(component) => Some(component.digest()),
+                // The step says why.
+                Err(_) => return Ok(false),
+            },
+        };
+        if recorded.body.code_version.as_deref() != Some(&*self.code_version(digest)) {
+            return Ok(false);
+        }
+        for (input, planned) in self.ready.of.inputs.iter().zip(&self.ready.planned.loads) {
+            let Some(known) = versions.iter().find(|known| known.input == input.input.name) else { return Ok(false) };
+            if !self.is_same(input, planned.partitions.as_ref(), known)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether `known`, what was loaded for `input`, is what would be loaded now.
+    fn is_same(
+        &self,
+        input: &ReadyInput<'_>,
+        partitions: Option<&Selected>,
+        known: &LoadedVersions,
+    ) -> Result<bool, EventLogError> {
+        let (asset, store) = (&input.asset.name, input.stored_with.store());
+        let Some((partitions, set)) = partitions.zip(input.set.as_deref()) else {
+            let recorded = self.run.latest(asset, None, &store)?;
+            let version = recorded.as_ref().map(|recorded| (None, recorded.body.data_version.as_deref()));
+            return Ok(Versions::of_one(version).finish(&known.input, true).as_ref() == Some(known));
+        };
+        let mut versions = Versions::default();
+        for key in partitions.iter().filter_map(|place| set.key(place)) {
+            let Some(recorded) = self.run.latest(asset, Some(key), &store)? else { continue };
+            if versions.count == known.count && !known.whole {
+                break;
+            }
+            versions.add(Some(key), recorded.body.data_version.as_deref());
+            if versions.count > known.count {
+                return Ok(false);
+            }
+        }
+        Ok(versions.finish(&known.input, known.whole).as_ref() == Some(known))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[(&str, &str)], whole: bool) -> LoadedVersions {
+        let mut versions = Versions::default();
+        for (key, version) in values {
+            versions.add(Some(key), Some(version));
+        }
+        versions.finish("input", whole).unwrap()
+    }
+
+    #[test]
+    fn versions_differ_where_a_key_a_version_their_order_or_their_number_does() {
+        let all = [
+            of(&[], true),
+            of(&[], false),
+            of(&[("a", "1")], true),
+            of(&[("a", "2")], true),
+            of(&[("b", "1")], true),
+            of(&[("a", "1"), ("b", "2")], true),
+            of(&[("b", "2"), ("a", "1")], true),
+        ];
+        for (place, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(place + 1).all(|other| other != one), "{one:?}");
+        }
+        assert_eq!(of(&[("a", "1"), ("b", "2")], true), all[5]);
+    }
+
+    #[test]
+    fn a_value_without_a_version_leaves_nothing_to_compare() {
+        assert_eq!(Versions::of_one(Some((None, None))).finish("input", true), None);
+        assert_eq!(Versions::of_one(None).finish("input", true).unwrap().count, 0);
+    }
+}
