@@ -397,6 +397,12 @@ programs! {
         assert_eq!(lab.load_text(), "value");
     }
 
+    fn records_what_it_does() {
+        let stored = Lab::program("records_what_it_does").store("x").outcome.unwrap();
+        let labels: Vec<&str> = stored.metadata.iter().map(|entry| entry.label.as_str()).collect();
+        assert_eq!((labels, stored.events.len()), (vec!["by", "refused"], 2));
+    }
+
     fn sets_a_version() {
         let stored = Lab::program("sets_a_version").store("x").outcome.unwrap();
         assert_eq!(stored.data_version.as_deref(), Some("version 7"));

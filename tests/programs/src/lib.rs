@@ -81,6 +81,7 @@ programs! {
     limit_value,
     log_is_bounded,
     misused_value_is_an_error,
+    records_what_it_does,
     sets_a_version,
     slow_store,
     stores_by_std_fs,
