@@ -452,6 +452,11 @@ programs! {
         assert_eq!(lab.load_text(), many);
     }
 
+    fn tells_its_configuration() {
+        let stored = Lab::program("tells_its_configuration").store("x").outcome.unwrap();
+        assert_eq!(stored.metadata[0].value, MetadataValue::Text("null".to_owned()));
+    }
+
     fn tells_what_is_recorded() {
         let lab = Lab::program("tells_what_is_recorded");
         // Nothing is recorded where no pipeline is.

@@ -1,0 +1,184 @@
+//! What an I/O manager does, row by row of `docs/semantics.md`: that each row is pinned, and what no other test pins.
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/pattern.rs"]
+mod pattern;
+#[path = "support/project.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod project;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use project::{Project, guest, repository};
+use serde_json::Value;
+
+/// The names of the functions that stand in the sources below `folder`.
+fn functions(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            functions(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = std::fs::read_to_string(path).unwrap();
+            let names = source.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")?.split('(').next());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_row_is_pinned_by_tests_that_there_are_or_says_that_it_is_not_done() {
+    let mut known = BTreeSet::new();
+    for folder in ["tests", "host", "guests"] {
+        functions(&repository().join(folder), &mut known);
+    }
+    let document = std::fs::read_to_string(repository().join("docs/semantics.md")).unwrap();
+    let mut ids = Vec::new();
+    for row in document.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
+        let [id, dagster, airlock, pinned] = cells.as_slice() else { panic!("{row}") };
+        if *id == "id" {
+            continue;
+        }
+        ids.push((*id).to_owned());
+        assert!(!dagster.is_empty() && !airlock.is_empty(), "{row}");
+        let tests: Vec<&str> = pinned.split(", ").filter(|name| !name.is_empty()).collect();
+        let is_open = airlock.starts_with("not yet") || airlock.starts_with("does not apply");
+        assert_eq!(tests.is_empty(), is_open, "{id} is pinned by nothing, or is not done and pinned");
+        for test in tests {
+            let name = test.trim_matches('`');
+            assert!(known.contains(name), "{id} is pinned by `{name}`, which is not there");
+        }
+    }
+    let sections = [("B", 13), ("I", 18), ("L", 14), ("E", 21), ("C", 13), ("T", 7)];
+    let all = sections.iter().flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}")));
+    assert_eq!(ids, all.collect::<Vec<_>>());
+}
+
+/// An asset `value`, with or without partitions.
+fn value(partitions: &str) -> String {
+    format!(
+        r#"
+[partitions.letters]
+static = ["a", "b", "c"]
+
+[assets.value]
+type = "text"
+{partitions}
+command = ["sh", "-c", 'printf "of $AIRLOCK_PARTITION" > "$AIRLOCK_OUTPUT"']
+
+[assets.other]
+type = "none"
+partitions = "letters"
+command = ["true"]
+"#
+    )
+}
+
+#[test]
+fn an_asset_may_become_partitioned_and_go_back() {
+    let project = Project::new(&value(""));
+    project.run(&["run", "value"]).ok();
+    let define = |partitions| {
+        std::fs::write(project.path("airlock.toml"), format!("{}{}", project::LAKE, value(partitions))).unwrap();
+    };
+    define("partitions = \"letters\"");
+    project.run(&["run", "value", "--partition", "a"]).ok();
+    assert_eq!(project.run(&["load", "value", "--partition", "a"]).ok(), "of a");
+    define("");
+    assert_eq!(project.load("value"), "of ");
+    assert!(project.path("data/value/letters=a.txt").exists());
+}
+
+/// Letters of which those that the file `there` names are stored, and what a component makes of them.
+fn letters(op: &str, value_type: &str, command: &str) -> Project {
+    Project::new(&format!(
+        r#"
+[partitions.letters]
+static = ["a", "b", "c"]
+
+[assets.letter]
+type = "{value_type}"
+partitions = "letters"
+command = ["sh", "-c", '{command}']
+
+[assets.all]
+type = "text"
+component = {{ path = "{}", config = {{ op = "{op}" }} }}
+inputs.letters = {{ asset = "letter", allow_missing = true }}
+"#,
+        guest("test-ops")
+    ))
+}
+
+#[test]
+fn of_several_missing_partitions_each_of_the_others_keeps_its_key() {
+    for (missing, expected) in [("a", "b=b;c=c;"), ("b", "a=a;c=c;"), ("c", "a=a;b=b;")] {
+        let project = letters("join", "text", r#"printf "$AIRLOCK_PARTITION" > "$AIRLOCK_OUTPUT""#);
+        for key in ["a", "b", "c"].into_iter().filter(|key| *key != missing) {
+            project.run(&["run", "letter", "--partition", key]).ok();
+        }
+        project.run(&["run", "all"]).ok();
+        assert_eq!(project.load("all"), expected);
+    }
+}
+
+#[test]
+fn a_stored_null_is_a_value() {
+    let project = letters("join", "json", r#"echo null > "$AIRLOCK_OUTPUT""#);
+    project.run(&["run", "letter", "--partition", "a..b"]).ok();
+    project.run(&["run", "all"]).ok();
+    assert_eq!(project.load("all"), "a=null\n;b=null\n;");
+}
+
+#[test]
+fn what_has_no_value_calls_no_manager_and_is_materialized() {
+    let project = Project::new("[assets.done]\ntype = \"none\"\ncommand = [\"true\"]\n");
+    project.run(&["run"]).ok();
+    let events = project.run(&["events", "--format", "jsonl"]).ok();
+    let kind = |line| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned();
+    let kinds: Vec<String> = events.lines().map(kind).collect();
+    assert_eq!(kinds, ["RUN_START", "STEP_START", "ASSET_MATERIALIZATION", "STEP_SUCCESS", "RUN_SUCCESS"]);
+    assert!(!project.path("data").exists());
+}
+
+#[test]
+fn a_component_that_ends_without_its_value_has_failed() {
+    let project = letters("nothing", "text", "true");
+    project.run(&["run", "all"]).fails(
+        1,
+        "
+error: all: the component ended well, and gave no value of `all`",
+    );
+}
+
+#[test]
+fn a_manager_is_told_the_configuration_of_an_output_and_of_an_input() {
+    let project = Project::of(&format!(
+        r#"
+[defaults]
+io = "teller"
+
+[io.teller]
+component = "{}"
+config = {{ program = "tells_its_configuration" }}
+mounts."/data" = {{ path = "data", access = "write" }}
+
+[assets.value]
+type = "text"
+config = {{ of = "the output" }}
+command = ["sh", "-c", 'echo value > "$AIRLOCK_OUTPUT"']
+
+[assets.copy]
+type = "text"
+inputs.value = {{ asset = "value", config = {{ of = "the input" }} }}
+command = ["sh", "-c", 'cp "$AIRLOCK_INPUT_VALUE" copied; cp copied "$AIRLOCK_OUTPUT"']
+"#,
+        guest("test-programs")
+    ));
+    project.run(&["run"]).ok();
+    let told = std::fs::read_to_string(project.path("copied")).unwrap();
+    assert_eq!(told, r#"{"of":"the input"} {"of":"the output"}"#);
+    assert!(project.run(&["show", "value"]).ok().contains(r#"{"of":"the output"}"#));
+}
