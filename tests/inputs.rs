@@ -61,7 +61,10 @@ hint: `raw/orders` is external: what makes it has to store it first",
 fn what_is_made_elsewhere_is_shown_as_that() {
     let project = Project::new(ORDERS);
     let listed = project.run(&["ls"]).ok();
-    assert!(listed.contains("raw/orders  -      text  lake  external"), "{listed}");
+    assert!(listed.contains("raw/orders  -      text  lake  external, not there"), "{listed}");
+    put(&project, "data/raw/orders.txt", "three orders");
+    let listed = project.run(&["ls"]).ok();
+    assert!(listed.contains("raw/orders  -      text  lake  external\n"), "{listed}");
     let listed = project.run(&["ls", "--format", "json"]).json();
     assert_eq!(listed["assets"][0]["external"], true, "{listed}");
     let shown = project.run(&["show", "raw/orders"]).ok();

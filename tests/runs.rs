@@ -299,3 +299,52 @@ command = ["sh", "-c", "printf 'a new value' > $AIRLOCK_OUTPUT"]
     assert!(ran.stderr.contains("the guest gave up half-way"), "{}", ran.stderr);
     assert_eq!(project.load("a"), "a good value");
 }
+
+#[test]
+fn what_is_listed_as_stored_is_what_the_directories_hold() {
+    let project = Project::new(
+        r#"
+[assets.word]
+type = "text"
+command = ["sh", "-c", "printf word > $AIRLOCK_OUTPUT"]
+
+[assets.done]
+type = "none"
+command = ["true"]
+"#,
+    );
+    let stored = |asset: &str| {
+        let listed = project.run(&["ls"]).ok();
+        let row = listed.lines().find(|line| line.starts_with(asset)).unwrap().to_owned();
+        row.split("  ").last().unwrap().trim().to_owned()
+    };
+    assert_eq!((stored("word").as_str(), stored("done").as_str()), ("-", "-"));
+    project.run(&["run"]).ok();
+    assert!(stored("word").ends_with('Z') && stored("done").ends_with('Z'), "{}", stored("word"));
+    std::fs::remove_file(project.path("data/word.txt")).unwrap();
+    assert_eq!(stored("word"), "-");
+    std::fs::remove_dir_all(project.path(".airlock")).unwrap();
+    std::fs::write(project.path("data/word.bin"), "by hand").unwrap();
+    assert_eq!((stored("word").as_str(), stored("done").as_str()), ("by something else", "-"));
+    assert_eq!(project.run(&["ls", "--format", "json"]).json()["assets"][0]["is_stored"], true);
+}
+
+#[test]
+fn what_cannot_be_told_without_the_environment_is_listed_as_that() {
+    let project = Project::of(
+        r#"
+[defaults]
+io = "lake"
+
+[io.lake]
+component = "builtin:files"
+mounts."/data" = { path = { "$env" = "AIRLOCK_TEST_IS_NOT_SET" }, access = "write" }
+
+[assets.word]
+type = "text"
+command = ["true"]
+"#,
+    );
+    let listed = project.run(&["ls"]).ok();
+    assert!(listed.contains("lake  unknown"), "{listed}");
+}

@@ -1,4 +1,4 @@
-//! Which partitions of an asset are stored, in words and as a bar.
+//! What of an asset is stored; of its partitions which, in words and as a bar.
 
 use std::collections::HashMap;
 
@@ -37,19 +37,30 @@ pub struct Partitions {
     present: Selected,
 }
 
-impl Partitions {
-    /// Those of each of `assets` that has some, at `now`, by the name of the asset.
-    pub fn of<'a>(project: &Project, assets: &[&'a Asset], now: Timestamp) -> Result<HashMap<&'a str, Self>, Error> {
-        let partitioned: Vec<&'a Asset> = assets.iter().copied().filter(|asset| asset.partitions.is_some()).collect();
-        if partitioned.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let sets = PartitionSets::new(&project.definitions, now);
-        let present = project.runner()?.present(partitioned.iter().copied(), &sets).map_err(failure::run)?;
-        let counted = partitioned.into_iter().zip(present);
-        Ok(counted.filter_map(|(asset, present)| Some((&*asset.name, Self::new(sets.of(asset)?, present)))).collect())
-    }
+/// What of an asset is stored.
+#[derive(Debug)]
+pub struct Presence {
+    /// Whether anything is; absent where that cannot be told.
+    pub is_stored: Option<bool>,
+    /// Which of its partitions, where it has some and that can be told.
+    pub partitions: Option<Partitions>,
+}
 
+impl Presence {
+    /// That of each of `assets`, at `now`, by the name of the asset.
+    pub fn of<'a>(project: &Project, assets: &[&'a Asset], now: Timestamp) -> Result<HashMap<&'a str, Self>, Error> {
+        let sets = PartitionSets::new(&project.definitions, now);
+        let present = project.runner()?.present(assets.iter().copied(), &sets).map_err(failure::run)?;
+        let of = |(asset, present): (&&'a Asset, Option<Selected>)| {
+            let is_stored = present.as_ref().map(|present| !present.is_empty());
+            let partitions = sets.of(asset).zip(present).map(|(set, present)| Partitions::new(set, present));
+            (&*asset.name, Self { is_stored, partitions })
+        };
+        Ok(assets.iter().zip(present).map(of).collect())
+    }
+}
+
+impl Partitions {
     fn new(set: &PartitionSet, present: Selected) -> Self {
         let key = |place: usize| set.key(place).map(str::to_owned);
         let missing = Selected::all(set.len()).without(&present);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus};
 use crate::output::{Format, Output, tell};
-use crate::partitions::Partitions;
+use crate::partitions::{Partitions, Presence};
 use crate::project::{Project, event_log};
 use crate::render::{instant, print_table, word};
 
@@ -45,6 +45,8 @@ struct Row<'a> {
     description: Option<&'a str>,
     /// Whether something else than Airlock makes it.
     external: bool,
+    /// Whether anything of it is stored now; absent where that cannot be told.
+    is_stored: Option<bool>,
     /// When it was stored last, as far as is recorded.
     stored: Option<String>,
     run_id: Option<&'a str>,
@@ -62,11 +64,12 @@ impl Ls {
         let definitions = &project.definitions;
         let order = definitions.graph().order();
         let assets: Vec<&Asset> = definitions.assets().iter().collect();
-        let mut counted = Partitions::of(&project, &assets, self.now.moment())?;
+        let mut presence = Presence::of(&project, &assets, self.now.moment())?;
         let rows: Vec<Row<'_>> = order
             .iter()
             .filter_map(|name| definitions.asset(name))
-            .map(|asset| Row {
+            .filter_map(|asset| Some((asset, presence.remove(asset.name.as_str())?)))
+            .map(|(asset, presence)| Row {
                 name: &asset.name,
                 group: asset.group.as_deref(),
                 value_type: asset.value_type,
@@ -76,7 +79,8 @@ impl Ls {
                 external: matches!(asset.op, Op::External),
                 stored: latest.get(asset.name.as_str()).map(|made| made.time.to_string()),
                 run_id: latest.get(asset.name.as_str()).map(|made| made.run_id.as_str()),
-                partitions: counted.remove(asset.name.as_str()),
+                is_stored: presence.is_stored,
+                partitions: presence.partitions,
             })
             .collect();
         let mut output = Output::new();
@@ -93,8 +97,14 @@ impl Ls {
 fn stored(row: &Row<'_>) -> String {
     match &row.partitions {
         Some(partitions) => format!("{} {}", partitions.bar(BAR), partitions.counted()),
+        None if row.external && row.is_stored == Some(false) => "external, not there".to_owned(),
         None if row.external => "external".to_owned(),
-        None => row.stored.as_deref().map_or("-".to_owned(), instant),
+        None if row.is_stored == Some(false) => "-".to_owned(),
+        None => match &row.stored {
+            Some(time) => instant(time),
+            None if row.is_stored.is_some() => "by something else".to_owned(),
+            None => "unknown".to_owned(),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
 use crate::builtin::ComponentName;
 use crate::error::{Error, ExitStatus};
 use crate::output::{Format, Output};
-use crate::partitions::Partitions;
+use crate::partitions::{Partitions, Presence};
 use crate::project::{Project, event_log};
 use crate::render::{Fields, instant, metadata, print_table, safe_name, setting, word};
 
@@ -62,12 +62,12 @@ impl Show {
         let materializations =
             reader.map_or(Ok(Vec::new()), |reader| reader.materializations(&asset.name, SHOWN)).map_err(event_log)?;
         let graph = definitions.graph();
-        let partitions = Partitions::of(&project, &[asset], self.now.moment())?.remove(asset.name.as_str());
+        let presence = Presence::of(&project, &[asset], self.now.moment())?.remove(asset.name.as_str());
         let shown = Shown {
             asset,
             upstream: graph.upstream(&asset.name),
             downstream: graph.downstream(&asset.name),
-            partitions_stored: partitions,
+            partitions_stored: presence.and_then(|presence| presence.partitions),
             materializations,
         };
         let mut output = Output::new();

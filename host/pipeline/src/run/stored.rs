@@ -1,6 +1,7 @@
 //! Finds out what is stored: by what the mounts hold, so that it does not matter who stored it and whether that was
 //! recorded; where an I/O manager keeps values elsewhere than at their places, by what is recorded.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,8 @@ impl Runner {
         Ok(Plan::new(&self.definitions, request, &stored)?)
     }
 
-    /// What is stored of `assets`, with the partitions of each in `sets`; of an asset without partitions the place 0.
+    /// What is stored of `assets`, with the partitions of each in `sets`; of an asset without partitions the place 0. None
+    /// where the environment does not tell where that would be.
     ///
     /// # Errors
     /// [`RunError`]
@@ -41,10 +43,15 @@ impl Runner {
         &self,
         assets: impl IntoIterator<Item = &'a Asset>,
         sets: &PartitionSets,
-    ) -> Result<Vec<Selected>, RunError> {
-        let records = Records::open(self)?;
-        let present = |asset| records.of(asset, sets).and_then(|known| self.look(asset, sets, &known));
-        assets.into_iter().map(present).collect()
+    ) -> Result<Vec<Option<Selected>>, RunError> {
+        let mut storage = Storage::open(self)?;
+        let mut present = |asset| storage.recorded(asset, sets).and_then(|known| storage.present(asset, sets, &known));
+        let known = |asset| match present(asset) {
+            Ok(present) => Ok(Some(present)),
+            Err(RunError::Definitions(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        assets.into_iter().map(known).collect()
     }
 
     /// What is stored of the assets of `plan`, by name.
@@ -52,19 +59,20 @@ impl Runner {
         let assets: Vec<&Asset> =
             plan.assets.iter().filter_map(|planned| self.definitions.asset(&planned.asset)).collect();
         let present = self.present(assets.iter().copied(), &plan.sets)?;
-        Ok(assets.iter().map(|asset| asset.name.clone()).zip(present).collect())
+        let named = assets.iter().zip(present).map(|(asset, present)| Some((asset.name.clone(), present?)));
+        Ok(named.flatten().collect())
     }
 
     fn stored(&self, request: &PlanRequest) -> Result<Stored, RunError> {
         let definitions = &*self.definitions;
         let sets = PartitionSets::new(definitions, request.now);
-        let records = Records::open(self)?;
+        let mut storage = Storage::open(self)?;
         let mut digests = HashMap::new();
         let mut stored = Stored::default();
         let selected = definitions.graph().select(definitions, &request.selection).map_err(PlanError::from)?;
         for asset in selected.iter().filter_map(|name| definitions.asset(name)) {
-            let known = records.of(asset, &sets)?;
-            stored.present.insert(asset.name.clone(), self.look(asset, &sets, &known)?);
+            let known = storage.recorded(asset, &sets)?;
+            stored.present.insert(asset.name.clone(), storage.present(asset, &sets, &known)?);
             if request.extent == Extent::Changed {
                 let now = code_version(definitions, asset, self.digest(asset, &mut digests).as_deref());
                 let outdated = known.iter().filter(|(_, recorded)| recorded.code_version.as_ref() != Some(&now));
@@ -74,40 +82,11 @@ impl Runner {
             stored.events.insert(asset.name.clone(), events(&known));
             for need in needs(definitions, asset) {
                 if !stored.events.contains_key(&need.asset.name) {
-                    stored.events.insert(need.asset.name.clone(), events(&records.of(need.asset, &sets)?));
+                    stored.events.insert(need.asset.name.clone(), events(&storage.recorded(need.asset, &sets)?));
                 }
             }
         }
         Ok(stored)
-    }
-
-    /// What of `asset` is stored, given what is recorded of it.
-    fn look(&self, asset: &Asset, sets: &PartitionSets, known: &Known) -> Result<Selected, RunError> {
-        let by_record = || Selected::of_indices(known.keys().copied());
-        if asset.io.is_none() {
-            return Ok(by_record());
-        }
-        let manager = self.manager(asset)?;
-        let mounts = manager.grant.mounts();
-        let is_elsewhere = |mount: &MountGrant| mount.access == Access::Write && mount.scope == Scope::Mount;
-        if mounts.is_empty() || mounts.iter().any(is_elsewhere) {
-            return Ok(by_record());
-        }
-        let mut present = Selected::default();
-        for mount in mounts {
-            // What a directory in memory held went with the process that had it.
-            if let MountSource::Directory(directory) = &mount.source {
-                let set = sets.of(asset).map(|set| &**set);
-                let found = files(directory.as_path(), &Location::asset(&asset.key), set);
-                let found = found.map_err(|(path, source)| RunError::Look { path, source })?;
-                present = present.union(&found);
-            }
-        }
-        Ok(present)
-    }
-
-    fn manager(&self, asset: &Asset) -> Result<Arc<Lent>, RunError> {
-        prepare::prepare_load(&self.definitions, asset, self.lender()).map_err(RunError::Definitions)
     }
 
     /// The digest of the component that computes `asset`; none where a command does, or where it cannot be read, which
@@ -133,28 +112,69 @@ fn digest(source: &ComponentSource, builtins: Builtins) -> Option<String> {
 /// What is recorded of an asset where it is stored now, by the places of its partitions.
 type Known = HashMap<usize, RecordedPartition>;
 
-/// Looks up what is recorded.
-struct Records<'a> {
+/// Looks up what is recorded and what is there, each thing that several assets share once.
+struct Storage<'a> {
     runner: &'a Runner,
     reader: Option<EventReader>,
+    /// By the names of I/O managers.
+    managers: HashMap<&'a str, Arc<Lent>>,
+    /// The names in directories of which several assets are.
+    listings: HashMap<PathBuf, HashSet<String>>,
 }
 
-impl<'a> Records<'a> {
+impl<'a> Storage<'a> {
     fn open(runner: &'a Runner) -> Result<Self, RunError> {
-        Ok(Self { runner, reader: EventReader::open(&runner.home)? })
+        let reader = EventReader::open(&runner.home)?;
+        Ok(Self { runner, reader, managers: HashMap::new(), listings: HashMap::new() })
     }
 
-    fn of(&self, asset: &Asset, sets: &PartitionSets) -> Result<Known, RunError> {
+    /// The manager of `asset`; none where it has no value.
+    fn manager(&mut self, asset: &'a Asset) -> Result<Option<Arc<Lent>>, RunError> {
+        let Some(name) = asset.io.as_deref() else { return Ok(None) };
+        if let Some(manager) = self.managers.get(name) {
+            return Ok(Some(Arc::clone(manager)));
+        }
+        let lender = self.runner.lender();
+        let manager = prepare::prepare_load(&self.runner.definitions, asset, lender).map_err(RunError::Definitions)?;
+        self.managers.insert(name, Arc::clone(&manager));
+        Ok(Some(manager))
+    }
+
+    /// What is recorded of `asset`.
+    fn recorded(&mut self, asset: &'a Asset, sets: &PartitionSets) -> Result<Known, RunError> {
+        if self.reader.is_none() {
+            return Ok(Known::new());
+        }
+        let manager = self.manager(asset)?;
+        let store = manager.map_or_else(|| no_store(&self.runner.definitions), |manager| manager.store());
         let Some(reader) = &self.reader else { return Ok(Known::new()) };
-        let store = match asset.io {
-            None => no_store(&self.runner.definitions),
-            Some(_) => self.runner.manager(asset)?.store(),
-        };
         let set = sets.of(asset);
         // The key of an asset without partitions is empty.
         let place = |key: &str| set.map_or(key.is_empty().then_some(0), |set| set.index(key));
         let recorded = reader.partitions(&asset.name, &store)?;
         Ok(recorded.into_iter().filter_map(|(key, recorded)| Some((place(&key)?, recorded))).collect())
+    }
+
+    /// What of `asset` is there, given what is recorded of it.
+    fn present(&mut self, asset: &'a Asset, sets: &PartitionSets, known: &Known) -> Result<Selected, RunError> {
+        let by_record = || Selected::of_indices(known.keys().copied());
+        let Some(manager) = self.manager(asset)? else { return Ok(by_record()) };
+        let mounts = manager.grant.mounts();
+        let is_elsewhere = |mount: &MountGrant| mount.access == Access::Write && mount.scope == Scope::Mount;
+        if mounts.is_empty() || mounts.iter().any(is_elsewhere) {
+            return Ok(by_record());
+        }
+        let mut present = Selected::default();
+        for mount in mounts {
+            // What a directory in memory held went with the process that had it.
+            if let MountSource::Directory(directory) = &mount.source {
+                let set = sets.of(asset).map(|set| &**set);
+                let found = files(directory.as_path(), &Location::asset(&asset.key), set, &mut self.listings);
+                let found = found.map_err(|(path, source)| RunError::Look { path, source })?;
+                present = present.union(&found);
+            }
+        }
+        Ok(present)
     }
 }
 
@@ -162,8 +182,14 @@ fn events(known: &Known) -> HashMap<usize, i64> {
     known.iter().map(|(place, recorded)| (*place, recorded.event_id)).collect()
 }
 
-/// The partitions of the asset at `location` that have a file or a directory below `directory`, under any extension.
-fn files(directory: &Path, location: &Location, set: Option<&PartitionSet>) -> Result<Selected, (PathBuf, io::Error)> {
+/// The partitions of the asset at `location` that have a file or a directory below `directory`, under any extension. What
+/// lies beside assets without partitions is taken from `listings`, where it is known.
+fn files(
+    directory: &Path,
+    location: &Location,
+    set: Option<&PartitionSet>,
+    listings: &mut HashMap<PathBuf, HashSet<String>>,
+) -> Result<Selected, (PathBuf, io::Error)> {
     let path = Path::new(location.as_str());
     // Links are not followed when a value is loaded.
     let is_link = |below: &Path| directory.join(below).is_symlink();
@@ -171,7 +197,13 @@ fn files(directory: &Path, location: &Location, set: Option<&PartitionSet>) -> R
         return Ok(Selected::default());
     }
     let Some(set) = set else {
-        let names = names(&directory.join(path.parent().unwrap_or(Path::new(""))))?;
+        let names = match listings.entry(directory.join(path.parent().unwrap_or(Path::new("")))) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let names = names(unknown.key())?;
+                unknown.insert(names)
+            }
+        };
         let is_there = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| names.contains(name));
         return Ok(if is_there { Selected::all(1) } else { Selected::default() });
     };
@@ -233,7 +265,9 @@ mod tests {
         touch(directory.path(), &["sales/orders.csv", "sales/days=a.csv", "bare", "tree.d/part", "draft.csv~"]);
         std::fs::create_dir(directory.path().join("hollow.d")).unwrap();
         std::os::unix::fs::symlink("tree.d", directory.path().join("link.d")).unwrap();
-        let is_there = |key: &[&str]| !files(directory.path(), &Location::asset(key), None).unwrap().is_empty();
+        let is_there = |key: &[&str]| {
+            !files(directory.path(), &Location::asset(key), None, &mut HashMap::new()).unwrap().is_empty()
+        };
         assert!(!is_there(&["draft"]) && !is_there(&["hollow"]) && !is_there(&["link"]));
         assert!(is_there(&["sales", "orders"]) && is_there(&["tree"]));
         assert!(
@@ -247,7 +281,7 @@ mod tests {
         touch(directory.path(), &["orders/region=eu.parquet", "orders/region=+e+u.csv", "orders/region=old.csv"]);
         let regions = ["us", "eu", "EU"].map(str::to_owned).to_vec();
         let set = PartitionsDefinition::Static(regions).partitions("region", jiff::Timestamp::UNIX_EPOCH);
-        let found = files(directory.path(), &Location::asset(&["orders"]), Some(&set)).unwrap();
+        let found = files(directory.path(), &Location::asset(&["orders"]), Some(&set), &mut HashMap::new()).unwrap();
         assert_eq!(found.iter().collect::<Vec<_>>(), [1, 2]);
     }
 }
