@@ -257,8 +257,8 @@ fn a_step_is_passed_over_whose_code_and_inputs_are_unchanged() {
     put(&project, "airlock.toml", &definitions.replace("wc -c <", "wc -m <"));
     assert_eq!(computed(&project, &[]), "length ");
     // So is another configuration of what stores it.
-    put(&project, "airlock.toml", &definitions.replace("[io.lake]", "[io.lake]\nconfig = {}"));
-    assert_eq!(computed(&project, &["word"]), "");
+    put(&project, "airlock.toml", &definitions.replace("[io.lake]", "[io.lake]\nconfig = { extension = \"md\" }"));
+    assert_eq!(computed(&project, &["word"]), "word ");
     // Without the option everything is computed.
     std::fs::write(project.path("computed"), "").unwrap();
     project.run(&["run"]).ok();

@@ -202,7 +202,9 @@ fn an_asset_may_load_earlier_partitions_of_itself() {
         type = "json"
         partitions = "days"
         inputs.before = { asset = "balance", partition_mapping = { time_window = { start_offset = -1, end_offset = -1 } } }
-        inputs.week_before = { asset = "balance", partition_mapping = { time_window = { start_offset = -7, end_offset = -7 } } }
+        inputs.week_before = { asset = "balance", partition_mapping = { time_window = { start_offset = -7, end_offset = -7 } }, io = "other" }
+        [io.other]
+        component = "builtin:files"
         "#,
     );
     let plan = planned(&definitions, &request(&[], Some("2012-01-03..2012-01-10")));
@@ -211,6 +213,7 @@ fn an_asset_may_load_earlier_partitions_of_itself() {
     assert_eq!((waits[0], waits[1], waits[7]), (&[][..], &[0..1][..], &[0..1, 6..7][..]));
     let loads: Vec<bool> = plan.steps[0].loads.iter().map(|load| load.computed_here).collect();
     assert_eq!(loads, [false, false]);
+    assert_eq!(plan.steps[0].loads.iter().map(|load| load.with.as_str()).collect::<Vec<_>>(), ["lake", "other"]);
 
     let mut stored = Stored::default();
     stored.present.insert("balance".to_owned(), Selected::all(10).without(&Selected::of_indices([2])));
