@@ -248,3 +248,56 @@ inputs.part = {{ asset = "t", columns = ["age"] }}
     let holds = |text: &str| given.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("age") && !holds("name") && !holds("Hara"));
 }
+
+/// Days that are tables, and texts that say which they are.
+const DAYS: &str = r#"
+[partitions.days]
+daily = { start = "2012-03-01", end = "2012-03-04" }
+
+[assets.day]
+type = "table"
+partitions = "days"
+command = ["sh", "-c", 'printf "day\n$AIRLOCK_PARTITION\n" > "$AIRLOCK_OUTPUT"']
+
+[assets.note]
+type = "text"
+io = "files"
+partitions = "days"
+command = ["sh", "-c", 'printf "$AIRLOCK_PARTITION" > "$AIRLOCK_OUTPUT"']
+"#;
+
+#[test]
+fn several_partitions_are_loaded_into_a_directory_a_file_each() {
+    let project = Project::of(&format!("{}{DAYS}", LAKE.replace("FORMAT", "parquet")));
+    project.run(&["run", "--partition", "all"]).ok();
+    let ran = project.run(&["load", "day", "-p", "2012-03-02..2012-03-03", "--as", "csv", "-o", "some/days"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), "2 files in some/days\n"));
+    let read = |file: &str| std::fs::read_to_string(project.path(file)).unwrap();
+    assert_eq!(std::fs::read_dir(project.path("some/days")).unwrap().count(), 2);
+    assert_eq!(read("some/days/2012-03-03.csv"), "day\n2012-03-03\n");
+    project.run(&["load", "note", "-p", "all", "-o", "notes"]).ok();
+    assert_eq!(read("notes/2012-03-01.txt"), "2012-03-01");
+    project.run(&["load", "day", "-p", "all", "-o", "tables"]).ok();
+    assert!(project.path("tables/2012-03-01.arrows").exists());
+    // A range of one is a range.
+    let ran = project.run(&["load", "note", "-p", "2012-03-01..2012-03-01", "-o", "one"]);
+    assert_eq!(ran.stderr, "1 file in one\n");
+}
+
+#[test]
+fn several_partitions_are_not_printed_as_one_value() {
+    let project = Project::of(&format!("{}{DAYS}", LAKE.replace("FORMAT", "parquet")));
+    project.run(&["load", "day", "-p", "all"]).fails(
+        2,
+        "
+error: `all` is not one value of `day`, but 3 partitions
+hint: name a directory for them, where each gets a file: `-o DIRECTORY`",
+    );
+    let told = project.run(&["load", "note", "-p", "all", "-o", "notes"]);
+    told.fails(
+        1,
+        "
+error: cannot load `note[2012-03-01]` with the I/O manager `files`: it has no stored value
+hint: run it first: airlock run note --partition 2012-03-01",
+    );
+}

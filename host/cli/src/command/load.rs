@@ -5,16 +5,20 @@ use std::path::Path;
 
 use airlock_pipeline::definitions::{Asset, Form, ValueType};
 use airlock_pipeline::partition::value_name;
+use airlock_pipeline::plan::PartitionSets;
 use airlock_pipeline::run::Target;
 use airlock_pipeline::{RunOptions, Runner};
+use airlock_sandbox::layout::segment;
 use airlock_sandbox::value::{Part, Value};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::arguments::{NowArgument, ProjectArguments};
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, Report};
 use crate::export::ExportArgument;
+use crate::output::tell;
 use crate::project::Project;
+use crate::render::count;
 use crate::{failure, interrupt, table};
 
 const HELP: &str = "\
@@ -24,11 +28,14 @@ nothing is computed.
 A table goes to a file in the form that its extension tells, and anywhere else
 as CSV, unless --as says otherwise. On a terminal its first rows are shown.
 
+Several partitions go to a directory, a file each, named by their keys.
+
 Examples:
   airlock load report
   airlock load report | python3 -m json.tool
   airlock load chart -o chart.svg
   airlock load daily --partition 2012-03-01
+  airlock load daily --partition 2012-03-01..2012-03-31 -o march --as csv
   airlock load monthly --partition 2012-03-01 --as json | python3 -m json.tool";
 
 /// Rows of a table that a terminal shows.
@@ -40,8 +47,8 @@ const ROWS_SHOWN: usize = 20;
 pub struct Load {
     /// The asset
     asset: String,
-    /// The partition to load
-    #[arg(short, long, value_name = "KEY")]
+    /// The partition to load: a key, or a range A..B with both its ends, or all
+    #[arg(short, long, value_name = "PARTITION")]
     partition: Option<String>,
     /// Give a table as csv, json, jsonl, parquet, or arrow (an IPC stream)
     #[arg(long = "as", value_name = "FORM", value_parser = form(), hide_possible_values = true)]
@@ -71,6 +78,17 @@ fn form_of_file(path: &Path) -> Option<Form> {
     }
 }
 
+/// The extension of a file with a value; `form` is that of a table.
+fn extension(value_type: ValueType, form: Option<Form>) -> &'static str {
+    match (value_type, form) {
+        (_, Some(Form::Arrow)) => "arrows",
+        (_, Some(form)) => form.name(),
+        (ValueType::Json, None) => "json",
+        (ValueType::Text, None) => "txt",
+        _ => "bin",
+    }
+}
+
 impl Load {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
@@ -82,15 +100,73 @@ impl Load {
         }
         let options = RunOptions { strict: self.strict, interrupt: interrupt::on_signal()?, ..RunOptions::default() };
         let runner = project.runner()?;
-        let loaded =
-            runner.load_asset(asset, self.partition.as_deref(), self.now.moment(), &options).map_err(failure::load)?;
-        failure::tell_denials(&loaded.receipt);
+        let keys = self.several(&project, asset);
+        if !keys.is_empty() {
+            return self.load_several(&runner, asset, &keys, &options);
+        }
+        let value = self.load_one(&runner, asset, self.partition.as_deref(), &options)?;
         let name = value_name(&asset.name, self.partition.as_deref());
         if asset.value_type == ValueType::Table {
-            self.give_table(&runner, asset, &name, loaded.value, &options)?;
+            self.give_table(&runner, asset, &name, value, &options)?;
         } else {
-            self.export.write(&name, &loaded.value)?;
+            self.export.write(&name, &value)?;
         }
+        Ok(ExitStatus::Done)
+    }
+
+    fn load_one(
+        &self,
+        runner: &Runner,
+        asset: &Asset,
+        key: Option<&str>,
+        options: &RunOptions,
+    ) -> Result<Value, Error> {
+        let loaded = runner.load_asset(asset, key, self.now.moment(), options).map_err(failure::load)?;
+        failure::tell_denials(&loaded.receipt);
+        Ok(loaded.value)
+    }
+
+    /// The keys of the partitions that are meant, where a range or all are, be it only one.
+    fn several(&self, project: &Project, asset: &Asset) -> Vec<String> {
+        let sets = PartitionSets::new(&project.definitions, self.now.moment());
+        let meant = sets.of(asset).zip(self.partition.as_deref()).filter(|(set, text)| set.index(text).is_none());
+        // What means none is told where that is loaded.
+        let selected = meant.and_then(|(set, text)| Some((set, set.select(text).ok()?)));
+        let keys = selected.iter().flat_map(|(set, selected)| selected.iter().filter_map(|place| set.key(place)));
+        keys.map(str::to_owned).collect()
+    }
+
+    /// Writes each partition to a file of its own.
+    fn load_several(
+        &self,
+        runner: &Runner,
+        asset: &Asset,
+        keys: &[String],
+        options: &RunOptions,
+    ) -> Result<ExitStatus, Error> {
+        let Some(directory) = &self.export.output else {
+            let (meant, count) = (self.partition.as_deref().unwrap_or_default(), count(keys.len(), "partition"));
+            let message = format!("`{meant}` is not one value of `{}`, but {count}", asset.name);
+            let hint = "name a directory for them, where each gets a file: `-o DIRECTORY`";
+            return Err(Error::usage(message).hint(hint).into());
+        };
+        let cannot_make = |error: io::Error| {
+            Report::new(ExitStatus::Storage, format!("cannot make the directory {}: {error}", directory.display()))
+        };
+        std::fs::create_dir_all(directory).map_err(cannot_make)?;
+        let form = (asset.value_type == ValueType::Table).then(|| self.form.unwrap_or(Form::Arrow));
+        for key in keys {
+            let name = value_name(&asset.name, Some(key));
+            let mut value = self.load_one(runner, asset, Some(key), options)?;
+            if let (Some(form), Some(part)) = (form, value.parts.first_mut()) {
+                let content = std::mem::take(&mut part.content);
+                let what = format!("the value of `{name}`");
+                part.content = runner.convert(content, form.into(), &what, options).map_err(failure::load)?;
+            }
+            let file = directory.join(format!("{}.{}", segment(key), extension(asset.value_type, form)));
+            ExportArgument { output: Some(file) }.write(&name, &value)?;
+        }
+        tell(format!("{} in {}", count(keys.len(), "file"), directory.display()));
         Ok(ExitStatus::Done)
     }
 
