@@ -30,7 +30,8 @@ impl Graph {
             .iter()
             .map(|asset| {
                 // What an asset loads of itself is of earlier partitions, which come before by themselves.
-                let is_earlier = |input: &&Input| input.asset == asset.name && input.partition_mapping.is_earlier();
+                let is_earlier =
+                    |input: &&Input| input.asset == asset.name && input.partition_mapping.earlier().is_some();
                 let inputs = asset.inputs.iter().filter(|input| !is_earlier(input));
                 let names = inputs.map(|input| &input.asset).chain(&asset.deps);
                 names.filter_map(|name| index.get(name.as_str()).copied()).collect()

@@ -16,6 +16,8 @@ use crate::table::{BATCH_BYTES, BATCH_ROWS};
 
 /// Rows of the first batch where the file does not tell how large they are.
 const FIRST_ROWS: usize = 16;
+/// Decoded bytes of a row group, at most, of which the average is believed.
+const GROUP_BYTES: usize = 64 << 20;
 /// How many times the rows of one batch the next has, at most.
 const GROWTH: usize = 8;
 
@@ -107,7 +109,8 @@ fn rows_of(bytes: usize) -> usize {
     (BATCH_BYTES / bytes.max(1)).clamp(1, BATCH_ROWS)
 }
 
-/// Decoded bytes of a row of `columns` on average, in the row group where that is most; none where statistics lack.
+/// Decoded bytes of a row of `columns` on average, in the row group where that is most; none where statistics lack, or
+/// where a group has so much that a batch of many rows could hold too much of it, however short the others are.
 fn row_bytes(metadata: &ParquetMetaData, columns: Option<&[usize]>) -> Option<usize> {
     let schema = metadata.file_metadata().schema_descr();
     let is_read = |leaf: usize| columns.is_none_or(|columns| columns.contains(&schema.get_column_root_idx(leaf)));
@@ -116,6 +119,9 @@ fn row_bytes(metadata: &ParquetMetaData, columns: Option<&[usize]>) -> Option<us
         let mut bytes = 0_usize;
         for (_, column) in group.columns().iter().enumerate().filter(|(leaf, _)| is_read(*leaf)) {
             bytes = bytes.checked_add(column_bytes(column)?)?;
+        }
+        if bytes > GROUP_BYTES {
+            return None;
         }
         most = most.max(bytes.checked_div(usize::try_from(group.num_rows()).ok()?)?);
     }

@@ -45,6 +45,16 @@ fn a_batch_holds_few_rows_where_each_is_large_once_decoded() {
 }
 
 #[test]
+fn a_batch_holds_few_rows_where_only_the_first_are_large() {
+    let long = std::iter::repeat_n("x".repeat(1 << 20), 70);
+    let short = std::iter::repeat_n("short".to_owned(), 100_000);
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(long.chain(short)));
+    let [told, untold] = rows(&[RecordBatch::try_from_iter([("text", texts)]).unwrap()], &[]);
+    assert_eq!(told, untold);
+    assert!(told[0] <= 16 && told.iter().sum::<usize>() == 100_070, "{told:?}");
+}
+
+#[test]
 fn a_batch_holds_many_rows_where_each_is_small() {
     let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..300_000));
     let [told, untold] = rows(&[RecordBatch::try_from_iter([("value", values)]).unwrap()], &[]);

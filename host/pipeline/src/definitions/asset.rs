@@ -74,7 +74,7 @@ pub(super) fn read(
     });
     let media_type = fields.get("media_type").and_then(|entry| media_type(&entry.node, value_type, problems));
     if value_type == Some(ValueType::None) {
-        if let Some(entry) = fields.get("external") {
+        if let Some(entry) = fields.get("external").filter(|_| op::is_external(&fields)) {
             problems
                 .at(&entry.position, format!("{what} has no value that could be made elsewhere (`type = \"none\"`)"));
         }

@@ -12,7 +12,8 @@ pub(super) fn kind(fields: &Fields<'_>) -> By {
     if is_other && !is_command { By::Component } else { By::Command }
 }
 
-fn is_external(fields: &Fields<'_>) -> bool {
+/// Whether something else makes the asset `fields`.
+pub(super) fn is_external(fields: &Fields<'_>) -> bool {
     fields.get("external").is_some_and(|entry| matches!(entry.node.tree, Tree::Boolean(true)))
 }
 

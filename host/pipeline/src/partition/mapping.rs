@@ -40,7 +40,7 @@ pub enum PartitionMapping {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum MappedKeys {
-    /// One, which is loaded as one value.
+    /// One, which is loaded as one value where nothing beside it is loaded as parts.
     One(String),
     /// Any number, which are loaded as parts.
     Many(Vec<String>),
@@ -105,10 +105,13 @@ impl PartitionMapping {
         }
     }
 
-    /// Whether it loads only partitions that begin before the one that loads, between partitions of the same windows; so an
-    /// asset may load itself.
-    pub fn is_earlier(&self) -> bool {
-        matches!(self, Self::TimeWindow { end_offset: ..0, .. })
+    /// The offsets of the first and the last partition that it loads, where all begin before the one that loads and both are
+    /// of the same windows; so an asset may load itself.
+    pub fn earlier(&self) -> Option<(i64, i64)> {
+        match self {
+            Self::TimeWindow { start_offset, end_offset: end_offset @ ..0 } => Some((*start_offset, *end_offset)),
+            _ => None,
+        }
     }
 
     /// Whether it makes sense between these two.

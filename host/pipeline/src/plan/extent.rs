@@ -1,6 +1,7 @@
 //! Which partitions of the selected assets are computed.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::{Extent, PartitionSets, PlanError, PlanRequest, needs};
 use crate::definitions::{Asset, Definitions};
@@ -114,16 +115,29 @@ fn after(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, chosen:
 }
 
 /// `due`, and what of `asset` depends on that where it loads earlier partitions of itself.
-fn with_later(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, mut due: Selected) -> Selected {
-    let Some(set) = sets.of(asset) else { return due };
-    for need in needs(definitions, asset).filter(|need| need.asset.name == asset.name) {
-        let mut found = due.clone();
-        while !found.is_empty() {
-            found = need.mapping.downstream(set, &found, set).without(&due);
-            due = due.union(&found);
+fn with_later(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, due: Selected) -> Selected {
+    let of_itself = needs(definitions, asset).filter(|need| need.asset.name == asset.name);
+    let offsets: Vec<(i64, i64)> = of_itself.filter_map(|need| need.mapping.earlier()).collect();
+    let (Some(set), false) = (sets.of(asset), offsets.is_empty()) else { return due };
+    // By place, how many before it are due.
+    let mut before = vec![0_usize];
+    let count = |before: &[usize], from: i64, to: i64| {
+        let at = |place: i64| usize::try_from(place).ok().and_then(|place| before.get(place)).copied().unwrap_or(0);
+        at(to).saturating_sub(at(from))
+    };
+    let mut places = Vec::new();
+    for place in 0..set.len() {
+        let here = i64::try_from(place).unwrap_or(i64::MAX);
+        let loads_due = |&(start, end): &(i64, i64)| {
+            count(&before, here.saturating_add(start).max(0), here.saturating_add(end).saturating_add(1)) > 0
+        };
+        let is_due = due.contains(place) || offsets.iter().any(loads_due);
+        before.push(before.last().copied().unwrap_or(0) + usize::from(is_due));
+        if is_due {
+            places.push(place);
         }
     }
-    due
+    Selected::of_indices(places)
 }
 
 /// What of `asset` was stored before something that it depends on.
@@ -133,8 +147,7 @@ fn older(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, stored:
     let mut due = Vec::new();
     for need in needs(definitions, asset) {
         let Some(events) = stored.events.get(&need.asset.name) else { continue };
-        // Partitions that load the same ask once.
-        let mut last: Option<(Selected, i64)> = None;
+        let newest = Newest::new(events);
         for (place, event) in own {
             let needed = match sets.of(need.asset) {
                 None => Selected::all(1),
@@ -144,15 +157,60 @@ fn older(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, stored:
                     need.mapping.upstream(own, upstream).unwrap_or_default()
                 }
             };
-            let newest = match last.take() {
-                Some((of, newest)) if of == needed => newest,
-                _ => needed.iter().filter_map(|place| events.get(&place)).max().copied().unwrap_or(0),
-            };
-            last = Some((needed, newest));
-            if newest > *event {
+            if needed.ranges().iter().any(|range| newest.within(range) > *event) {
                 due.push(*place);
             }
         }
     }
     Selected::of_indices(due)
+}
+
+/// The newest event of any range of places, found at once however long it is.
+struct Newest(Vec<Vec<i64>>);
+
+impl Newest {
+    fn new(events: &HashMap<usize, i64>) -> Self {
+        let mut first = vec![0; events.keys().max().map_or(0, |last| last + 1)];
+        for (place, event) in events {
+            if let Some(slot) = first.get_mut(*place) {
+                *slot = *event;
+            }
+        }
+        // In each row what two neighbours of the one before have at most, so that a row is of twice as long ranges.
+        let mut rows = vec![first];
+        let mut length = 1;
+        while let Some(row) = rows.last().filter(|row| row.len() > length) {
+            let pairs = row.iter().zip(row.iter().skip(length));
+            rows.push(pairs.map(|(a, b)| *a.max(b)).collect());
+            length *= 2;
+        }
+        Self(rows)
+    }
+
+    /// That of `range`; 0 where there is none.
+    fn within(&self, range: &Range<usize>) -> i64 {
+        let end = range.end.min(self.0.first().map_or(0, Vec::len));
+        let Some(power) = end.checked_sub(range.start).and_then(usize::checked_ilog2) else { return 0 };
+        let row = usize::try_from(power).ok().and_then(|power| self.0.get(power));
+        let at = |place: usize| row.and_then(|row| row.get(place)).copied().unwrap_or(0);
+        at(range.start).max(at(end - (1 << power)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_event_of_every_range_is_found() {
+        let events: HashMap<usize, i64> = [(0, 3), (1, 9), (3, 4), (4, 1), (6, 7)].into();
+        let newest = Newest::new(&events);
+        for start in 0..9 {
+            for end in start..9 {
+                let expected = (start..end).filter_map(|place| events.get(&place)).max().copied().unwrap_or(0);
+                assert_eq!(newest.within(&(start..end)), expected, "{start}..{end}");
+            }
+        }
+        assert_eq!(Newest::new(&HashMap::new()).within(&(0..1)), 0);
+    }
 }

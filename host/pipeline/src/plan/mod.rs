@@ -5,6 +5,7 @@ mod sets;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -183,17 +184,18 @@ pub(crate) struct Need<'a> {
     /// The op's name for it, or that of the asset where it is not loaded.
     pub name: &'a str,
     pub asset: &'a Asset,
-    pub mapping: PartitionMapping,
+    pub mapping: Cow<'a, PartitionMapping>,
 }
 
 /// What `asset` depends on: what it loads, then what it waits for.
 pub(crate) fn needs<'a>(definitions: &'a Definitions, asset: &'a Asset) -> impl Iterator<Item = Need<'a>> {
     let of = |asset: &Asset| asset.partitions.as_deref().and_then(|name| definitions.partitions_definition(name));
-    let loaded = asset.inputs.iter().map(|input| (&input.name, &input.asset, Some(input.partition_mapping.clone())));
+    let loaded = asset.inputs.iter().map(|input| (&input.name, &input.asset, Some(&input.partition_mapping)));
     let waited_for = asset.deps.iter().map(|name| (name, name, None));
     loaded.chain(waited_for).filter_map(move |(name, upstream, mapping)| {
         let upstream = definitions.asset(upstream)?;
-        let mapping = mapping.unwrap_or_else(|| PartitionMapping::inferred(of(asset), of(upstream)));
+        let inferred = || Cow::Owned(PartitionMapping::inferred(of(asset), of(upstream)));
+        let mapping = mapping.map_or_else(inferred, Cow::Borrowed);
         Some(Need { name, asset: upstream, mapping })
     })
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::written;
 use super::prepare::ReadyAsset;
 use super::step::Step;
-use crate::definitions::{Asset, Definitions, Input, Op, Setting};
+use crate::definitions::{Asset, ComponentSource, Definitions, Input, Op, Setting};
 use crate::partition::PartitionsDefinition;
 
 /// Bytes of a file that a command names, at most, that count.
@@ -31,6 +31,9 @@ pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Opt
             input.name,
             input.asset,
             upstream.map(|upstream| partitions(definitions, upstream)),
+            upstream.map(|upstream| (upstream.value_type, &upstream.media_type, written(upstream.config.as_ref()))),
+            upstream.map(|upstream| manager(definitions, input.io.as_deref().or(upstream.io.as_deref()))),
+            input.metadata,
             input.partition_mapping,
             input.allow_missing,
             input.columns,
@@ -41,10 +44,20 @@ pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Opt
     };
     let inputs: Vec<_> = asset.inputs.iter().map(input).collect();
     let value = json!([asset.value_type, asset.media_type, asset.form, asset.schema, partitions(definitions, asset)]);
-    let manager = asset.io.as_deref().and_then(|name| definitions.io_manager(name));
-    let io = json!([manager.map(|manager| &manager.component.config), written(asset.config.as_ref())]);
+    let io = json!([manager(definitions, asset.io.as_deref()), written(asset.config.as_ref()), asset.metadata]);
     let whole = json!({ "op": op, "inputs": inputs, "value": value, "io": io });
     sha256(whole.to_string().as_bytes())
+}
+
+/// Which component the I/O manager `name` is, and its configuration.
+fn manager(definitions: &Definitions, name: Option<&str>) -> serde_json::Value {
+    let Some(manager) = name.and_then(|name| definitions.io_manager(name)) else { return serde_json::Value::Null };
+    let component = match &manager.component.component {
+        ComponentSource::Builtin(name) => format!("builtin:{name}"),
+        // A project that lies elsewhere is the same.
+        ComponentSource::File(path) => path.strip_prefix(definitions.directory()).unwrap_or(path).display().to_string(),
+    };
+    json!([component, manager.component.config])
 }
 
 /// How `asset` is cut into partitions, but not which there are, since these come and go.

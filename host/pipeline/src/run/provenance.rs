@@ -9,6 +9,7 @@ use serde_json::json;
 use super::failure::Stage;
 use super::prepare::{ReadyInput, ReadyOp};
 use super::step::Step;
+use crate::definitions::{Asset, Op};
 use crate::event::{EventLogError, LoadedVersions};
 use crate::partition::Selected;
 
@@ -69,12 +70,13 @@ impl Step<'_> {
     /// Whether what is stored was computed by the same code from the same versions, as far as is recorded; where that is
     /// asked for.
     ///
-    /// What waits for something without loading it is not, since there is no telling what that did.
+    /// What waits for something without loading it is not, since there is no telling what that did, and neither is what has
+    /// no value, since it is there for what it does.
     pub fn is_unchanged(&self) -> Result<bool, EventLogError> {
+        let Some(stored) = &self.run.stored else { return Ok(false) };
         let asset = self.asset();
         let place = self.ready.planned.partition.as_ref().map_or(0, |partition| partition.place);
-        let is_stored = |stored: &HashMap<String, Selected>| stored.get(&asset.name)?.contains(place).then_some(());
-        if self.run.stored.as_ref().and_then(is_stored).is_none() || !asset.deps.is_empty() {
+        if !is_stored(stored, asset, place) || !asset.deps.is_empty() || asset.io.is_none() {
             return Ok(false);
         }
         let store = self.run.store(self.ready.of.output.as_ref().map(|output| &*output.manager));
@@ -93,39 +95,57 @@ impl Step<'_> {
         }
         for (input, planned) in self.ready.of.inputs.iter().zip(&self.ready.planned.loads) {
             let Some(known) = versions.iter().find(|known| known.input == input.input.name) else { return Ok(false) };
-            if !self.is_same(input, planned.partitions.as_ref(), known)? {
+            if !self.is_same(input, planned.partitions.as_ref(), known, stored)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    /// Whether `known`, what was loaded for `input`, is what would be loaded now.
+    /// Whether `known`, what was loaded for `input`, is what would be loaded now, given what is `stored`.
     fn is_same(
         &self,
         input: &ReadyInput<'_>,
         partitions: Option<&Selected>,
         known: &LoadedVersions,
+        stored: &HashMap<String, Selected>,
     ) -> Result<bool, EventLogError> {
-        let (asset, store) = (&input.asset.name, input.stored_with.store());
-        let Some((partitions, set)) = partitions.zip(input.set.as_deref()) else {
-            let recorded = self.run.latest(asset, None, &store)?;
-            let version = recorded.as_ref().map(|recorded| (None, recorded.body.data_version.as_deref()));
-            return Ok(Versions::of_one(version).finish(&known.input, true).as_ref() == Some(known));
-        };
+        if !input.has_versions() {
+            return Ok(false);
+        }
+        let (asset, store) = (input.asset, input.stored_with.store());
+        let only = Selected::all(1);
         let mut versions = Versions::default();
-        for key in partitions.iter().filter_map(|place| set.key(place)) {
-            let Some(recorded) = self.run.latest(asset, Some(key), &store)? else { continue };
+        for place in partitions.unwrap_or(&only).iter() {
             if versions.count == known.count && !known.whole {
                 break;
             }
-            versions.add(Some(key), recorded.body.data_version.as_deref());
-            if versions.count > known.count {
-                return Ok(false);
+            let key = input.set.as_deref().and_then(|set| set.key(place));
+            let recorded = self.run.latest(&asset.name, key, &store)?;
+            let is_new = recorded.as_ref().is_some_and(|recorded| recorded.run_id == self.run.run_id);
+            match recorded {
+                _ if !is_new && !is_stored(stored, asset, place) && input.input.allow_missing => {}
+                Some(recorded) if is_new || is_stored(stored, asset, place) => {
+                    versions.add(key, recorded.body.data_version.as_deref());
+                }
+                _ => return Ok(false),
             }
         }
         Ok(versions.finish(&known.input, known.whole).as_ref() == Some(known))
     }
+}
+
+impl ReadyInput<'_> {
+    /// Whether what is recorded of the asset is of what is loaded: nothing is where something else makes it, or another
+    /// manager loads it than stores it.
+    pub(super) fn has_versions(&self) -> bool {
+        !matches!(self.asset.op, Op::External) && self.manager.name == self.stored_with.name
+    }
+}
+
+/// Whether the partition of `asset` at `place` was stored when the run began.
+fn is_stored(stored: &HashMap<String, Selected>, asset: &Asset, place: usize) -> bool {
+    stored.get(&asset.name).is_some_and(|stored| stored.contains(place))
 }
 
 #[cfg(test)]

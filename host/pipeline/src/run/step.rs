@@ -232,6 +232,7 @@ impl<'a> Step<'a> {
             config: &input.config,
         };
         let mut loaded = load.perform(self.run, |log| self.log.write_component(&input.manager.name, &log))?;
+        loaded.version = loaded.version.filter(|_| input.has_versions());
         for event in std::mem::take(&mut loaded.events) {
             self.run.emit_logged(&self.ready.planned.key, event);
         }

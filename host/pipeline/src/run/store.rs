@@ -44,7 +44,7 @@ impl Step<'_> {
             materialization.metadata = value::merge(&materialization.metadata, &stored.metadata);
             materialization.manager = Some(manager);
             materialization.output_config = written(asset.config.as_ref());
-            materialization.data_version = stored.data_version.or_else(|| content_version(value));
+            materialization.data_version = stored.data_version.or_else(|| self.content_version(value));
             events = stored.events;
         }
         for event in events {
@@ -53,6 +53,16 @@ impl Step<'_> {
         let metadata = materialization.metadata.clone();
         self.emit(EventBody::AssetMaterialization(materialization));
         Ok(Done { size: output.value.as_ref().map(Value::size), metadata })
+    }
+
+    /// The digest of the only part of `value`; none where it cannot be read any more, or the run is interrupted meanwhile.
+    fn content_version(&self, value: &Value) -> Option<String> {
+        let interrupt = &self.run.interrupt;
+        let go_on = || if interrupt.is_interrupted() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) };
+        match value.parts.as_slice() {
+            [part] => part.content.digest::<io::Error>(go_on).ok(),
+            _ => None,
+        }
     }
 
     /// Asks the manager to store `value`, as often as its policy says. The op is not run again.
@@ -143,14 +153,6 @@ impl Step<'_> {
         let doing = format!("cannot store `{name}` with the I/O manager `{manager}`{tried}");
         let locations = self.partitions().locations(&Location::asset(&self.asset().key));
         StepFailure::of_call(Stage::Output, &doing, &ready.manager, &locations, failure, receipt).into()
-    }
-}
-
-/// The digest of the only part of `value`; none where it cannot be read any more.
-fn content_version(value: &Value) -> Option<String> {
-    match value.parts.as_slice() {
-        [part] => part.content.digest(|| Ok::<(), io::Error>(())).ok(),
-        _ => None,
     }
 }
 

@@ -54,10 +54,15 @@ impl Runner {
         assets.into_iter().map(known).collect()
     }
 
-    /// What is stored of the assets of `plan`, by name.
+    /// What is stored of the assets of `plan` and of those that they load, by name.
     pub(super) fn stored_of(&self, plan: &Plan) -> Result<HashMap<String, Selected>, RunError> {
-        let assets: Vec<&Asset> =
+        let planned: Vec<&Asset> =
             plan.assets.iter().filter_map(|planned| self.definitions.asset(&planned.asset)).collect();
+        let loaded = planned.iter().flat_map(|asset| &asset.inputs);
+        let loaded = loaded.filter_map(|input| self.definitions.asset(&input.asset));
+        let mut assets: Vec<&Asset> = planned.iter().copied().chain(loaded).collect();
+        assets.sort_by_key(|asset| &asset.name);
+        assets.dedup_by_key(|asset| &asset.name);
         let present = self.present(assets.iter().copied(), &plan.sets)?;
         let named = assets.iter().zip(present).map(|(asset, present)| Some((asset.name.clone(), present?)));
         Ok(named.flatten().collect())
@@ -160,7 +165,9 @@ impl<'a> Storage<'a> {
         let by_record = || Selected::of_indices(known.keys().copied());
         let Some(manager) = self.manager(asset)? else { return Ok(by_record()) };
         let mounts = manager.grant.mounts();
-        let is_elsewhere = |mount: &MountGrant| mount.access == Access::Write && mount.scope == Scope::Mount;
+        let is_directory = |mount: &MountGrant| matches!(mount.source, MountSource::Directory(_));
+        let is_elsewhere =
+            |mount: &MountGrant| mount.access == Access::Write && mount.scope == Scope::Mount && is_directory(mount);
         if mounts.is_empty() || mounts.iter().any(is_elsewhere) {
             return Ok(by_record());
         }
