@@ -120,3 +120,8 @@ fn check(document: &str) {
 fn the_readme_shows_what_the_commands_print() {
     check("README.md");
 }
+
+#[test]
+fn the_examples_of_io_managers_show_what_the_commands_print() {
+    check("examples/io-managers/README.md");
+}
