@@ -22,16 +22,10 @@ inputs = ["raw/orders"]
 command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_ORDERS" > "$AIRLOCK_OUTPUT"']
 "#;
 
-fn put(project: &Project, file: &str, text: &str) {
-    let path = project.path(file);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, text).unwrap();
-}
-
 #[test]
 fn what_is_made_elsewhere_is_loaded_and_not_run() {
     let project = Project::new(ORDERS);
-    put(&project, "data/raw/orders.txt", "three orders");
+    project.put("data/raw/orders.txt", "three orders");
     assert!(project.run(&["run"]).ok().contains("1 step done"));
     assert!(project.run(&["run", "+copy"]).ok().contains("1 step done"));
     assert_eq!(
@@ -62,7 +56,7 @@ fn what_is_made_elsewhere_is_shown_as_that() {
     let project = Project::new(ORDERS);
     let listed = project.run(&["ls"]).ok();
     assert!(listed.contains("raw/orders  -      text  lake  external, not there"), "{listed}");
-    put(&project, "data/raw/orders.txt", "three orders");
+    project.put("data/raw/orders.txt", "three orders");
     let listed = project.run(&["ls"]).ok();
     assert!(listed.contains("raw/orders  -      text  lake  external\n"), "{listed}");
     let listed = project.run(&["ls", "--format", "json"]).json();
@@ -90,7 +84,7 @@ inputs.sales = { asset = "sales", allow_missing = true }
 command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_SALES"/* > "$AIRLOCK_OUTPUT"']
 "#,
     );
-    put(&project, "data/sales/regions=us.txt", "7");
+    project.put("data/sales/regions=us.txt", "7");
     assert!(project.run(&["ls"]).ok().contains("1 of 2"));
     // It needs no partition, since nothing of it is computed.
     project.run(&["run"]).ok();

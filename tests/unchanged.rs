@@ -9,12 +9,6 @@ mod project;
 
 use project::{Project, guest};
 
-fn put(project: &Project, file: &str, text: &str) {
-    let path = project.path(file);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, text).unwrap();
-}
-
 /// A word that is read from a file, its length, and a report; and how often each was computed.
 const LENGTH: &str = r#"
 [assets.word]
@@ -42,14 +36,14 @@ fn computed(project: &Project, arguments: &[&str]) -> String {
 #[test]
 fn a_step_is_passed_over_whose_code_and_inputs_are_unchanged() {
     let project = Project::new(LENGTH);
-    put(&project, "word", "four");
+    project.put("word", "four");
     assert_eq!(computed(&project, &[]), "word length report ");
     assert_eq!(computed(&project, &[]), "");
     let ran = project.run(&["run", "--skip-unchanged"]).ok();
     assert!(ran.contains("✓ word    unchanged") && ran.contains("3 unchanged in"), "{ran}");
 
     // Another word of the same length is another input of the length, but no other length.
-    put(&project, "word", "five");
+    project.put("word", "five");
     project.run(&["run", "word"]).ok();
     assert_eq!(computed(&project, &[]), "length ");
     // What is not stored is computed, and what is the same again is no other input.
@@ -57,10 +51,10 @@ fn a_step_is_passed_over_whose_code_and_inputs_are_unchanged() {
     assert_eq!(computed(&project, &[]), "word ");
     // Another command is other code.
     let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
-    put(&project, "airlock.toml", &definitions.replace("wc -c <", "wc -m <"));
+    project.put("airlock.toml", &definitions.replace("wc -c <", "wc -m <"));
     assert_eq!(computed(&project, &[]), "length ");
     // So is another configuration of what stores it.
-    put(&project, "airlock.toml", &definitions.replace("[io.lake]", "[io.lake]\nconfig = { extension = \"md\" }"));
+    project.put("airlock.toml", &definitions.replace("[io.lake]", "[io.lake]\nconfig = { extension = \"md\" }"));
     assert_eq!(computed(&project, &["word"]), "word ");
     // Without the option everything is computed.
     std::fs::write(project.path("computed"), "").unwrap();
@@ -87,7 +81,7 @@ deps = ["copy"]
 command = ["sh", "-c", 'echo after > "$AIRLOCK_OUTPUT"']
 "#,
     );
-    put(&project, "data/orders.txt", "three orders");
+    project.put("data/orders.txt", "three orders");
     for _ in 0..2 {
         assert!(project.run(&["run", "--skip-unchanged"]).ok().contains("2 steps done"));
     }
@@ -114,15 +108,15 @@ command = ["sh", "-c", 'echo all >> computed; cat "$AIRLOCK_INPUT_NUMBER"/* > "$
         )
     };
     let project = Project::new(&numbers(r#""1", "2", "3""#));
-    put(&project, "number", "x");
+    project.put("number", "x");
     let all: &[&str] = &["--partition", "all", "--jobs", "1"];
     assert_eq!(computed(&project, all), "1 2 3 all ");
     assert_eq!(computed(&project, all), "");
-    put(&project, "number", "y");
+    project.put("number", "y");
     project.run(&["run", "number", "--partition", "2"]).ok();
     assert_eq!(computed(&project, all), "all ");
     for keys in [r#""1", "2""#, r#""1", "2", "3""#] {
-        put(&project, "airlock.toml", &format!("{}{}", project::LAKE, numbers(keys)));
+        project.put("airlock.toml", &format!("{}{}", project::LAKE, numbers(keys)));
         assert_eq!(computed(&project, all), "all ", "{keys}");
     }
     assert!(project.run(&["run", "--skip-unchanged", "-p", "all"]).ok().contains("✓ number             3 unchanged"));
@@ -150,11 +144,11 @@ inputs.parts = "letter"
         )
     };
     let project = Project::new(&definitions(r#""a", "b""#));
-    put(&project, "letter", "x");
+    project.put("letter", "x");
     project.run(&["run", "-p", "all"]).ok();
     let again = || project.run(&["run", "first", "--skip-unchanged"]).ok();
     assert!(again().contains("✓ first  unchanged"));
-    put(&project, "letter", "y");
+    project.put("letter", "y");
     project.run(&["run", "letter", "-p", "b"]).ok();
     assert!(again().contains("✓ first  unchanged"));
     project.run(&["run", "letter", "-p", "a"]).ok();
@@ -182,7 +176,7 @@ command = ["sh", "-c", 'echo copy >> computed; find "$AIRLOCK_INPUT_VALUE" -type
 "#,
         project::LAKE
     );
-    put(project, "airlock.toml", &definitions);
+    project.put("airlock.toml", &definitions);
     !computed(project, &["copy"]).is_empty()
 }
 
@@ -191,8 +185,8 @@ fn what_takes_the_place_of_a_computed_value_is_loaded_anew() {
     let project = Project::of("");
     let source = "type = \"text\"\ncommand = [\"sh\", \"-c\", \"echo one > $AIRLOCK_OUTPUT\"]";
     let external = "type = \"text\"\nexternal = true";
-    put(&project, "data/source.txt", "by hand");
-    put(&project, "archive/source.txt", "archived");
+    project.put("data/source.txt", "by hand");
+    project.put("archive/source.txt", "archived");
     assert!(is_copied(&project, source, "") && is_copied(&project, source, ""), "nothing is recorded of the source");
     project.run(&["run", "source"]).ok();
     assert!(is_copied(&project, source, "") && !is_copied(&project, source, ""));
@@ -218,7 +212,7 @@ fn partitions_that_come_and_go_beside_those_that_are_recorded_are_noticed() {
     project.run(&["run", "source", "--partition", "a"]).ok();
     assert!(is_copied(&project, source, allowed) && !is_copied(&project, source, allowed));
     // One that nobody recorded, one more that is recorded, and one that is gone.
-    put(&project, "data/source/letters=b.txt", "by hand");
+    project.put("data/source/letters=b.txt", "by hand");
     assert!(is_copied(&project, source, allowed) && is_copied(&project, source, allowed));
     project.run(&["run", "source", "--partition", "b"]).ok();
     assert!(is_copied(&project, source, allowed) && !is_copied(&project, source, allowed));
@@ -227,7 +221,7 @@ fn partitions_that_come_and_go_beside_those_that_are_recorded_are_noticed() {
     assert_eq!(project.load("copy"), "b\n");
     // Where none may be missing, that one is fails the run.
     let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
-    put(&project, "airlock.toml", &definitions.replace(allowed, ""));
+    project.put("airlock.toml", &definitions.replace(allowed, ""));
     project.run(&["run", "--skip-unchanged", "copy"]).fails(
         1,
         "

@@ -47,6 +47,13 @@ impl Project {
         self.0.path().join(name)
     }
 
+    /// Writes a file, in directories that are made where they are missing.
+    pub fn put(&self, file: &str, text: &str) {
+        let path = self.path(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
         command.args(arguments).current_dir(self.0.path()).env("HOME", self.path("home"));

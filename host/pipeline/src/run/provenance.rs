@@ -17,8 +17,9 @@ use crate::partition::Selected;
 #[derive(Debug, Default)]
 pub(super) struct Versions {
     count: usize,
-    /// Of the keys and versions so far; none once a value has no version.
+    /// Of the keys and versions so far; none before the first.
     digest: Option<String>,
+    /// Whether a value had no version.
     is_unknown: bool,
 }
 
