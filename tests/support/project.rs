@@ -91,6 +91,13 @@ impl Project {
         Ran::from(child.wait_with_output().unwrap())
     }
 
+    /// The first event of this kind of the latest run.
+    pub fn event(&self, kind: &str) -> Value {
+        let events = self.run(&["events", "--format", "jsonl"]).ok();
+        let mut events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.find(|event| event["kind"] == kind).unwrap()
+    }
+
     /// The value of an asset, which is stored.
     pub fn load(&self, asset: &str) -> String {
         self.run(&["load", asset]).ok()
