@@ -195,9 +195,12 @@ fn what_takes_the_place_of_a_computed_value_is_loaded_anew() {
         assert!(is_copied(&project, source, input) && is_copied(&project, source, input), "{source} {input}");
     }
     assert_eq!(project.load("copy"), "archived");
-    // It is loaded as something else, or with other words.
+    // Nor can that be told afterwards.
+    assert!(is_copied(&project, source, "") && !is_copied(&project, source, ""));
+    assert!(is_copied(&project, external, "") && is_copied(&project, source, ""));
+    // It is loaded with other words, or as something else.
     for (source, input) in
-        [(source, ""), (&source.replace("text", "bytes"), ""), (source, ", metadata = { of = \"it\" }")]
+        [(source, ", metadata = { of = \"it\" }"), (source, ""), (&source.replace("text", "bytes"), "")]
     {
         assert!(is_copied(&project, source, input) && !is_copied(&project, source, input), "{source} {input}");
     }
