@@ -78,17 +78,6 @@ fn form_of_file(path: &Path) -> Option<Form> {
     }
 }
 
-/// The extension of a file with a value; `form` is that of a table.
-fn extension(value_type: ValueType, form: Option<Form>) -> &'static str {
-    match (value_type, form) {
-        (_, Some(Form::Arrow)) => "arrows",
-        (_, Some(form)) => form.name(),
-        (ValueType::Json, None) => "json",
-        (ValueType::Text, None) => "txt",
-        _ => "bin",
-    }
-}
-
 impl Load {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
@@ -163,7 +152,7 @@ impl Load {
                 let what = format!("the value of `{name}`");
                 part.content = runner.convert(content, form.into(), &what, options).map_err(failure::load)?;
             }
-            let file = directory.join(format!("{}.{}", segment(key), extension(asset.value_type, form)));
+            let file = directory.join(format!("{}.{}", segment(key), asset.value_type.extension(form)));
             ExportArgument { output: Some(file) }.write(&name, &value)?;
         }
         tell(format!("{} in {}", count(keys.len(), "file"), directory.display()));

@@ -31,6 +31,17 @@ impl ValueType {
         VALUE_TYPES.iter().find(|(_, value_type)| *value_type == self).map_or("", |(name, _)| name)
     }
 
+    /// What follows the last dot in the name of a file with such a value; of a table in the form `form`.
+    pub fn extension(self, form: Option<Form>) -> &'static str {
+        match (self, form) {
+            (ValueType::Table, Some(Form::Arrow)) => "arrows",
+            (ValueType::Table, Some(form)) => form.name(),
+            (ValueType::Json, _) => "json",
+            (ValueType::Text, _) => "txt",
+            _ => "bin",
+        }
+    }
+
     /// The media type of a value of which nothing more is said; none where there is no value.
     pub fn media_type(self) -> Option<&'static str> {
         match self {

@@ -90,7 +90,8 @@ fn write_parts(
     while let Some(part) = parts.part(listed.len())? {
         let part = converted(step, parts.input(), part)?;
         let key = part.key.unwrap_or_default();
-        let path = directory.join(format!("{}.{}", segment(&key), extension(parts.input())));
+        let extension = parts.input().asset.value_type.extension(parts.input().input.form);
+        let path = directory.join(format!("{}.{extension}", segment(&key)));
         write_file(&path, &part.content)?;
         media_type.get_or_insert(part.media_type);
         listed.push(Listed { partition: key, path: path.display().to_string() });
@@ -110,19 +111,6 @@ fn converted(step: &Step<'_>, input: &ReadyInput<'_>, mut part: Part) -> Result<
     part.content = step.run.convert(part.content, (Form::Arrow, form.into()), &unchanged, &stage, &what)?;
     form.media_type().clone_into(&mut part.media_type);
     Ok(part)
-}
-
-/// What follows the last dot in the name of a file with a part of `input`.
-fn extension(input: &ReadyInput<'_>) -> &'static str {
-    match (input.asset.value_type, input.input.form) {
-        (ValueType::Table, Some(Form::Csv)) => "csv",
-        (ValueType::Table, Some(Form::Jsonl)) => "jsonl",
-        (ValueType::Table, Some(Form::Parquet)) => "parquet",
-        (ValueType::Table, Some(Form::Arrow)) => "arrows",
-        (ValueType::Table, Some(Form::Json)) | (ValueType::Json, _) => "json",
-        (ValueType::Text, _) => "txt",
-        _ => "bin",
-    }
 }
 
 fn write_file(path: &Path, content: &Content) -> io::Result<()> {
