@@ -22,6 +22,7 @@ const OF_AN_OP: [&str; 4] = ["command", "component", "inputs", "deps"];
 
 /// The op that computes the asset `fields`; none where that is a mistake.
 pub(super) fn read(fields: &Fields<'_>, builtins: Builtins, problems: &Problems) -> Option<Op> {
+    // What is neither true nor false is a mistake.
     fields.boolean("external");
     if is_external(fields) {
         for entry in OF_AN_OP.iter().filter_map(|key| fields.get(key)) {

@@ -172,7 +172,8 @@ pub struct AssetMaterialization {
     pub output_config: serde_json::Value,
     /// The version of the content: as the manager set it, and otherwise its digest.
     pub data_version: Option<String>,
-    /// The version of what computed it: of its op, with the op's configuration and inputs as they are defined.
+    /// The version of what computed and stored it: of its op, with the configuration and the inputs as they are defined,
+    /// and of the configuration by which it was stored.
     #[serde(default)]
     pub code_version: Option<String>,
     /// The versions of its inputs that it was computed from; absent where one of them had none.

@@ -203,7 +203,7 @@ fn read_segment(segment: &Segment, position: u64, wanted: u64) -> io::Result<Vec
             Ok(rest.get(..wanted).unwrap_or(rest).to_vec())
         }
         Segment::File { file, offset, .. } => {
-            // Into memory that nothing cleared before: that would take a third of the time of reading.
+            // Into memory that nothing cleared before, since all of it is overwritten.
             let mut bytes = Vec::with_capacity(wanted);
             while bytes.len() < wanted {
                 let position = offset + position + bytes.len() as u64;
