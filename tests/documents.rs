@@ -125,3 +125,8 @@ fn the_readme_shows_what_the_commands_print() {
 fn the_examples_of_io_managers_show_what_the_commands_print() {
     check("examples/io-managers/README.md");
 }
+
+#[test]
+fn the_job_that_is_documented_runs() {
+    check("docs/jobs.md");
+}

@@ -187,7 +187,7 @@ fn what_is_no_table_cannot_be_converted() {
     std::fs::write(project.path("told.toml"), definitions).unwrap();
     project.run(&["run", "--file", "told.toml"]).fails(
         1,
-        "error: told: the value of `told` is text/plain, and the asset is defined as application/vnd.apache.arrow.stream\n…",
+        "error: told: the value of `told` is text/plain, and it is defined as application/vnd.apache.arrow.stream\n…",
     );
 }
 

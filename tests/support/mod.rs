@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
-use airlock_sandbox::context::{InputContext, OpContext, OutputContext};
+use airlock_sandbox::context::{InputContext, OpContext, OpOutput, OutputContext};
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::{Limit, Limits};
@@ -208,7 +208,7 @@ impl Lab {
         String::from_utf8(value.parts[0].content.to_vec().unwrap()).unwrap()
     }
 
-    /// Runs an op whose outputs have these names.
+    /// Runs an op whose outputs have these names; one that ends in `*` is dynamic.
     pub fn run(&self, inputs: Vec<(&str, Input)>, outputs: &[&str]) -> Report<Computed> {
         self.with_call(|call, _| {
             let context = OpContext {
@@ -218,7 +218,13 @@ impl Lab {
                 config: self.config.clone(),
                 partitions: self.partitions.clone(),
                 inputs: inputs.into_iter().map(|(name, input)| (name.to_owned(), input)).collect(),
-                outputs: outputs.iter().map(|name| (*name).to_owned()).collect(),
+                outputs: outputs
+                    .iter()
+                    .map(|name| OpOutput {
+                        name: name.trim_end_matches('*').to_owned(),
+                        is_dynamic: name.ends_with('*'),
+                    })
+                    .collect(),
             };
             SANDBOX.run_op(call, context)
         })

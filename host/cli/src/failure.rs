@@ -43,6 +43,8 @@ fn plan(status: ExitStatus, error: &PlanError) -> Report {
             report.hint("add `--partition KEY`, `--partition A..B`, `--partition all`, or `--missing`")
         }
         PlanError::External { asset } => report.hint(format!("`airlock load {asset}` loads it")),
+        PlanError::UnknownJob { .. } => report.hint("`airlock ls` lists the jobs"),
+        PlanError::Gone { .. } => report.hint("run what is to be computed by its name"),
         PlanError::NotPartitioned { .. } => report.hint("leave `--partition` out"),
         PlanError::Partition { asset, .. } => {
             let asset = safe_name(asset);
@@ -76,7 +78,13 @@ pub fn load(error: LoadError) -> Error {
         LoadError::NotPartitioned { .. } => {
             Report::new(status, error.to_string()).hint("leave `--partition` out").into()
         }
-        LoadError::NoValue { .. } => Report::new(status, error.to_string()).into(),
+        LoadError::UnknownOutput { ref run_id, .. } => {
+            let hint = format!("`airlock events {run_id}` shows what it gave: STEP, STEP.OUTPUT or STEP.OUTPUT[KEY]");
+            Report::new(status, error.to_string()).hint(hint).into()
+        }
+        LoadError::NoValue { .. } | LoadError::NoJob { .. } | LoadError::JobGone { .. } => {
+            Report::new(status, error.to_string()).into()
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airlock_pipeline::definitions::Asset;
+use airlock_pipeline::definitions::{Asset, Job};
 use airlock_pipeline::event::{EventLogError, RunSearch, RunSummary};
 use airlock_pipeline::{Definitions, Diagnostic, Diagnostics, EventReader, Home, Runner};
 use airlock_sandbox::text::safe;
@@ -67,6 +67,19 @@ impl Project {
         let selected = self.definitions.graph().select(&self.definitions, &[name.to_owned()]);
         let message = selected.err().map_or_else(|| format!("`{name}` is not one asset"), |error| error.to_string());
         Err(Error::usage(message).hint("`airlock ls` lists the assets").into())
+    }
+
+    /// The job `name`.
+    pub fn job(&self, name: &str) -> Result<&Job, Error> {
+        self.definitions.job(name).ok_or_else(|| {
+            let error = Report::new(ExitStatus::Usage, format!("there is no job `{}`", render::safe_name(name)));
+            error.hint("`airlock ls` lists the jobs").into()
+        })
+    }
+
+    /// The run that `name` means: an id, the beginning of one, or `latest`.
+    pub fn run(&self, name: &str) -> Result<RunSummary, Error> {
+        find_run(EventReader::open(&self.home).map_err(event_log)?.as_ref(), name)
     }
 
     /// What does runs of it.

@@ -74,6 +74,10 @@ impl Watch {
             | EventBody::StepSkipped { .. }
             | EventBody::StepCanceled {} => {
                 seen.running.retain(|running| *running != safe_name(step));
+                // Steps for the elements of a dynamic output are not known before.
+                if self.progress.position() >= self.progress.length().unwrap_or(0) {
+                    self.progress.inc_length(1);
+                }
                 self.progress.inc(1);
             }
             _ => return,

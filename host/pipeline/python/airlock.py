@@ -1,4 +1,4 @@
-"""What a command of a pipeline finds its inputs with, and gives its output.
+"""What a command of a pipeline finds its inputs with, and gives its outputs.
 
 It needs nothing but Python's standard library, and Airlock puts it where `import airlock` finds it.
 
@@ -84,29 +84,52 @@ def load_json(name):
     return json.loads(load_bytes(name))
 
 
-def output_path():
-    """The path of the file to write the output to."""
-    return Path(_variable("AIRLOCK_OUTPUT", 'this step has no output: it is defined with `type = "none"`'))
+def mapping_key():
+    """The mapping key of the element of a dynamic output that this step is done for."""
+    return _variable("AIRLOCK_MAPPING_KEY", "this step is not done for an element of a dynamic output: it has no `each`")
 
 
-def store_bytes(data):
-    """Gives `data` as the output."""
-    output_path().write_bytes(data)
+def _output_suffix(output):
+    return "" if output == "result" else "_" + re.sub("[^A-Za-z0-9]", "_", output).upper()
 
 
-def store_text(text):
-    """Gives `text` as the output."""
-    store_bytes(text.encode("utf-8"))
+def output_path(output="result", mapping_key=None):
+    """The path of the file to write the output, or an element of a dynamic output, to."""
+    missing = f'this step has no output {output!r}, or it is defined with `type = "none"`'
+    path = Path(_variable("AIRLOCK_OUTPUT" + _output_suffix(output), missing))
+    if path.is_dir() != (mapping_key is not None):
+        raise LookupError(
+            f"the output {output!r} is dynamic: name the `mapping_key` of an element"
+            if mapping_key is None
+            else f"the output {output!r} is one value, and has no mapping keys: it is not `dynamic`"
+        )
+    return path if mapping_key is None else path / mapping_key
 
 
-def store_json(value):
-    """Gives `value` as the output, a JSON document."""
-    store_text(json.dumps(value, ensure_ascii=False, allow_nan=False))
+def store_bytes(data, output="result", mapping_key=None):
+    """Gives `data` as the output, or as an element of a dynamic output."""
+    output_path(output, mapping_key).write_bytes(data)
+
+
+def store_text(text, output="result", mapping_key=None):
+    """Gives `text` as the output, or as an element of a dynamic output."""
+    store_bytes(text.encode("utf-8"), output, mapping_key)
+
+
+def store_json(value, output="result", mapping_key=None):
+    """Gives `value`, a JSON document, as the output, or as an element of a dynamic output."""
+    store_text(json.dumps(value, ensure_ascii=False, allow_nan=False), output, mapping_key)
 
 
 def add_metadata(**entries):
     """Records facts about the output, beside those added before."""
-    path = Path(_variable("AIRLOCK_METADATA", "this program was not started by Airlock"))
+    add_output_metadata("result", entries)
+
+
+def add_output_metadata(output, entries):
+    """Records facts about the output `output`, a dictionary, beside those added before."""
+    variable = "AIRLOCK_METADATA" + _output_suffix(output)
+    path = Path(_variable(variable, f"this step has no output {output!r}, or was not started by Airlock"))
     recorded = json.loads(path.read_bytes()) if path.exists() else {}
     recorded.update(entries)
     path.write_bytes(json.dumps(recorded, ensure_ascii=False, allow_nan=False).encode("utf-8"))

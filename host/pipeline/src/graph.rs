@@ -31,17 +31,14 @@ impl Graph {
             .map(|asset| {
                 // What an asset loads of itself is of earlier partitions, which come before by themselves.
                 let is_earlier =
-                    |input: &&Input| input.asset == asset.name && input.partition_mapping.earlier().is_some();
+                    |input: &&Input| input.asset() == Some(&asset.name) && input.partition_mapping.earlier().is_some();
                 let inputs = asset.inputs.iter().filter(|input| !is_earlier(input));
-                let names = inputs.map(|input| &input.asset).chain(&asset.deps);
-                names.filter_map(|name| index.get(name.as_str()).copied()).collect()
+                let names = inputs.filter_map(Input::asset).chain(asset.deps.iter().map(String::as_str));
+                names.filter_map(|name| index.get(name).copied()).collect()
             })
             .collect();
-        let order = sort(&needs);
-        if order.len() < assets.len() {
-            let cycles = cycles(&needs, &order).into_iter();
-            return Err(cycles.map(|cycle| cycle.into_iter().filter_map(|i| assets.get(i)).collect()).collect());
-        }
+        let of_assets = |cycle: Vec<usize>| cycle.into_iter().filter_map(|i| assets.get(i)).collect();
+        let order = order(&needs).map_err(|cycles| cycles.into_iter().map(of_assets).collect::<Vec<_>>())?;
         let mut place = vec![0; order.len()];
         for (position, asset) in order.iter().enumerate() {
             if let Some(slot) = place.get_mut(*asset) {
@@ -180,6 +177,15 @@ impl By {
 }
 
 /// The assets of `needs` in order; those on a cycle, and what depends on them, are left out.
+/// The places of `needs` in an order in which each follows all that it needs; the lower comes first.
+///
+/// # Errors
+/// Sets of places that need one another, each in the order of the needs.
+pub(crate) fn order(needs: &[BTreeSet<usize>]) -> Result<Vec<usize>, Vec<Vec<usize>>> {
+    let order = sort(needs);
+    if order.len() < needs.len() { Err(cycles(needs, &order)) } else { Ok(order) }
+}
+
 fn sort(needs: &[BTreeSet<usize>]) -> Vec<usize> {
     let mut missing: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
     let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];

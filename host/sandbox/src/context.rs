@@ -77,6 +77,9 @@ pub struct StoredOutput {
     pub step_key: Option<String>,
     /// The output's name.
     pub output_name: String,
+    /// Of an element of a dynamic output.
+    #[serde(default)]
+    pub mapping_key: Option<String>,
     /// The configuration of the output.
     pub output_config: serde_json::Value,
     /// From the definition of the asset or output.
@@ -102,8 +105,17 @@ pub struct OpContext {
     pub partitions: Partitions,
     /// The inputs by name.
     pub inputs: Vec<(String, Input)>,
-    /// The names of the outputs.
-    pub outputs: Vec<String>,
+    /// The outputs.
+    pub outputs: Vec<OpOutput>,
+}
+
+/// An output that an op may give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpOutput {
+    /// Its name.
+    pub name: String,
+    /// Whether it is any number of values, each a part under a mapping key: letters, digits and `_`.
+    pub is_dynamic: bool,
 }
 
 /// A fact about an output or an input, of a known kind.

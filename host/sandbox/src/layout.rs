@@ -106,6 +106,20 @@ impl Location {
         Self(segments.join("/"))
     }
 
+    /// The place of an output that is no asset: `runs=<run>/<step>/<output>`.
+    ///
+    /// No segment of an asset key holds a `=`, so it never meets an asset.
+    pub fn output(run_id: &str, step_key: &str, output: &str) -> Self {
+        Self(format!("runs={}/{}/{}", segment(run_id), segment(step_key), segment(output)))
+    }
+
+    /// The place where an input is looked for that is no output of anything, by the parts of the name of what has it:
+    /// `inputs=<part>/<part>/<input>`.
+    pub fn input<S: AsRef<str>>(of: &[S], input: &str) -> Self {
+        let parts = of.iter().map(AsRef::as_ref).chain([input]);
+        Self(format!("inputs={}", parts.map(segment).collect::<Vec<_>>().join("/")))
+    }
+
     /// The place of the partition of the output that has the given names and keys of dimensions, in the order of their
     /// names: `sales/orders/days=2026-01-01`.
     #[must_use]

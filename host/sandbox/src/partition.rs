@@ -54,6 +54,15 @@ pub struct TimeWindow {
 #[error("{0}")]
 pub struct UnknownKey(String);
 
+/// Bytes of a mapping key, at most.
+pub const MAPPING_KEY_BYTES: usize = 200;
+
+/// Whether `text` is the key of an element of a dynamic output: letters, digits and `_` of ASCII.
+pub fn is_mapping_key(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !text.is_empty() && text.len() <= MAPPING_KEY_BYTES && text.bytes().all(allowed)
+}
+
 impl Partitions {
     /// The partitions `keys`; `time_window` is theirs together, where they are of time and adjoin, and `time_zone` the
     /// IANA name of the zone in which they are cut.

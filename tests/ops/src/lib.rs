@@ -27,6 +27,7 @@ impl Op for Ops {
             "ignore_errors" => ignore_errors(context),
             "tell" => tell(context),
             "every_other_output" => every_other_output(context),
+            "elements" => elements(context),
             "nothing" => Ok(()),
             "wrong_key" => context.output("result")?.begin(Some("no such key"), "text/plain").map(drop),
             "twice" => twice(context),
@@ -119,6 +120,15 @@ fn every_other_output(context: &OpContext) -> Result<(), Error> {
     for name in context.outputs().iter().step_by(2) {
         context.output(name)?.begin(None, "text/plain")?.write_all(name.as_bytes())?;
         context.add_output_metadata(name, "name", name.as_str())?;
+    }
+    Ok(())
+}
+
+/// Gives two elements of a dynamic output.
+fn elements(context: &OpContext) -> Result<(), Error> {
+    let mut output = context.output("result")?;
+    for (key, text) in [("a", "first"), ("b", "second")] {
+        output.begin(Some(key), "text/plain")?.write_all(text.as_bytes())?;
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use airlock_pipeline::definitions::{ComponentSource, ComponentUse, Definitions, LimitSettings, MountPath, Op};
+use airlock_pipeline::definitions::{
+    ComponentSource, ComponentUse, Definitions, Input, Job, LimitSettings, MountPath, Op,
+};
 use airlock_sandbox::component::{ComponentError, Inspection, inspect};
 use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::text::safe;
@@ -122,22 +124,38 @@ fn check_all(definitions: &Definitions) -> Result<(Vec<Checked<'_>>, Option<Exit
 
 fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, &ComponentUse)> {
     let assets = definitions.assets();
-    let computed = assets.iter().filter(|asset| !matches!(asset.op, Op::External));
-    let stored: HashSet<&str> = computed.filter_map(|asset| asset.io.as_deref()).collect();
-    let inputs = assets.iter().flat_map(|asset| &asset.inputs);
-    let loads =
-        inputs.filter_map(|input| input.io.as_deref().or_else(|| definitions.asset(&input.asset)?.io.as_deref()));
-    let loaded: HashSet<&str> = loads.collect();
+    let steps = || definitions.jobs().iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
+    let computed = assets.iter().filter(|asset| !matches!(asset.op, Op::External)).map(|asset| &asset.output);
+    let outputs = computed.chain(steps().flat_map(|(_, step)| &step.outputs));
+    let stored: HashSet<&str> = outputs.filter_map(|output| output.io.as_deref()).collect();
+    let of_assets = assets.iter().flat_map(|asset| &asset.inputs);
+    let of_steps = steps().flat_map(|(job, step)| step.inputs.iter().map(move |input| (job, input)));
+    let of_assets = of_assets.flat_map(|input| loaders(definitions, None, input));
+    let of_steps = of_steps.flat_map(|(job, input)| loaders(definitions, Some(job), input));
+    let loaded: HashSet<&str> = of_assets.chain(of_steps).collect();
     let managers = definitions.io_managers().iter().map(move |manager| {
         let name = manager.name.as_str();
         let role = Role::IoManager { stores: stored.contains(name), loads: loaded.contains(name) };
         (format!("io.{}", safe_name(name)), role, &manager.component)
     });
-    let ops = assets.iter().filter_map(|asset| match &asset.op {
-        Op::Component(used) => Some((format!("assets.{}", safe_name(&asset.name)), Role::Op, &**used)),
+    let of_assets = assets.iter().map(|asset| (format!("assets.{}", safe_name(&asset.name)), &asset.op));
+    let of_steps =
+        steps().map(|(job, step)| (format!("jobs.{}.steps.{}", safe_name(&job.name), safe_name(&step.name)), &step.op));
+    let ops = of_assets.chain(of_steps).filter_map(|(place, op)| match op {
+        Op::Component(used) => Some((place, Role::Op, &**used)),
         Op::Command(_) | Op::External => None,
     });
     managers.chain(ops)
+}
+
+/// The I/O managers that load `input`, of an asset or of a step of `job`.
+fn loaders<'a>(definitions: &'a Definitions, job: Option<&'a Job>, input: &'a Input) -> impl Iterator<Item = &'a str> {
+    let of_asset = input.asset().and_then(|name| definitions.asset(name)).map(|asset| &asset.output);
+    let of_steps =
+        job.into_iter().flat_map(|job| input.source.outputs().iter().filter_map(|output| job.output(output)));
+    let storing = of_asset.into_iter().chain(of_steps).filter_map(|output| output.io.as_deref());
+    let given = input.io.as_deref();
+    given.into_iter().chain(storing.filter(move |_| given.is_none()))
 }
 
 /// Checks that the component can be what its place makes it, given what was `inspected` before.

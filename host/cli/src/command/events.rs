@@ -89,24 +89,31 @@ fn line(recorded: &RecordedEvent, width: usize) -> String {
 
 fn detail(body: &EventBody) -> String {
     match body {
-        EventBody::RunStart { steps, profile, partition, .. } => {
+        EventBody::RunStart { steps, profile, partition, job, parent, .. } => {
+            let job = job.as_ref().map(|job| format!(", job {job}")).unwrap_or_default();
+            let parent = parent.as_ref().map(|parent| format!(", goes on from {parent}")).unwrap_or_default();
             let partition = partition.as_ref().map(|partition| format!(", partition {partition}")).unwrap_or_default();
             let profile = profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
-            format!("{}{partition}{profile}", count(steps.len(), "step"))
+            format!("{}{job}{partition}{profile}{parent}", count(steps.len(), "step"))
         }
         EventBody::RunFailure { failed } => format!("{} failed", failed.join(", ")),
-        EventBody::LoadedInput { input, asset, partitions, manager, receipt, .. } => {
-            let what = if input == asset { input.clone() } else { format!("{input} = {asset}") };
+        EventBody::LoadedInput { input, asset, partitions, manager, receipt, upstream_step_key, .. } => {
+            let what = match asset.as_ref().or(upstream_step_key.as_ref()) {
+                Some(from) if from != input => format!("{input} = {from}"),
+                _ => input.clone(),
+            };
             let what = format!("{what}{}", partitions.as_ref().map(loaded).unwrap_or_default());
             format!("{what} with {}, read {}{}", manager.name, size(receipt.read.bytes), denied(receipt))
         }
         EventBody::StepInput { input, media_type, size: bytes } => value(input, media_type.as_deref(), *bytes),
-        EventBody::StepOutput { output, media_type, size: bytes, .. } => {
+        EventBody::StepOutput { output, mapping_key, media_type, size: bytes, .. } => {
             let denied = body.receipt().map(denied).unwrap_or_default();
-            format!("{}{denied}", value(output, media_type.as_deref(), *bytes))
+            let output = value_name(output, mapping_key.as_deref());
+            format!("{}{denied}", value(&output, media_type.as_deref(), *bytes))
         }
         EventBody::HandleOutputRetry { message, delay, .. } => format!("{message}; again in {}", time(*delay)),
-        EventBody::HandledOutput { output, attempt, manager, receipt, .. } => {
+        EventBody::HandledOutput { output, mapping_key, attempt, manager, receipt, .. } => {
+            let output = value_name(output, mapping_key.as_deref());
             let attempt = if *attempt > 1 { format!(" at attempt {attempt}") } else { String::new() };
             format!("{output} with {}{attempt}, wrote {}{}", manager.name, size(receipt.written.bytes), denied(receipt))
         }
@@ -116,7 +123,8 @@ fn detail(body: &EventBody) -> String {
             None => asset.clone(),
         },
         EventBody::StepFailure(failure) => failure.message.clone(),
-        EventBody::StepSkipped { because } => format!("{because} did not succeed"),
+        EventBody::StepSkipped { because, output: None } => format!("{because} did not succeed"),
+        EventBody::StepSkipped { because, output: Some(output) } => format!("{because} gave no {output}"),
         _ => String::new(),
     }
 }

@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
-use airlock_pipeline::definitions::{Asset, Form, ValueType};
+use airlock_pipeline::definitions::{Asset, Form, Output as OutputDefinition, ValueType};
 use airlock_pipeline::partition::value_name;
 use airlock_pipeline::plan::PartitionSets;
-use airlock_pipeline::run::Target;
+use airlock_pipeline::run::{LoadedOutput, Target};
 use airlock_pipeline::{RunOptions, Runner};
 use airlock_sandbox::layout::segment;
 use airlock_sandbox::value::{Part, Value};
@@ -18,7 +18,7 @@ use crate::error::{Error, ExitStatus, Report};
 use crate::export::ExportArgument;
 use crate::output::tell;
 use crate::project::Project;
-use crate::render::count;
+use crate::render::{count, safe_name};
 use crate::{failure, interrupt, table};
 
 const HELP: &str = "\
@@ -36,17 +36,22 @@ Examples:
   airlock load chart -o chart.svg
   airlock load daily --partition 2012-03-01
   airlock load daily --partition 2012-03-01..2012-03-31 -o march --as csv
-  airlock load monthly --partition 2012-03-01 --as json | python3 -m json.tool";
+  airlock load monthly --partition 2012-03-01 --as json | python3 -m json.tool
+  airlock load --run latest clean";
 
 /// Rows of a table that a terminal shows.
 const ROWS_SHOWN: usize = 20;
 
-/// Give the stored value of an asset
+/// Give the stored value of an asset, or of a step of a job
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Load {
-    /// The asset
+    /// The asset; with --run a step of a job, STEP.OUTPUT or STEP.OUTPUT[KEY]
+    #[arg(value_name = "NAME")]
     asset: String,
+    /// Load what a run of a job gave, by its id; `latest` is the last run
+    #[arg(long, value_name = "RUN", conflicts_with = "partition")]
+    run: Option<String>,
     /// The partition to load: a key, or a range A..B with both its ends, or all
     #[arg(short, long, value_name = "PARTITION")]
     partition: Option<String>,
@@ -82,25 +87,49 @@ impl Load {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
-        let asset = project.asset(&self.asset)?;
-        if self.form.is_some() && asset.value_type != ValueType::Table {
-            let message = format!("`{}` is no table, so `--as` has nothing to convert", asset.name);
-            return Err(Error::usage(message).into());
-        }
         let options = RunOptions { strict: self.strict, interrupt: interrupt::on_signal()?, ..RunOptions::default() };
         let runner = project.runner()?;
+        if let Some(run) = &self.run {
+            let run = project.run(run)?;
+            let LoadedOutput { output, loaded } =
+                runner.load_output(&run.run_id, &self.asset, &options).map_err(failure::load)?;
+            self.check_form(output)?;
+            failure::tell_denials(&loaded.receipt);
+            self.give(&runner, output, &self.asset, loaded.value, &options)?;
+            return Ok(ExitStatus::Done);
+        }
+        let asset = project.asset(&self.asset)?;
+        self.check_form(&asset.output)?;
         let keys = self.several(&project, asset);
         if !keys.is_empty() {
             return self.load_several(&runner, asset, &keys, &options);
         }
         let value = self.load_one(&runner, asset, self.partition.as_deref(), &options)?;
         let name = value_name(&asset.name, self.partition.as_deref());
-        if asset.value_type == ValueType::Table {
-            self.give_table(&runner, asset, &name, value, &options)?;
-        } else {
-            self.export.write(&name, &value)?;
-        }
+        self.give(&runner, &asset.output, &name, value, &options)?;
         Ok(ExitStatus::Done)
+    }
+
+    /// That what is no table would be converted is a mistake.
+    fn check_form(&self, output: &OutputDefinition) -> Result<(), Error> {
+        if self.form.is_none() || output.value_type == ValueType::Table {
+            return Ok(());
+        }
+        Err(Error::usage(format!("`{}` is no table, so `--as` has nothing to convert", safe_name(&self.asset))).into())
+    }
+
+    fn give(
+        &self,
+        runner: &Runner,
+        output: &OutputDefinition,
+        name: &str,
+        value: Value,
+        options: &RunOptions,
+    ) -> Result<(), Error> {
+        match output.value_type {
+            ValueType::Table => self.give_table(runner, name, value, options),
+            _ => self.export.write(name, &value),
+        }
     }
 
     fn load_one(
@@ -143,7 +172,7 @@ impl Load {
             Report::new(ExitStatus::Storage, format!("cannot make the directory {}: {error}", directory.display()))
         };
         std::fs::create_dir_all(directory).map_err(cannot_make)?;
-        let form = (asset.value_type == ValueType::Table).then(|| self.form.unwrap_or(Form::Arrow));
+        let form = (asset.output.value_type == ValueType::Table).then(|| self.form.unwrap_or(Form::Arrow));
         for key in keys {
             let name = value_name(&asset.name, Some(key));
             let mut value = self.load_one(runner, asset, Some(key), options)?;
@@ -152,21 +181,14 @@ impl Load {
                 let what = format!("the value of `{name}`");
                 part.content = runner.convert(content, form.into(), &what, options).map_err(failure::load)?;
             }
-            let file = directory.join(format!("{}.{}", segment(key), asset.value_type.extension(form)));
+            let file = directory.join(format!("{}.{}", segment(key), asset.output.value_type.extension(form)));
             ExportArgument { output: Some(file) }.write(&name, &value)?;
         }
         tell(format!("{} in {}", count(keys.len(), "file"), directory.display()));
         Ok(ExitStatus::Done)
     }
 
-    fn give_table(
-        &self,
-        runner: &Runner,
-        asset: &Asset,
-        name: &str,
-        mut value: Value,
-        options: &RunOptions,
-    ) -> Result<(), Error> {
+    fn give_table(&self, runner: &Runner, name: &str, mut value: Value, options: &RunOptions) -> Result<(), Error> {
         let form = self.form.or_else(|| self.export.output.as_deref().and_then(form_of_file));
         let is_shown = form.is_none() && self.export.output.is_none() && io::stdout().is_terminal();
         let form = form.unwrap_or(if self.export.output.is_some() { Form::Arrow } else { Form::Csv });
@@ -174,7 +196,7 @@ impl Load {
         let converted = |content, to| runner.convert(content, to, &what, options).map_err(failure::load);
         if let Some(part) = value.parts.pop() {
             if is_shown {
-                return table::print(&asset.name, &converted(part.content, Target::Preview { rows: ROWS_SHOWN })?);
+                return table::print(&self.asset, &converted(part.content, Target::Preview { rows: ROWS_SHOWN })?);
             }
             let content = converted(part.content, form.into())?;
             value.parts.push(Part { content, ..part });

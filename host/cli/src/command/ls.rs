@@ -1,10 +1,11 @@
-//! `airlock ls`: lists assets.
+//! `airlock ls`: lists assets and jobs.
 
 use std::collections::HashMap;
 
 use airlock_pipeline::EventReader;
-use airlock_pipeline::definitions::{Asset, Op, ValueType};
+use airlock_pipeline::definitions::{Asset, Job, Op, ValueType};
 use airlock_pipeline::event::Materialization;
+use airlock_pipeline::plan::JOB;
 use clap::Args;
 use serde::Serialize;
 
@@ -23,7 +24,7 @@ Examples:
 /// Cells of the bar that shows which partitions are stored.
 const BAR: usize = 12;
 
-/// List the assets
+/// List the assets and the jobs
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Ls {
@@ -72,8 +73,8 @@ impl Ls {
             .map(|(asset, presence)| Row {
                 name: &asset.name,
                 group: asset.group.as_deref(),
-                value_type: asset.value_type,
-                io: asset.io.as_deref(),
+                value_type: asset.output.value_type,
+                io: asset.output.io.as_deref(),
                 upstream: definitions.graph().upstream(&asset.name),
                 description: asset.description.as_deref(),
                 external: matches!(asset.op, Op::External),
@@ -85,8 +86,15 @@ impl Ls {
             .collect();
         let mut output = Output::new();
         match self.format.format {
-            Format::Human if rows.is_empty() => tell("the definitions have no assets"),
-            Format::Human => print(&mut output, &rows)?,
+            Format::Human if rows.is_empty() && definitions.jobs().is_empty() => {
+                tell("the definitions have no assets");
+            }
+            Format::Human => {
+                if !rows.is_empty() {
+                    print(&mut output, &rows)?;
+                }
+                print_jobs(&mut output, definitions.jobs(), !rows.is_empty())?;
+            }
             format => output.json_items(format, "assets", &rows)?,
         }
         output.finish()?;
@@ -115,4 +123,18 @@ fn print(output: &mut Output, rows: &[Row<'_>]) -> Result<(), Error> {
         .map(|row| [row.name.to_owned(), or_none(row.group), word(&row.value_type), or_none(row.io), stored(row)])
         .collect();
     print_table(output, ["ASSET", "GROUP", "TYPE", "IO", "STORED"], &cells)
+}
+
+/// Prints `jobs`, after an empty line where something stands before them.
+fn print_jobs(output: &mut Output, jobs: &[Job], follows: bool) -> Result<(), Error> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    if follows {
+        output.line("")?;
+    }
+    let about = |job: &Job| job.description.clone().unwrap_or_else(|| "-".to_owned());
+    let cells: Vec<[String; 3]> =
+        jobs.iter().map(|job| [format!("{JOB}{}", job.name), job.steps.len().to_string(), about(job)]).collect();
+    print_table(output, ["JOB", "STEPS", "ABOUT"], &cells)
 }

@@ -12,6 +12,7 @@ pub mod run;
 pub mod runs;
 pub mod schema;
 pub mod show;
+mod show_job;
 
 use crate::arguments::Verb;
 use crate::error::{Error, ExitStatus};

@@ -1,8 +1,8 @@
 //! `airlock run`: computes and stores assets.
 
-use airlock_pipeline::plan::{Extent, PlanRequest};
+use airlock_pipeline::plan::{Extent, JOB, PlanRequest};
 use airlock_pipeline::run::{JOBS, StepFailure, StepResult, StepStatus, shell_word};
-use airlock_pipeline::{RunOptions, RunResult};
+use airlock_pipeline::{Plan, RunOptions, RunResult, Runner};
 use clap::Args;
 use console::style;
 
@@ -28,6 +28,7 @@ Selections:
   report+         and all that depends on it
   group:weather   the assets of a group; `+` works here too, and with
                   `kind:python`, `owner:team:weather`, `tag:pii` and `tag:tier=1`
+  job:nightly     the steps of a job; it is run by itself
 
 Partitions are those of the selected assets that load no other selected asset
 with partitions; of the other assets with partitions, those that depend on them
@@ -41,6 +42,8 @@ Examples:
   airlock run --partition all --jobs 4
   airlock run --missing
   airlock run --skip-unchanged
+  airlock run job:nightly
+  airlock run --retry latest
   airlock run --profile prod --strict
   airlock run --format jsonl > events.jsonl";
 
@@ -80,6 +83,9 @@ pub struct Run {
     /// Skip steps whose code and inputs are the same as when their value was stored
     #[arg(long)]
     skip_unchanged: bool,
+    /// Do what a run left undone: the steps that did not succeed; `latest` is the last run
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["select", "partition", "missing", "changed"])]
+    retry: Option<String>,
     /// Steps at once, at most 32; as many as there are processors where it is not given
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=JOBS as i64))]
     jobs: Option<u16>,
@@ -95,17 +101,43 @@ pub struct Run {
 }
 
 impl Run {
+    /// What is to be done: the rest of a run, a job, or assets.
+    fn plan(&self, project: &Project, runner: &Runner, extent: Extent) -> Result<Plan, Error> {
+        let now = self.now.moment();
+        if let Some(name) = &self.retry {
+            return runner.plan_rest(&project.run(name)?, now).map_err(failure::run);
+        }
+        let Some(job) = self.select.iter().find_map(|entry| entry.strip_prefix(JOB)) else {
+            let (selection, partition) = (self.select.clone(), self.partition.clone());
+            return runner.plan(&PlanRequest { selection, partition, extent, only: None, now }).map_err(failure::run);
+        };
+        let refused = match extent {
+            _ if self.select.len() > 1 => "a job is run by itself: name nothing beside it",
+            _ if self.partition.is_some() => "a job has no partitions: leave `--partition` out",
+            _ if self.skip_unchanged => "the steps of a job are always done: leave `--skip-unchanged` out",
+            Extent::Missing => {
+                "the steps of a job are always done: leave `--missing` out, or go on from a run by `--retry`"
+            }
+            Extent::Changed => "the steps of a job are always done: leave `--changed` out",
+            Extent::Everything => {
+                return Plan::of_job(&project.definitions, job, now).map_err(|error| failure::run(error.into()));
+            }
+        };
+        Err(Error::usage(refused).into())
+    }
+
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
         let runner = project.runner()?;
         let extent = self.extent.extent();
-        let request =
-            PlanRequest { selection: self.select.clone(), partition: self.partition, extent, now: self.now.moment() };
-        let plan = runner.plan(&request).map_err(failure::run)?;
+        let plan = self.plan(&project, &runner, extent)?;
         if plan.steps.is_empty() {
             // Nothing that is done is nothing to record.
-            tell(nothing_to_do(&project, extent));
+            match &plan.parent {
+                Some(run) => tell(format!("nothing to do: the run {run} left nothing undone")),
+                None => tell(nothing_to_do(&project, extent)),
+            }
             if self.format.format == Format::Json {
                 let mut output = Output::new();
                 output.json("run", &None::<RunResult>)?;
@@ -114,7 +146,6 @@ impl Run {
             return Ok(ExitStatus::Done);
         }
         let mut options = RunOptions {
-            selection: self.select,
             strict: self.strict,
             skip_unchanged: self.skip_unchanged,
             interrupt: interrupt::on_signal()?,
@@ -206,14 +237,21 @@ impl Line<'_> {
     }
 }
 
-/// A line for each step; for the partitions of one asset one together.
+/// The asset, or the step of a job, that `step` is an execution of.
+fn owner(step: &StepResult) -> &str {
+    let of_key =
+        || step.mapping_key.as_ref().and_then(|_| step.key.split_once('[')).map_or(&*step.key, |(name, _)| name);
+    step.asset.as_deref().unwrap_or_else(of_key)
+}
+
+/// A line for each step; for the partitions of one asset one together, and for the elements of a step of a job.
 fn lines(steps: &[StepResult]) -> Vec<String> {
-    let of_one_asset = |a: &StepResult, b: &StepResult| a.asset == b.asset;
+    let of_one_asset = |a: &StepResult, b: &StepResult| owner(a) == owner(b);
     let entries: Vec<Line<'_>> = steps
         .chunk_by(of_one_asset)
         .filter_map(|steps| match steps {
             [step] => Some(Line::Step(step)),
-            [first, ..] => Some(Line::Asset { asset: &first.asset, steps }),
+            [first, ..] => Some(Line::Asset { asset: owner(first), steps }),
             [] => None,
         })
         .collect();
@@ -235,8 +273,10 @@ fn step_line(step: &StepResult, name: &str) -> String {
         StepStatus::Succeeded => format!("{} {name}  {size:>9}  {:>8}", style("✓").green(), time(step.time)),
         StepStatus::Unchanged => format!("{} {name}  {}", style("✓").green(), style("unchanged").dim()),
         StepStatus::Failed => format!("{} {name}  {:>9}  {:>8}", style("✗").red(), "failed", time(step.time)),
-        StepStatus::Skipped { because } => {
-            let because = format!("not run, since {} did not succeed", safe_name(because));
+        StepStatus::Skipped { because, output } => {
+            let why =
+                output.as_ref().map_or("did not succeed".to_owned(), |output| format!("gave no {}", safe_name(output)));
+            let because = format!("not run, since {} {why}", safe_name(because));
             format!("{} {name}  {}", style("-").dim(), style(because).dim())
         }
         StepStatus::Canceled => format!("{} {name}  {}", style("-").dim(), style("interrupted").dim()),
@@ -256,7 +296,10 @@ fn asset_line(steps: &[StepResult], name: &str) -> String {
         (style("-").dim(), String::new())
     };
     let what = match outcomes(steps).as_slice() {
-        [_] if done == steps.len() => format!("{} partitions", thousands(done)),
+        [_] if done == steps.len() => {
+            let is_mapped = steps.iter().any(|step| step.mapping_key.is_some());
+            format!("{} {}", thousands(done), if is_mapped { "elements" } else { "partitions" })
+        }
         parts => parts.join(", "),
     };
     format!("{mark} {name}  {size:>9}  {what}")
@@ -302,8 +345,9 @@ mod tests {
     fn step(key: &str, status: StepStatus) -> StepResult {
         StepResult {
             key: key.to_owned(),
-            asset: key.to_owned(),
+            asset: Some(key.to_owned()),
             partition: None,
+            mapping_key: None,
             status,
             time: Duration::from_millis(12),
             size: Some(1024),
@@ -318,7 +362,7 @@ mod tests {
         let steps = [
             step("observations", StepStatus::Succeeded),
             step("a", StepStatus::Failed),
-            step("b", StepStatus::Skipped { because: "a".to_owned() }),
+            step("b", StepStatus::Skipped { because: "a".to_owned(), output: None }),
             step("c\u{1b}[2J", StepStatus::Canceled),
         ];
         let shown: Vec<String> = lines(&steps).iter().map(|l| console::strip_ansi_codes(l).into_owned()).collect();
@@ -342,7 +386,7 @@ mod tests {
     fn a_run_is_summed_up_in_one_line() {
         let done = vec![step("a", StepStatus::Succeeded), step("b", StepStatus::Succeeded)];
         assert_eq!(summary(&run(done, RunStatus::Succeeded)), "run 1a2b: 2 steps done in 2.0 s");
-        let skipped = StepStatus::Skipped { because: "a".to_owned() };
+        let skipped = StepStatus::Skipped { because: "a".to_owned(), output: None };
         let failed = vec![step("a", StepStatus::Failed), step("b", skipped), step("c", StepStatus::Succeeded)];
         assert_eq!(summary(&run(failed, RunStatus::Failed)), "run 1a2b: 1 done, 1 failed, 1 not run in 2.0 s");
         let many = (0..30).map(|_| step("a", StepStatus::Succeeded)).collect();
@@ -352,11 +396,11 @@ mod tests {
     #[test]
     fn partitions_of_one_asset_have_one_line_together() {
         let of = |asset: &str, key: &str, status| StepResult {
-            asset: asset.to_owned(),
+            asset: Some(asset.to_owned()),
             partition: Some(key.to_owned()),
             ..step(&format!("{asset}[{key}]"), status)
         };
-        let skipped = || StepStatus::Skipped { because: "daily[2]".to_owned() };
+        let skipped = || StepStatus::Skipped { because: "daily[2]".to_owned(), output: None };
         let steps = [
             of("daily", "1", StepStatus::Succeeded),
             of("daily", "2", StepStatus::Failed),

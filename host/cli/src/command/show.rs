@@ -1,13 +1,15 @@
-//! `airlock show`: all about one asset.
+//! `airlock show`: all about one asset or job.
 
 use std::path::Path;
 
 use airlock_pipeline::EventReader;
-use airlock_pipeline::definitions::{Asset, Op};
+use airlock_pipeline::definitions::{Asset, Input, InputSource, Op};
 use airlock_pipeline::event::Materialization;
+use airlock_pipeline::plan::JOB;
 use clap::Args;
 use serde::Serialize;
 
+use super::show_job;
 use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
 use crate::builtin::ComponentName;
 use crate::error::{Error, ExitStatus};
@@ -22,13 +24,15 @@ const SHOWN: usize = 10;
 const HELP: &str = "\
 Examples:
   airlock show report
-  airlock show report --format json";
+  airlock show report --format json
+  airlock show job:nightly";
 
-/// Show what is defined and known of an asset
+/// Show what is defined and known of an asset or a job
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Show {
-    /// The asset
+    /// The asset, or `job:` and the name of a job
+    #[arg(value_name = "NAME")]
     asset: String,
     #[command(flatten)]
     now: NowArgument,
@@ -57,6 +61,9 @@ impl Show {
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
         let definitions = &project.definitions;
+        if let Some(name) = self.asset.strip_prefix(JOB) {
+            return show_job::execute(project.job(name)?, definitions.directory(), self.format.format);
+        }
         let asset = project.asset(&self.asset)?;
         let reader = EventReader::open(&project.home).map_err(event_log)?;
         let materializations =
@@ -89,19 +96,14 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
     fields.add_some("group", asset.group.as_deref().map(safe_name));
     fields.add(
         "type",
-        match &asset.media_type {
-            Some(media_type) => format!("{} ({media_type})", word(&asset.value_type)),
-            None => word(&asset.value_type),
+        match &asset.output.media_type {
+            Some(media_type) => format!("{} ({media_type})", word(&asset.output.value_type)),
+            None => word(&asset.output.value_type),
         },
     );
     fields.add("op", op(&asset.op, directory));
-    fields.add_some("io", asset.io.clone());
-    fields.add_all(
-        "inputs",
-        asset.inputs.iter().map(|input| {
-            if input.name == input.asset { input.name.clone() } else { format!("{} = {}", input.name, input.asset) }
-        }),
-    );
+    fields.add_some("io", asset.output.io.clone());
+    fields.add_all("inputs", asset.inputs.iter().map(input));
     fields.add_all("deps", asset.deps.iter().cloned());
     fields.add_all("used by", shown.downstream.iter().map(|&name| name.to_owned()));
     fields.add_all("owners", asset.owners.iter().map(|owner| safe_name(owner)));
@@ -110,7 +112,7 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
         asset.tags.iter().map(|(key, value)| if value.is_empty() { key.clone() } else { format!("{key}={value}") }),
     );
     fields.add_all("kinds", asset.kinds.iter().cloned());
-    fields.add_all("metadata", metadata(&asset.metadata));
+    fields.add_all("metadata", metadata(&asset.output.metadata));
     fields.add("defined", asset.position.to_string());
     if let Some(partitions) = &shown.partitions_stored {
         add_partitions(&mut fields, partitions);
@@ -167,7 +169,23 @@ fn add_partitions(fields: &mut Fields, partitions: &Partitions) {
     }
 }
 
-fn op(op: &Op, directory: &Path) -> String {
+/// An input, and where it comes from.
+pub fn input(input: &Input) -> String {
+    let name = safe_name(&input.name);
+    let from = match &input.source {
+        InputSource::Asset(asset) if *asset == input.name => return name,
+        InputSource::Asset(asset) => safe_name(asset),
+        InputSource::From(output) => output.to_string(),
+        InputSource::FromSeveral(outputs) => outputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        InputSource::Each(output) => format!("each of {output}"),
+        InputSource::Value(value) => setting(value),
+        InputSource::Unconnected { .. } => format!("what {} finds", input.io.as_deref().unwrap_or("-")),
+    };
+    format!("{name} = {from}")
+}
+
+/// What computes something.
+pub fn op(op: &Op, directory: &Path) -> String {
     match op {
         Op::Command(words) => {
             let words: Vec<String> = words.iter().map(setting).collect();

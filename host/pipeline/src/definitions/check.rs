@@ -12,8 +12,8 @@ use super::known::{Known, NamedPartitions};
 use super::sections::Sections;
 use super::tree::Entry;
 use super::{
-    Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, MountPath, Op, Setting, asset, component,
-    keys, overlap, partitions, retry, template,
+    Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, Job, MountPath, Op, Setting, asset,
+    component, job, keys, overlap, partitions, retry, template,
 };
 use crate::home::Home;
 use crate::partition::PartitionsDefinition;
@@ -22,12 +22,21 @@ use crate::partition::PartitionsDefinition;
 #[derive(Default)]
 pub(super) struct Contents {
     pub assets: Vec<Asset>,
+    pub jobs: Vec<Job>,
     pub io_managers: Vec<IoManager>,
     pub partitions: Vec<(String, PartitionsDefinition)>,
     /// The files that decide what components may do.
     pub deciding: Vec<PathBuf>,
     /// What is not wrong, and probably not meant.
     pub warnings: Vec<Diagnostic>,
+}
+
+impl Contents {
+    /// What computes the assets, and the steps of jobs.
+    fn ops(&self) -> impl Iterator<Item = &Op> {
+        let of_jobs = self.jobs.iter().flat_map(|job| &job.steps).map(|step| &step.op);
+        self.assets.iter().map(|asset| &asset.op).chain(of_jobs)
+    }
 }
 
 /// The contents with `profile` merged over them, and every mistake: of them, and of what other profiles say.
@@ -66,7 +75,7 @@ pub(super) fn read(
     (contents, list)
 }
 
-/// What the assets of any profile name.
+/// What the assets and jobs of any profile name.
 #[derive(Default)]
 struct Used {
     io_managers: HashSet<String>,
@@ -79,18 +88,26 @@ impl Used {
             for name in asset.inputs.iter().filter_map(|input| input.io.as_ref()) {
                 self.io_managers.insert(name.clone());
             }
-            for (name, all) in [(&asset.io, &mut self.io_managers), (&asset.partitions, &mut self.partitions)] {
+            for (name, all) in [(&asset.output.io, &mut self.io_managers), (&asset.partitions, &mut self.partitions)] {
                 if let Some(name) = name.as_ref().filter(|name| !all.contains(*name)) {
                     all.insert(name.clone());
                 }
             }
+        }
+        for step in contents.jobs.iter().flat_map(|job| &job.steps) {
+            let loading = step.inputs.iter().filter_map(|input| input.io.as_ref());
+            let storing = step.outputs.iter().filter_map(|output| output.io.as_ref());
+            self.io_managers.extend(loading.chain(storing).cloned());
         }
     }
 
     /// A warning for each that is not named.
     fn unused(&self, io_managers: &[IoManager], partitions: &[NamedPartitions]) -> Vec<Diagnostic> {
         let managers = io_managers.iter().filter(|manager| !self.io_managers.contains(&manager.name)).map(|manager| {
-            Diagnostic::at(&manager.position, format!("no asset is stored by the I/O manager `{}`", manager.name))
+            Diagnostic::at(
+                &manager.position,
+                format!("nothing is stored or loaded by the I/O manager `{}`", manager.name),
+            )
         });
         let partitions = partitions.iter().filter(|partitions| !self.partitions.contains(&partitions.name));
         let partitions = partitions.map(|partitions| {
@@ -117,13 +134,14 @@ impl Reader<'_> {
         for manager in &contents.io_managers {
             check_roots(&manager.component, self.home, &contents.deciding, &problems);
         }
-        for asset in &contents.assets {
-            if let Op::Component(component) = &asset.op {
+        for op in contents.ops() {
+            if let Op::Component(component) = op {
                 check_roots(component, self.home, &contents.deciding, &problems);
             }
         }
         overlap::check(&contents.assets, &contents.io_managers, self.home, &problems);
-        list.extend(template::once(problems.into_list(), &sections.templates));
+        let of_templates = template::once(problems.into_list(), &sections.templates);
+        list.extend(template::once(of_templates, &sections.ops));
         (contents, list)
     }
 
@@ -142,7 +160,10 @@ impl Reader<'_> {
             .assets
             .iter()
             .map(|entry| asset::read(entry, &format!("the asset `{}`", entry.key), keys::ASSET, &known, problems));
-        Contents { assets: assets.collect(), io_managers, ..Contents::default() }
+        let assets = assets.collect();
+        job::check_ops(&sections.ops, &known, problems);
+        let jobs = sections.jobs.iter().map(|entry| job::read(entry, &known, problems)).collect();
+        Contents { assets, jobs, io_managers, ..Contents::default() }
     }
 }
 
@@ -161,7 +182,7 @@ fn io_manager(entry: &Entry, builtins: Builtins, problems: &Problems) -> IoManag
 /// The files that decide what components may do: the definitions, and the components.
 fn deciding(files: &Files, contents: &Contents) -> Vec<PathBuf> {
     let managers = contents.io_managers.iter().map(|manager| &manager.component);
-    let ops = contents.assets.iter().filter_map(|asset| match &asset.op {
+    let ops = contents.ops().filter_map(|op| match op {
         Op::Component(component) => Some(&**component),
         Op::Command(_) | Op::External => None,
     });

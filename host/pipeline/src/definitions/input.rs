@@ -1,15 +1,16 @@
-//! Reads the inputs of an asset.
+//! Reads the inputs of an asset, or of a step of a job.
 
 use std::collections::HashMap;
 
-use super::fields::{Fields, Problems, text};
-use super::known::{Known, Mistaken, Upstream};
+use super::fields::{Fields, Problems, setting, text};
+use super::known::{Known, Mistaken, Steps, Upstream};
+use super::output::{VALUE_TYPES, media_type};
 use super::table::{By, Form, columns, form};
 use super::tree::{Entry, Node, Tree};
-use super::{Diagnostic, Input, Position, ValueType, keys, metadata, partition_mapping};
+use super::{Diagnostic, Input, InputSource, Position, ValueType, keys, metadata, partition_mapping};
 use crate::partition::PartitionMapping;
 
-/// The asset whose inputs are read.
+/// The asset or step whose inputs are read.
 pub(super) struct Reader<'a> {
     pub known: &'a Known<'a>,
     /// What is given the inputs.
@@ -18,15 +19,32 @@ pub(super) struct Reader<'a> {
     pub form: Form,
     /// The name of the partitions of the asset.
     pub partitions: Option<&'a str>,
+    /// The steps of the job, where a step of it has the inputs.
+    pub steps: Option<&'a Steps<'a>>,
     pub problems: &'a Problems,
 }
 
-impl Reader<'_> {
-    /// The `inputs` of the asset `fields`.
-    pub fn read(&self, fields: &Fields<'_>) -> Vec<Input> {
+/// Where the value of an input comes from, each said by a key.
+const SOURCES: [&str; 4] = ["asset", "from", "each", "value"];
+/// What is said of the load of an asset alone.
+const OF_AN_ASSET: [&str; 2] = ["partition_mapping", "allow_missing"];
+/// What is said of a load.
+const OF_A_LOAD: [&str; 6] = ["as", "columns", "media_type", "io", "config", "metadata"];
+
+/// Where an input comes from, and what is known of that.
+struct Found<'a> {
+    source: InputSource,
+    upstream: Option<&'a Upstream<'a>>,
+    value_type: Option<ValueType>,
+    position: &'a Position,
+}
+
+impl<'a> Reader<'a> {
+    /// The `inputs` of the asset or step `fields`.
+    pub fn read(&self, fields: &Fields<'a>) -> Vec<Input> {
         let Some(entry) = fields.get("inputs") else { return Vec::new() };
         let inputs: Vec<Input> = match &entry.node.tree {
-            Tree::List(nodes) => nodes.iter().filter_map(|node| self.listed(node)).collect(),
+            Tree::List(nodes) if self.steps.is_none() => nodes.iter().filter_map(|node| self.listed(node)).collect(),
             Tree::Table(entries) => entries.iter().filter_map(|entry| self.named(entry)).collect(),
             _ => {
                 self.problems.wrong_kind(&entry.node, "`inputs`", "an array of assets, or a table of them by name");
@@ -37,25 +55,23 @@ impl Reader<'_> {
         inputs
     }
 
-    fn listed(&self, node: &Node) -> Option<Input> {
+    fn listed(&self, node: &'a Node) -> Option<Input> {
         let (asset, position) = text(node, "an entry of `inputs`", self.problems)?;
         let name = asset.rsplit('/').next().unwrap_or(asset);
         check_name(name, position, self.problems);
-        Some(self.input(name, asset, position, None))
+        Some(self.input(name, self.asset(asset, position), None))
     }
 
-    fn named(&self, entry: &Entry) -> Option<Input> {
+    fn named(&self, entry: &'a Entry) -> Option<Input> {
         check_name(&entry.key, &entry.position, self.problems);
         let what = format!("the input `{}`", entry.key);
         match &entry.node.tree {
-            Tree::Text(asset) => Some(self.input(&entry.key, asset, &entry.node.position, None)),
+            Tree::Text(asset) => Some(self.input(&entry.key, self.asset(asset, &entry.node.position), None)),
             Tree::Table(_) => {
-                let fields = Fields::new(&entry.node, &entry.position, &what, keys::INPUT, self.problems);
-                if fields.get("asset").is_none() {
-                    fields.missing("asset", "name the asset to load");
-                }
-                let (asset, position) = fields.text("asset")?;
-                Some(self.input(&entry.key, asset, position, Some(&fields)))
+                let known = if self.steps.is_some() { keys::STEP_INPUT } else { keys::INPUT };
+                let fields = Fields::new(&entry.node, &entry.position, &what, known, self.problems);
+                let found = self.source(entry, &fields)?;
+                Some(self.input(&entry.key, found, Some(&fields)))
             }
             _ => {
                 self.problems.wrong_kind(&entry.node, &what, "the name of an asset, or a table");
@@ -64,29 +80,150 @@ impl Reader<'_> {
         }
     }
 
-    /// The input `name` of `asset`, and what `fields` say more of it.
-    fn input(&self, name: &str, asset: &str, position: &Position, fields: Option<&Fields<'_>>) -> Input {
-        let problems = self.problems;
-        let upstream = self.known.asset(asset, position, problems);
+    /// Where the input `entry`, which `fields` describe, comes from.
+    fn source(&self, entry: &'a Entry, fields: &Fields<'_>) -> Option<Found<'a>> {
+        let mut given = SOURCES.iter().filter_map(|key| entry.node.get(key));
+        let source = match (given.next(), given.next()) {
+            (Some(source), None) => source,
+            (Some(_), Some(second)) => {
+                let message = format!("{} comes from one place: leave out all but one of them", fields.what);
+                self.problems.at(&second.position, message);
+                return None;
+            }
+            (None, _) => return self.unconnected(entry, fields),
+        };
+        if source.key != "asset" {
+            self.refuse(fields, &OF_AN_ASSET, "loads no asset, so it takes");
+        }
+        if let Some(entry) = fields.get("type") {
+            let message = format!("{} has the type of what it comes from: leave `type` out", fields.what);
+            self.problems.at(&entry.position, message);
+        }
+        match (source.key.as_str(), self.steps) {
+            ("asset", _) => {
+                let (asset, position) = text(&source.node, "`asset`", self.problems)?;
+                Some(self.asset(asset, position))
+            }
+            ("value", _) => {
+                self.refuse(fields, &OF_A_LOAD, "is a constant, so it takes");
+                let value = InputSource::Value(setting(&source.node, self.problems));
+                Some(Found { source: value, upstream: None, value_type: None, position: &source.position })
+            }
+            (_, Some(steps)) => self.outputs(source, steps),
+            (_, None) => None,
+        }
+    }
+
+    /// An input that an I/O manager finds by itself.
+    fn unconnected(&self, entry: &'a Entry, fields: &Fields<'_>) -> Option<Found<'a>> {
+        if fields.get("io").is_none() {
+            match self.steps {
+                None => fields.missing("asset", "name the asset to load"),
+                Some(_) => fields.missing(
+                    "from",
+                    "name the step that gives it: `from = \"STEP\"`; or load an `asset`, give a `value`, or name the \
+                     `io` that finds it",
+                ),
+            }
+            return None;
+        }
+        self.refuse(fields, &OF_AN_ASSET, "loads no asset, so it takes");
+        if fields.get("type").is_none() {
+            fields.missing("type", "say what is loaded: `type = \"table\"`, `\"json\"`, `\"text\"` or `\"bytes\"`");
+        }
+        let value_type = fields.choice("type", &VALUE_TYPES[..4])?;
+        let source = InputSource::Unconnected { value_type };
+        Some(Found { source, upstream: None, value_type: Some(value_type), position: &entry.position })
+    }
+
+    fn asset(&self, asset: &str, position: &'a Position) -> Found<'a> {
+        let upstream = self.known.asset(asset, position, self.problems);
         let value_type = upstream.and_then(|upstream| upstream.value_type);
         if value_type == Some(ValueType::None) {
             let message = format!("`{asset}` has no value to load: it is defined with `type = \"none\"`");
             let help = "to run after it without loading it, name it in `deps` instead of `inputs`";
-            problems.push(Diagnostic::at(position, message).help(help));
+            self.problems.push(Diagnostic::at(position, message).help(help));
         }
-        let given = fields.and_then(|fields| form(fields, &format!("`{asset}`"), value_type, self.by, problems));
+        Found { source: InputSource::Asset(asset.to_owned()), upstream, value_type, position }
+    }
+
+    /// The outputs of `steps` that `source` names.
+    fn outputs(&self, source: &'a Entry, steps: &'a Steps<'a>) -> Option<Found<'a>> {
+        let what = format!("`{}`", source.key);
+        let one = |node: &'a Node| {
+            let (name, position) = text(node, &what, self.problems)?;
+            let (output, upstream) = steps.output(name, position, self.problems)?;
+            if upstream.value_type == Some(ValueType::None) {
+                let message = format!("`{output}` has no value to load: it is defined with `type = \"none\"`");
+                let help = "to run after it without loading it, name its step in `deps`";
+                self.problems.push(Diagnostic::at(position, message).help(help));
+            }
+            Some((output, upstream))
+        };
+        let found = |source, upstream: &'a Upstream<'a>, position| {
+            Some(Found { source, upstream: Some(upstream), value_type: upstream.value_type, position })
+        };
+        match &source.node.tree {
+            Tree::List(nodes) if source.key == "from" => {
+                let outputs: Vec<_> = nodes.iter().map(one).collect::<Option<_>>()?;
+                let Some((_, first)) = outputs.first() else {
+                    self.problems.at(&source.node.position, "`from` names at least one step");
+                    return None;
+                };
+                if outputs.iter().any(|(_, output)| output.value_type != first.value_type) {
+                    let message = "the outputs that come together to one input are of one type";
+                    self.problems.at(&source.node.position, message);
+                }
+                let list = outputs.iter().map(|(output, _)| output.clone()).collect();
+                found(InputSource::FromSeveral(list), first, &source.node.position)
+            }
+            _ => {
+                let (output, upstream) = one(&source.node)?;
+                let source_of = if source.key == "each" { InputSource::Each } else { InputSource::From };
+                found(source_of(output), upstream, &source.node.position)
+            }
+        }
+    }
+
+    /// That each of `refused` that `fields` have is a mistake.
+    fn refuse(&self, fields: &Fields<'_>, refused: &[&str], why: &str) {
+        for entry in refused.iter().filter_map(|key| fields.get(key)) {
+            self.problems.at(&entry.position, format!("{} {why} no `{}`", fields.what, entry.key));
+        }
+    }
+
+    /// The input `name` from `found`, and what `fields` say more of it.
+    fn input(&self, name: &str, found: Found<'a>, fields: Option<&Fields<'_>>) -> Input {
+        let problems = self.problems;
+        let Found { source, upstream, value_type, position } = found;
+        let whose = || match &source {
+            InputSource::Asset(asset) => format!("`{asset}`"),
+            source => match source.outputs() {
+                [output] => format!("`{output}`"),
+                _ => format!("the input `{name}`"),
+            },
+        };
+        let given = fields.and_then(|fields| form(fields, &whose(), value_type, self.by, problems));
         let is_converted = value_type == Some(ValueType::Table) && self.by == By::Command;
         Input {
             name: name.to_owned(),
-            asset: asset.to_owned(),
             position: position.clone(),
-            partition_mapping: self.partition_mapping(fields, upstream),
-            allow_missing: fields.is_some_and(|fields| self.allow_missing(fields, upstream)),
+            partition_mapping: match source {
+                InputSource::Asset(_) => self.partition_mapping(fields, upstream),
+                _ => PartitionMapping::All,
+            },
+            allow_missing: matches!(source, InputSource::Asset(_))
+                && fields.is_some_and(|fields| self.allow_missing(fields, upstream)),
             form: is_converted.then_some(given.unwrap_or(self.form)),
-            columns: fields.and_then(|fields| columns(fields, upstream, problems)),
+            columns: fields.and_then(|fields| columns(fields, value_type, upstream, problems)),
+            media_type: fields.and_then(|fields| {
+                let entry = fields.get("media_type")?;
+                media_type(&entry.node, value_type, problems)
+            }),
             io: fields.and_then(|fields| self.io(fields)),
             config: fields.and_then(|fields| fields.setting("config")),
             metadata: fields.map(|fields| metadata::read(fields, problems)).unwrap_or_default(),
+            source,
         }
     }
 
@@ -151,8 +288,13 @@ fn check_names(inputs: &[Input], problems: &Problems) {
 
 /// `AIRLOCK_INPUT_DAILY_WEATHER` for the input `daily-weather`: where a command finds the path of its file.
 pub(crate) fn environment_name(input: &str) -> String {
+    format!("AIRLOCK_INPUT_{}", variable_part(input))
+}
+
+/// `DAILY_WEATHER` for `daily-weather`.
+pub(crate) fn variable_part(name: &str) -> String {
     let upper = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
-    format!("AIRLOCK_INPUT_{}", input.chars().map(upper).collect::<String>())
+    name.chars().map(upper).collect()
 }
 
 /// `AIRLOCK_INPUT_DAILY_WEATHER_MEDIA_TYPE`: where a command finds the media type of an input.
@@ -165,9 +307,16 @@ pub(crate) fn partitions_name(input: &str) -> String {
     format!("{}_PARTITIONS", environment_name(input))
 }
 
-fn check_name(name: &str, position: &Position, problems: &Problems) {
+/// What the name of an input, an output and a step looks like.
+pub(super) const NAME_RULE: &str = "is none: it is a letter or `_`, then letters, digits, `_` and `-`";
+
+pub(super) fn is_name(name: &str) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if !name.bytes().all(valid) || !name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
+    name.bytes().all(valid) && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+}
+
+fn check_name(name: &str, position: &Position, problems: &Problems) {
+    if !is_name(name) {
         let message =
             format!("{name:?} is not the name of an input: a letter or `_`, then letters, digits, `_` and `-`");
         problems.push(Diagnostic::at(position, message).help("name it: `inputs = { NAME = \"ASSET\", … }`"));

@@ -1,9 +1,10 @@
 //! The keys that each table of the definitions file takes; the JSON schema is compared with them.
 
 /// Of the file.
-pub(super) const FILE: &[&str] = &["include", "defaults", "io", "partitions", "profile", "templates", "assets"];
+pub(super) const FILE: &[&str] =
+    &["include", "defaults", "io", "partitions", "profile", "templates", "assets", "ops", "jobs"];
 /// Of a file that is included.
-pub(super) const INCLUDED_FILE: &[&str] = &["io", "partitions", "templates", "assets"];
+pub(super) const INCLUDED_FILE: &[&str] = &["io", "partitions", "templates", "assets", "ops", "jobs"];
 /// Of `[profile.NAME]`.
 pub(super) const PROFILE: &[&str] = &["defaults", "io", "assets"];
 /// Of `[defaults]`.
@@ -45,8 +46,61 @@ pub(super) const TEMPLATE: &[&str] = ASSET.split_at(1).1;
 /// Of `component` of an asset, where it is a table.
 pub(super) const OP_COMPONENT: &[&str] = &["path", "config", "mounts", "environment", "limits"];
 /// Of an input, where it is a table.
-pub(super) const INPUT: &[&str] =
-    &["asset", "as", "columns", "partition_mapping", "allow_missing", "io", "config", "metadata"];
+pub(super) const INPUT: &[&str] = &[
+    "asset",
+    "value",
+    "type",
+    "as",
+    "columns",
+    "media_type",
+    "partition_mapping",
+    "allow_missing",
+    "io",
+    "config",
+    "metadata",
+];
+/// Of an input of a step of a job, where it is a table.
+pub(super) const STEP_INPUT: &[&str] = &[
+    "from",
+    "each",
+    "asset",
+    "value",
+    "type",
+    "as",
+    "columns",
+    "media_type",
+    "partition_mapping",
+    "allow_missing",
+    "io",
+    "config",
+    "metadata",
+];
+/// Of `[jobs.NAME]`.
+pub(super) const JOB: &[&str] = &["description", "io", "steps"];
+/// Of a step of a job.
+pub(super) const STEP: &[&str] = &[
+    "op",
+    "description",
+    "command",
+    "component",
+    "inputs",
+    "deps",
+    "outputs",
+    "type",
+    "as",
+    "schema",
+    "media_type",
+    "io",
+    "config",
+    "metadata",
+    "optional",
+    "dynamic",
+];
+/// Of `[ops.NAME]`.
+pub(super) const OP: &[&str] = STEP.split_at(1).1;
+/// Of an output of a step.
+pub(super) const OUTPUT: &[&str] =
+    &["type", "as", "schema", "media_type", "io", "config", "metadata", "optional", "dynamic"];
 /// Of `[partitions.NAME]`: one of them.
 pub(super) const PARTITIONS: &[&str] = &["hourly", "daily", "weekly", "monthly", "yearly", "cron", "static"];
 /// Of `cron` of partitions.

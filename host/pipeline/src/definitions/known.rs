@@ -1,10 +1,10 @@
-//! The names that an asset may use, and what has to be known of an asset by those that load it.
+//! The names that an asset or a step may use, and what has to be known of a value by those that load it.
 
 use std::collections::HashMap;
 
 use super::fields::Problems;
 use super::tree::{Entry, Tree};
-use super::{Builtins, Position, ValueType};
+use super::{Builtins, Diagnostic, OutputReference, Position, RESULT, ValueType};
 use crate::partition::PartitionsDefinition;
 
 /// The names that an asset may use.
@@ -30,7 +30,7 @@ pub(super) struct NamedPartitions {
     pub definition: Option<PartitionsDefinition>,
 }
 
-/// What has to be known of an asset by those that load it.
+/// What has to be known of an asset or an output by those that load it.
 pub(super) struct Upstream<'a> {
     /// Absent where it says something else than a type.
     pub value_type: Option<ValueType>,
@@ -38,6 +38,43 @@ pub(super) struct Upstream<'a> {
     pub partitions: Option<&'a str>,
     /// The names of its columns, where it says them.
     pub columns: Option<Vec<&'a str>>,
+}
+
+/// The outputs of the steps of a job, by the names of the steps, in the order of their definition.
+pub(super) struct Steps<'a>(pub Vec<(&'a str, Vec<(&'a str, Upstream<'a>)>)>);
+
+impl<'a> Steps<'a> {
+    /// Those of the steps `entries`, as far as can be told before they are read.
+    pub fn new(entries: &'a [Entry]) -> Self {
+        let outputs = |step: &'a Entry| match step.node.get("outputs").and_then(|outputs| outputs.node.entries()) {
+            Some(outputs) => outputs.iter().map(|output| (output.key.as_str(), Upstream::new(output))).collect(),
+            None => vec![(RESULT, Upstream::new(step))],
+        };
+        Self(entries.iter().map(|step| (step.key.as_str(), outputs(step))).collect())
+    }
+
+    /// The output that `text` names, `step` or `step.output`; that there is none is a problem.
+    pub fn output(
+        &self,
+        text: &str,
+        position: &Position,
+        problems: &Problems,
+    ) -> Option<(OutputReference, &Upstream<'a>)> {
+        let (step, output) = text.split_once('.').unwrap_or((text, RESULT));
+        let Some((_, outputs)) = self.0.iter().find(|(name, _)| *name == step) else {
+            let names = self.0.iter().map(|(name, _)| *name);
+            problems.unknown(position, format!("there is no step `{step}` in this job"), step, names);
+            return None;
+        };
+        let Some((_, found)) = outputs.iter().find(|(name, _)| *name == output) else {
+            let names: Vec<String> = outputs.iter().map(|(name, _)| format!("`{step}.{name}`")).collect();
+            let help = format!("it has {}", names.join(", "));
+            let message = format!("the step `{step}` has no output `{output}`");
+            problems.push(Diagnostic::at(position, message).help(help));
+            return None;
+        };
+        Some((OutputReference { step: step.to_owned(), output: output.to_owned() }, found))
+    }
 }
 
 impl<'a> Known<'a> {
@@ -94,7 +131,7 @@ impl<'a> Known<'a> {
 }
 
 impl<'a> Upstream<'a> {
-    /// What the asset `entry` says, as far as it can be told before it is read, and without a word about mistakes.
+    /// What the asset or output `entry` says, as far as it can be told before it is read, and without a word about mistakes.
     fn new(entry: &'a Entry) -> Self {
         let value_type = match entry.node.get("type").map(|entry| &entry.node.tree) {
             Some(Tree::Text(name)) => ValueType::named(name),

@@ -7,11 +7,13 @@ mod diagnostic;
 mod fields;
 mod files;
 mod input;
+mod job;
 mod keys;
 mod known;
 mod label;
 mod metadata;
 mod op;
+mod output;
 mod overlap;
 mod partition_mapping;
 mod partitions;
@@ -20,6 +22,7 @@ mod retry;
 mod schema;
 mod sections;
 mod setting;
+mod steps;
 mod table;
 mod template;
 mod tree;
@@ -32,11 +35,12 @@ use airlock_sandbox::grant::{Access, GuestPath, Scope};
 use airlock_sandbox::limits::Limits;
 use serde::Serialize;
 
-pub use asset::is_media_type;
 pub(crate) use check::{is_no_directory, refuse_deciding};
 pub(crate) use component::beside;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
-pub(crate) use input::{environment_name, media_type_name, partitions_name};
+pub(crate) use input::{environment_name, media_type_name, partitions_name, variable_part};
+pub use job::{Job, JobStep};
+pub use output::{RESULT, is_media_type};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use schema::schema;
 pub use setting::{Environment, EnvironmentReference, Setting, SettingType, UnresolvedSetting};
@@ -56,6 +60,7 @@ pub struct Definitions {
     directory: PathBuf,
     profile: Option<String>,
     assets: Vec<Asset>,
+    jobs: Vec<Job>,
     places: HashMap<String, usize>,
     io_managers: Vec<IoManager>,
     partitions: Vec<(String, PartitionsDefinition)>,
@@ -89,10 +94,10 @@ impl Definitions {
     fn new(path: &Path, profile: Option<&str>, contents: check::Contents, graph: Graph) -> Self {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let directory = absolute.parent().map(Path::to_owned).unwrap_or_default();
-        let check::Contents { assets, io_managers, partitions, deciding, warnings } = contents;
+        let check::Contents { assets, jobs, io_managers, partitions, deciding, warnings } = contents;
         let places = assets.iter().enumerate().map(|(place, asset)| (asset.name.clone(), place)).collect();
         let (path, profile) = (path.to_owned(), profile.map(str::to_owned));
-        Self { path, directory, profile, assets, places, io_managers, partitions, graph, deciding, warnings }
+        Self { path, directory, profile, assets, jobs, places, io_managers, partitions, graph, deciding, warnings }
     }
 
     /// The file.
@@ -118,6 +123,16 @@ impl Definitions {
     /// The asset `name`: `sales/orders`.
     pub fn asset(&self, name: &str) -> Option<&Asset> {
         self.assets.get(*self.places.get(name)?)
+    }
+
+    /// The jobs, in the order of their definition.
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// The job `name`.
+    pub fn job(&self, name: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.name == name)
     }
 
     /// The I/O managers, in the order of their definition.
@@ -176,15 +191,6 @@ pub struct Asset {
     pub tags: BTreeMap<String, String>,
     /// What it is made with or of, such as `python`; at most 3.
     pub kinds: Vec<String>,
-    /// What kind of value it is.
-    pub value_type: ValueType,
-    /// Of the value, more exact than its type where the definition says so; absent where it has none.
-    pub media_type: Option<String>,
-    /// The form in which its command gives it; absent where it is no table or has no command.
-    #[serde(rename = "as")]
-    pub form: Option<Form>,
-    /// The columns of a table, in order; absent where nothing is said of them.
-    pub schema: Option<Vec<ColumnDefinition>>,
     /// The name of its partitions; absent where it has none.
     pub partitions: Option<String>,
     /// What computes it.
@@ -193,12 +199,43 @@ pub struct Asset {
     pub inputs: Vec<Input>,
     /// The assets that must be there first and are not loaded.
     pub deps: Vec<String>,
-    /// The name of the I/O manager that stores and loads it; absent where it has no value.
+    /// Its value, and who stores it.
+    #[serde(flatten)]
+    pub output: Output,
+}
+
+/// What an op gives, and who stores it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Output {
+    /// The op's name for it; `result` where it has no other.
+    #[serde(skip)]
+    pub name: String,
+    /// What kind of value it is.
+    pub value_type: ValueType,
+    /// Of the value, more exact than its type where the definition says so; absent where there is none.
+    pub media_type: Option<String>,
+    /// The form in which a command gives it; absent where it is no table or a component gives it.
+    #[serde(rename = "as")]
+    pub form: Option<Form>,
+    /// The columns of a table, in order; absent where nothing is said of them.
+    pub schema: Option<Vec<ColumnDefinition>>,
+    /// The name of the I/O manager that stores and loads it; absent where there is no value.
     pub io: Option<String>,
     /// The configuration of the output, for its I/O manager.
     pub config: Option<Setting>,
     /// Facts about it.
     pub metadata: Vec<MetadataEntry>,
+    /// Whether the op may give none, and what loads it is then passed over.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_optional: bool,
+    /// Whether the op gives any number of values, each under a mapping key.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_dynamic: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The kinds of values.
@@ -234,12 +271,13 @@ pub enum Op {
 pub struct Input {
     /// The op's name for it.
     pub name: String,
-    /// The asset that is loaded.
-    pub asset: String,
+    /// Where its value comes from.
+    #[serde(flatten)]
+    pub source: InputSource,
     /// Where it is defined.
     pub position: Position,
-    /// Which of its partitions are loaded for one of the asset that loads: as it is given, otherwise as it follows from
-    /// how both are partitioned.
+    /// Which partitions of an asset are loaded for one of the asset that loads: as it is given, otherwise as it follows
+    /// from how both are partitioned.
     pub partition_mapping: PartitionMapping,
     /// Whether it is loaded although some of the partitions are not there.
     pub allow_missing: bool,
@@ -248,12 +286,72 @@ pub struct Input {
     pub form: Option<Form>,
     /// The columns of a table that are loaded; absent where all are.
     pub columns: Option<Vec<String>>,
-    /// The I/O manager that loads it, where that is another one than stores the asset.
+    /// The media type that it must have; absent where any is taken.
+    pub media_type: Option<String>,
+    /// The I/O manager that loads it, where that is another one than stores the value.
     pub io: Option<String>,
     /// The configuration of the input, for the I/O manager that loads it.
     pub config: Option<Setting>,
     /// Facts about it.
     pub metadata: Vec<MetadataEntry>,
+}
+
+impl Input {
+    /// The asset that is loaded, where it is one.
+    pub fn asset(&self) -> Option<&str> {
+        match &self.source {
+            InputSource::Asset(asset) => Some(asset),
+            _ => None,
+        }
+    }
+}
+
+/// Where the value of an input comes from.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputSource {
+    /// An asset.
+    Asset(String),
+    /// The output of another step of the job; of one that is done for each element of a dynamic output, all of them.
+    From(OutputReference),
+    /// The outputs of several other steps, in order, without those of steps that gave none.
+    FromSeveral(Vec<OutputReference>),
+    /// Each element of a dynamic output: the step is done once for each.
+    Each(OutputReference),
+    /// A constant, a JSON document.
+    Value(Setting),
+    /// What the I/O manager of the input finds by itself.
+    Unconnected {
+        /// What kind of value that is.
+        value_type: ValueType,
+    },
+}
+
+impl InputSource {
+    /// The outputs of other steps that it takes.
+    pub fn outputs(&self) -> &[OutputReference] {
+        match self {
+            Self::From(output) | Self::Each(output) => std::slice::from_ref(output),
+            Self::FromSeveral(outputs) => outputs,
+            Self::Asset(_) | Self::Value(_) | Self::Unconnected { .. } => &[],
+        }
+    }
+}
+
+/// An output of a step of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct OutputReference {
+    /// The step.
+    pub step: String,
+    /// Its output.
+    pub output: String,
+}
+
+impl std::fmt::Display for OutputReference {
+    /// As the definitions write it: `clean`, `split.kept`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.output == RESULT { f.write_str(&self.step) } else { write!(f, "{}.{}", self.step, self.output) }
+    }
 }
 
 /// A component that stores and loads, with its configuration and what it is lent.

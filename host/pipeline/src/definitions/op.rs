@@ -21,7 +21,7 @@ pub(super) fn is_external(fields: &Fields<'_>) -> bool {
 const OF_AN_OP: [&str; 4] = ["command", "component", "inputs", "deps"];
 
 /// The op that computes the asset `fields`; none where that is a mistake.
-pub(super) fn read(fields: &Fields<'_>, builtins: Builtins, problems: &Problems) -> Option<Op> {
+pub(super) fn of_asset(fields: &Fields<'_>, builtins: Builtins, problems: &Problems) -> Option<Op> {
     // What is neither true nor false is a mistake.
     fields.boolean("external");
     if is_external(fields) {
@@ -32,6 +32,16 @@ pub(super) fn read(fields: &Fields<'_>, builtins: Builtins, problems: &Problems)
         }
         return Some(Op::External);
     }
+    read(fields, "; or that it is made elsewhere: `external = true`", builtins, problems)
+}
+
+/// The op of the step `fields`; none where that is a mistake.
+pub(super) fn of_step(fields: &Fields<'_>, builtins: Builtins, problems: &Problems) -> Option<Op> {
+    read(fields, ", here or in an op", builtins, problems)
+}
+
+/// The op that `fields` have; `otherwise` ends what is to be said where they have none.
+fn read(fields: &Fields<'_>, otherwise: &str, builtins: Builtins, problems: &Problems) -> Option<Op> {
     match (fields.get("command"), fields.get("component")) {
         (Some(command), Some(_)) => {
             let message = format!("{} has both `command` and `component`: one of them computes it", fields.what);
@@ -39,11 +49,8 @@ pub(super) fn read(fields: &Fields<'_>, builtins: Builtins, problems: &Problems)
             None
         }
         (None, None) => {
-            fields.missing(
-                "command",
-                "say what computes it: `command = [\"python3\", \"…\"]` or `component = \"….wasm\"`; or that it is made elsewhere: \
-                 `external = true`",
-            );
+            let help = "say what computes it: `command = [\"python3\", \"…\"]` or `component = \"….wasm\"`";
+            fields.missing("command", format!("{help}{otherwise}"));
             None
         }
         (Some(_), None) => {

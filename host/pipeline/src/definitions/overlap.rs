@@ -26,7 +26,7 @@ pub(super) fn check(assets: &[Asset], io_managers: &[IoManager], home: &Home, pr
         .collect();
     let mut places: HashMap<PathBuf, &Asset> = HashMap::new();
     for asset in assets {
-        let lent = asset.io.as_ref().and_then(|io| directories.get(io.as_str())).into_iter().flatten();
+        let lent = asset.output.io.as_ref().and_then(|io| directories.get(io.as_str())).into_iter().flatten();
         let location = Location::asset(&asset.key);
         for place in lent.map(|directory| directory.as_path().join(location.as_str())) {
             match places.get(&place) {
@@ -41,7 +41,7 @@ pub(super) fn check(assets: &[Asset], io_managers: &[IoManager], home: &Home, pr
 }
 
 fn overlap(first: &Asset, second: &Asset, place: &Path) -> Diagnostic {
-    let manager = |asset: &Asset| asset.io.clone().unwrap_or_default();
+    let manager = |asset: &Asset| asset.output.io.clone().unwrap_or_default();
     let message = format!(
         "the assets `{}` (stored by `{}`) and `{}` (by `{}`) would both lie at {}",
         first.name,

@@ -47,6 +47,11 @@ mod tests {
             ("/$defs/asset_keys", keys::ASSET),
             ("/$defs/op_component", keys::OP_COMPONENT),
             ("/$defs/input", keys::INPUT),
+            ("/$defs/step_input", keys::STEP_INPUT),
+            ("/$defs/job", keys::JOB),
+            ("/$defs/op", keys::OP),
+            ("/$defs/step", keys::STEP),
+            ("/$defs/step_output", keys::OUTPUT),
             ("/$defs/environment_reference", keys::ENVIRONMENT),
         ] {
             let known: BTreeSet<String> = known.iter().map(|key| (*key).to_owned()).collect();

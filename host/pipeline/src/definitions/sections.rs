@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::fields::{Fields, Problems};
 use super::tree::{Entry, Node, Tree};
-use super::{Diagnostic, Position, keys};
+use super::{Diagnostic, Position, keys, steps};
 
 /// The sections of all files together.
 #[derive(Clone, Default)]
@@ -15,6 +15,9 @@ pub(super) struct Sections {
     pub partitions: Vec<Entry>,
     /// Merged over their templates.
     pub assets: Vec<Entry>,
+    pub ops: Vec<Entry>,
+    /// Their steps are merged over their ops.
+    pub jobs: Vec<Entry>,
 }
 
 impl Sections {
@@ -28,8 +31,11 @@ impl Sections {
             templates: collect(&mut files, "templates", "template", problems),
             partitions: collect(&mut files, "partitions", "partitions", problems),
             assets: collect(&mut files, "assets", "asset", problems),
+            ops: collect(&mut files, "ops", "op", problems),
+            jobs: collect(&mut files, "jobs", "job", problems),
         };
         sections.apply_templates(problems);
+        steps::apply(&mut sections.jobs, &mut sections.ops, problems);
         sections
     }
 

@@ -174,15 +174,16 @@ pub(super) fn form(
     }
 }
 
-/// The columns in `fields` that are loaded of an input of `upstream`, where that is known.
+/// The columns in `fields` that are loaded of an input of the type `value_type` and from `upstream`, where that is known.
 pub(super) fn columns(
     fields: &Fields<'_>,
+    value_type: Option<ValueType>,
     upstream: Option<&Upstream<'_>>,
     problems: &Problems,
 ) -> Option<Vec<String>> {
     let entry = fields.get("columns")?;
     let names = fields.texts("columns");
-    let is_table = upstream.and_then(|upstream| upstream.value_type).is_none_or(|kind| kind == ValueType::Table);
+    let is_table = value_type.is_none_or(|kind| kind == ValueType::Table);
     if !is_table {
         problems.at(&entry.position, format!("{} is not a table, so it has no `columns`", fields.what));
         return None;
@@ -263,7 +264,7 @@ mod tests {
         ));
         let forms = |asset: &str| {
             let asset = definitions.asset(asset).unwrap();
-            (asset.form, asset.inputs.iter().map(|input| input.form).collect::<Vec<_>>())
+            (asset.output.form, asset.inputs.iter().map(|input| input.form).collect::<Vec<_>>())
         };
         assert_eq!(forms("daily"), (Some(Form::Csv), vec![]));
         assert_eq!(forms("a"), (Some(Form::Parquet), vec![Some(Form::Parquet), Some(Form::Jsonl), None]));
@@ -282,7 +283,7 @@ mod tests {
         let column = |name: &str, column_type| ColumnDefinition { name: name.to_owned(), column_type };
         let expected = vec![column("z", ColumnType::Uint8), column("a", ColumnType::Timestamp)];
         let asset = definitions.asset("z").unwrap();
-        assert_eq!(asset.schema, Some(expected));
+        assert_eq!(asset.output.schema, Some(expected));
         let shown = serde_json::to_value(asset).unwrap();
         assert_eq!(shown["schema"][0], serde_json::json!({ "name": "z", "type": "uint8" }));
     }

@@ -26,7 +26,7 @@ pub(super) fn check(templates: &[Entry], known: &Known<'_>, problems: &Problems)
     }
 }
 
-/// `problems`, with one for each place in `templates`: the first.
+/// `problems`, with one for each place in `templates`, or in ops: the first.
 pub(super) fn once(mut problems: Vec<Diagnostic>, templates: &[Entry]) -> Vec<Diagnostic> {
     let mut seen = HashSet::new();
     problems.retain(|problem| match &problem.position {
@@ -87,14 +87,14 @@ mod tests {
         let project = Project::new(&[("airlock.toml", &text)]);
         let definitions = project.read(None).unwrap();
         let plain = definitions.asset("plain").unwrap();
-        assert_eq!((plain.value_type, plain.form), (ValueType::Table, Some(Form::Parquet)));
+        assert_eq!((plain.output.value_type, plain.output.form), (ValueType::Table, Some(Form::Parquet)));
         assert_eq!(plain.group.as_deref(), Some("daily"));
-        assert_eq!(plain.metadata.len(), 1);
+        assert_eq!(plain.output.metadata.len(), 1);
         let other = definitions.asset("other").unwrap();
-        assert_eq!(other.form, Some(Form::Csv));
+        assert_eq!(other.output.form, Some(Form::Csv));
         assert_eq!((&*other.tags["tier"], &*other.tags["source"]), ("2", "met"));
         let expected = [("depth".to_owned(), Setting::Integer(1)), ("level".to_owned(), Setting::Integer(2))];
-        assert_eq!(other.config, Some(Setting::Table(expected.into())));
+        assert_eq!(other.output.config, Some(Setting::Table(expected.into())));
         let prod = project.read(Some("prod")).unwrap();
         let other = prod.asset("other").unwrap();
         assert_eq!((other.group.as_deref(), &*other.tags["tier"], &*other.tags["source"]), (Some("prod"), "2", "none"));
@@ -106,7 +106,7 @@ mod tests {
             ("airlock.toml", "include = [\"t.toml\"]\nassets.a = { template = \"t\", command = [\"x\"] }\n"),
             ("t.toml", "templates.t = { type = \"none\" }\n"),
         ]);
-        assert_eq!(project.read(None).unwrap().asset("a").unwrap().value_type, ValueType::None);
+        assert_eq!(project.read(None).unwrap().asset("a").unwrap().output.value_type, ValueType::None);
     }
 
     #[test]

@@ -58,6 +58,20 @@ impl Node {
         }
     }
 
+    /// As [`entries`](Self::entries), to be changed.
+    pub fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
+        match &mut self.tree {
+            Tree::Table(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The value under `key`, to be changed, where it is a table that has it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let entry = self.entries_mut()?.iter_mut().find(|entry| entry.key == key)?;
+        Some(&mut entry.node)
+    }
+
     /// Whether it, or a key or value in it, is at `place`.
     pub fn holds(&self, place: &Position) -> bool {
         self.position.is_at(place)

@@ -49,6 +49,12 @@ pub enum EventBody {
         /// The partitions that were asked for, as they were named.
         #[serde(default)]
         partition: Option<String>,
+        /// The job; absent where assets were selected.
+        #[serde(default)]
+        job: Option<String>,
+        /// The run that it goes on from.
+        #[serde(default)]
+        parent: Option<String>,
     },
     /// All steps of a run succeeded.
     RunSuccess {},
@@ -65,15 +71,21 @@ pub enum EventBody {
     LoadedInput {
         /// The input.
         input: String,
-        /// The asset.
-        asset: String,
-        /// Which of its partitions; absent where it is not partitioned.
+        /// The asset; absent where it is none.
+        asset: Option<String>,
+        /// Which of its partitions, or of the elements of a dynamic output; absent where it is one value.
         #[serde(default)]
         partitions: Option<LoadedPartitions>,
         /// The manager.
         manager: ManagerUse,
         /// The run that stored it, where that is known of one value.
         upstream_run_id: Option<String>,
+        /// The step that gave it, where it is an output of a step of a job.
+        #[serde(default)]
+        upstream_step_key: Option<String>,
+        /// What the step calls it.
+        #[serde(default)]
+        upstream_output: Option<String>,
         /// Of the input: its definition's and the manager's.
         metadata: Vec<MetadataEntry>,
         /// What the call read and was denied.
@@ -92,6 +104,9 @@ pub enum EventBody {
     StepOutput {
         /// The output.
         output: String,
+        /// Of an element of a dynamic output.
+        #[serde(default)]
+        mapping_key: Option<String>,
         /// Of the value.
         media_type: Option<String>,
         /// Bytes of the value.
@@ -117,6 +132,9 @@ pub enum EventBody {
     HandledOutput {
         /// The output.
         output: String,
+        /// Of an element of a dynamic output.
+        #[serde(default)]
+        mapping_key: Option<String>,
         /// Which attempt succeeded, from 1.
         #[serde(default = "first_attempt")]
         attempt: u32,
@@ -124,6 +142,9 @@ pub enum EventBody {
         manager: ManagerUse,
         /// What the manager recorded.
         metadata: Vec<MetadataEntry>,
+        /// The version of the content: as the manager set it, and otherwise its digest.
+        #[serde(default)]
+        data_version: Option<String>,
         /// What the call wrote and was denied.
         receipt: Receipt,
     },
@@ -146,10 +167,13 @@ pub enum EventBody {
     StepFailure(Box<StepFailure>),
     /// A step was not begun, since what is stored was computed by the same code from the same inputs.
     StepUnchanged {},
-    /// A step was not begun, since one that it depends on did not succeed.
+    /// A step was not begun, since one that it depends on did not succeed or did not give what it loads.
     StepSkipped {
         /// The key of the first such step, in order.
         because: String,
+        /// The output that it did not give although it succeeded; absent where it did not succeed.
+        #[serde(default)]
+        output: Option<String>,
     },
     /// A step was interrupted, or not begun since the run was.
     StepCanceled {},
@@ -272,7 +296,7 @@ impl EventBody {
         match self {
             Self::LoadedInput { asset, partitions, .. } => {
                 let only = partitions.as_ref().filter(|partitions| partitions.count == 1);
-                Some((asset, only.and_then(|partitions| partitions.first.as_deref())))
+                Some((asset.as_deref()?, only.and_then(|partitions| partitions.first.as_deref())))
             }
             Self::AssetMaterialization(made) => Some((&made.asset, made.partition.as_deref())),
             Self::AssetObservation { asset, partition, .. } => Some((asset, partition.as_deref())),

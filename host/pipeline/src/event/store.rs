@@ -139,7 +139,7 @@ fn write_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
         update.execute(params![event.run_id, time, status]).map(drop)
     };
     match &event.body {
-        EventBody::RunStart { selection, steps, profile, partition } => {
+        EventBody::RunStart { selection, steps, profile, partition, .. } => {
             let sql = "INSERT INTO runs (id, started, status, selection, steps, profile, partition)
                        VALUES (?, ?, 'running', ?, ?, ?, ?)";
             let lists = (json(selection)?, json(steps)?);

@@ -21,7 +21,9 @@ fn event(run_id: &str, step_key: Option<&str>, body: EventBody) -> Event {
 
 fn start(run_id: &str) -> Event {
     let steps = vec!["a".to_owned(), "b".to_owned()];
-    event(run_id, None, EventBody::RunStart { selection: vec!["+b".to_owned()], steps, profile: None, partition: None })
+    let selection = vec!["+b".to_owned()];
+    let start = EventBody::RunStart { selection, steps, profile: None, partition: None, job: None, parent: None };
+    event(run_id, None, start)
 }
 
 fn materialization(asset: &str, logged: bool) -> EventBody {
@@ -45,7 +47,7 @@ fn what_was_flushed_is_read_back_as_it_was_written() {
     let (_directory, home) = home();
     let failure = StepFailure {
         class: FailureClass::Denied,
-        stage: Stage::Input { name: "days".to_owned(), asset: "a".to_owned(), partition: None },
+        stage: Stage::Input { name: "days".to_owned(), asset: Some("a".to_owned()), partition: None },
         message: "denied".to_owned(),
         help: vec!["lend it".to_owned()],
         stderr: String::new(),
@@ -234,6 +236,7 @@ fn after_a_commit_failed_every_flush_says_so() {
 fn what_an_op_was_denied_is_told_as_what_a_manager_was() {
     let receipt = Receipt { peak_memory: 7, ..Receipt::default() };
     let output = |computed_by| EventBody::StepOutput {
+        mapping_key: None,
         output: "result".to_owned(),
         media_type: None,
         size: 0,

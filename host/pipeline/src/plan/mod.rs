@@ -1,18 +1,21 @@
 //! The steps of a run, in order.
 
 mod extent;
+mod job;
 mod sets;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 pub use extent::Stored;
+pub use job::JOB;
+pub(crate) use job::{Elements, JobPlan};
 pub use sets::PartitionSets;
 
 use crate::definitions::{Asset, Definitions, Input, Op};
@@ -29,6 +32,8 @@ pub struct PlanRequest {
     pub partition: Option<String>,
     /// How much of that.
     pub extent: Extent,
+    /// Of that only the steps with these keys, where it is what a run left undone.
+    pub only: Option<BTreeSet<String>>,
     /// The moment at which partitions without an end, end.
     pub now: Timestamp,
 }
@@ -50,7 +55,13 @@ pub enum Extent {
 impl PlanRequest {
     /// All of what `selection` means, as of now.
     pub fn of(selection: &[String]) -> Self {
-        Self { selection: selection.to_vec(), partition: None, extent: Extent::Everything, now: Timestamp::now() }
+        Self {
+            selection: selection.to_vec(),
+            partition: None,
+            extent: Extent::Everything,
+            only: None,
+            now: Timestamp::now(),
+        }
     }
 }
 
@@ -59,8 +70,14 @@ impl PlanRequest {
 pub struct Plan {
     /// In order: those of one asset follow one another, in the order of its partitions.
     pub steps: Vec<PlannedStep>,
-    /// The assets that have steps, in order.
+    /// The assets that have steps, in order; none in the plan of a job.
     pub assets: Vec<PlannedAsset>,
+    /// The job whose steps they are.
+    pub job: Option<String>,
+    /// The run that left them undone.
+    pub parent: Option<String>,
+    /// What was selected, as it was named; none: all assets.
+    pub selection: Vec<String>,
     /// The partitions that were asked for, as they were named.
     pub partition: Option<String>,
     /// The partitions of the definitions, as of the plan.
@@ -88,16 +105,17 @@ pub struct PlannedAsset {
 pub struct PlannedStep {
     /// Its key: the name of the asset, and of a partition its key in brackets: `daily_weather[2012-01-01]`.
     pub key: String,
-    /// The asset that it computes.
-    pub asset: String,
+    /// The asset that it computes, or the step of a job that it is an execution of.
+    pub name: String,
     /// The partition that it computes.
     pub partition: Option<PlannedPartition>,
+    /// The element of a dynamic output that it is done for; only steps of jobs have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapping_key: Option<String>,
     /// The places of the steps of this plan that must succeed first: ranges in order that do not overlap.
     pub after: Vec<Range<usize>>,
     /// The assets that it loads, in the order of the op's inputs.
     pub loads: Vec<PlannedLoad>,
-    /// The I/O manager that stores the value; absent where there is none.
-    pub stores_with: Option<String>,
 }
 
 /// The partition that a step computes.
@@ -137,6 +155,20 @@ pub enum PlanError {
     External {
         /// The first asset that is selected.
         asset: String,
+    },
+    /// A step that a run left undone is not defined any more.
+    #[error("the step `{step}` was left undone, and the definitions have it no more")]
+    Gone {
+        /// The key of the step.
+        step: String,
+    },
+    /// There is no such job.
+    #[error("there is no job `{name}`{}", help.as_ref().map(|help| format!(": {help}")).unwrap_or_default())]
+    UnknownJob {
+        /// As it was named.
+        name: String,
+        /// What was probably meant.
+        help: Option<String>,
     },
     /// It was not said which partitions are meant.
     #[error("{} partitioned: say which partitions are meant", are(assets))]
@@ -185,18 +217,20 @@ pub(crate) struct Need<'a> {
     pub name: &'a str,
     pub asset: &'a Asset,
     pub mapping: Cow<'a, PartitionMapping>,
+    /// The input that loads it; absent where it is only waited for.
+    pub input: Option<&'a Input>,
 }
 
 /// What `asset` depends on: what it loads, then what it waits for.
 pub(crate) fn needs<'a>(definitions: &'a Definitions, asset: &'a Asset) -> impl Iterator<Item = Need<'a>> {
     let of = |asset: &Asset| asset.partitions.as_deref().and_then(|name| definitions.partitions_definition(name));
-    let loaded = asset.inputs.iter().map(|input| (&input.name, &input.asset, Some(&input.partition_mapping)));
-    let waited_for = asset.deps.iter().map(|name| (name, name, None));
-    loaded.chain(waited_for).filter_map(move |(name, upstream, mapping)| {
+    let loaded = asset.inputs.iter().filter_map(|input| Some((&*input.name, input.asset()?, Some(input))));
+    let waited_for = asset.deps.iter().map(|name| (&**name, &**name, None));
+    loaded.chain(waited_for).filter_map(move |(name, upstream, input)| {
         let upstream = definitions.asset(upstream)?;
         let inferred = || Cow::Owned(PartitionMapping::inferred(of(asset), of(upstream)));
-        let mapping = mapping.map_or_else(inferred, Cow::Borrowed);
-        Some(Need { name, asset: upstream, mapping })
+        let mapping = input.map_or_else(inferred, |input| Cow::Borrowed(&input.partition_mapping));
+        Some(Need { name, asset: upstream, mapping, input })
     })
 }
 
@@ -215,13 +249,18 @@ impl Plan {
             return Err(PlanError::External { asset: asset.name.clone() });
         }
         let chosen = extent::choose(definitions, &sets, &assets, request, stored)?;
-        let mut plan = Self { sets, partition: request.partition.clone(), ..Self::default() };
+        let (partition, selection) = (request.partition.clone(), request.selection.clone());
+        let mut plan = Self { selection, partition, sets, ..Self::default() };
         let mut places: HashMap<&str, usize> = HashMap::new();
-        for (asset, partitions) in assets.into_iter().zip(chosen) {
+        for (asset, mut partitions) in assets.into_iter().zip(chosen) {
+            let set = plan.sets.of(asset).cloned();
+            if let Some(only) = &request.only {
+                let key = |place: &usize| value_name(&asset.name, set.as_ref().and_then(|set| set.key(*place)));
+                partitions = Selected::of_indices(partitions.iter().filter(|place| only.contains(&key(place))));
+            }
             if partitions.is_empty() {
                 continue;
             }
-            let set = plan.sets.of(asset).cloned();
             let first = plan.steps.len();
             // The asset may load earlier partitions of itself.
             let steps = first..first + partitions.len();
@@ -232,6 +271,12 @@ impl Plan {
                     set.as_deref().and_then(|set| Some(PlannedPartition { key: set.key(place)?.to_owned(), place }));
                 let step = plan.step(definitions, asset, set.as_deref(), partition, &places)?;
                 plan.steps.push(step);
+            }
+        }
+        if let Some(only) = &request.only {
+            let planned: HashSet<&str> = plan.steps.iter().map(|step| step.key.as_str()).collect();
+            if let Some(gone) = only.iter().find(|step| !planned.contains(step.as_str())) {
+                return Err(PlanError::Gone { step: gone.clone() });
             }
         }
         Ok(plan)
@@ -247,8 +292,7 @@ impl Plan {
     ) -> Result<PlannedStep, PlanError> {
         let mut after = Selected::default();
         let mut loads = Vec::new();
-        let mut inputs = asset.inputs.iter();
-        for Need { name, asset: upstream, mapping } in needs(definitions, asset) {
+        for Need { name, asset: upstream, mapping, input } in needs(definitions, asset) {
             let own = set.zip(partition.as_ref().map(|partition| partition.place));
             let needed = match self.sets.of(upstream) {
                 None => None,
@@ -262,17 +306,17 @@ impl Plan {
             let here = planned.map(|planned| planned.places(needed.as_ref())).unwrap_or_default();
             let computed_here = !here.is_empty();
             after = after.union(&here);
-            if let Some(input) = inputs.next() {
+            if let Some(input) = input {
                 loads.push(load(input, upstream, needed, computed_here));
             }
         }
         Ok(PlannedStep {
             key: value_name(&asset.name, partition.as_ref().map(|partition| partition.key.as_str())),
-            asset: asset.name.clone(),
+            name: asset.name.clone(),
             partition,
+            mapping_key: None,
             after: after.ranges().to_vec(),
             loads,
-            stores_with: asset.io.clone(),
         })
     }
 }
@@ -281,7 +325,7 @@ fn load(input: &Input, upstream: &Asset, partitions: Option<Selected>, computed_
     PlannedLoad {
         input: input.name.clone(),
         asset: upstream.name.clone(),
-        with: input.io.clone().or_else(|| upstream.io.clone()).unwrap_or_default(),
+        with: input.io.clone().or_else(|| upstream.output.io.clone()).unwrap_or_default(),
         partitions,
         computed_here,
     }

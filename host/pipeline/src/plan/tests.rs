@@ -83,18 +83,18 @@ fn a_step_follows_what_it_needs_of_this_run_and_loads_the_rest_from_storage() {
         partitions: None,
         computed_here,
     };
-    let step = |key: &str, after: &[Range<usize>], loads: Vec<PlannedLoad>, stores_with: Option<&str>| PlannedStep {
+    let step = |key: &str, after: &[Range<usize>], loads: Vec<PlannedLoad>| PlannedStep {
         key: key.to_owned(),
-        asset: key.to_owned(),
+        name: key.to_owned(),
         partition: None,
+        mapping_key: None,
         after: after.to_vec(),
         loads,
-        stores_with: stores_with.map(str::to_owned),
     };
     let expected = [
-        step("summary", &[], vec![load("days", "raw", false)], Some("lake")),
-        step("notice", &[], vec![], None),
-        step("report", &[0..2], vec![load("summary", "summary", true)], Some("lake")),
+        step("summary", &[], vec![load("days", "raw", false)]),
+        step("notice", &[], vec![]),
+        step("report", &[0..2], vec![load("summary", "summary", true)]),
     ];
     assert_eq!(plan.steps, expected);
 }

@@ -6,7 +6,6 @@ use airlock_sandbox::text::sha256;
 use serde_json::json;
 
 use super::context::written;
-use super::prepare::ReadyAsset;
 use super::step::Step;
 use crate::definitions::{Asset, ComponentSource, Definitions, Input, Op, Setting};
 use crate::partition::PartitionsDefinition;
@@ -26,25 +25,40 @@ pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Opt
         }
     };
     let input = |input: &Input| {
-        let upstream = definitions.asset(&input.asset);
+        let upstream = input.asset().and_then(|asset| definitions.asset(asset));
         json!([
             input.name,
-            input.asset,
+            input.source,
             upstream.map(|upstream| partitions(definitions, upstream)),
-            upstream.map(|upstream| (upstream.value_type, &upstream.media_type, written(upstream.config.as_ref()))),
-            upstream.map(|upstream| manager(definitions, input.io.as_deref().or(upstream.io.as_deref()))),
+            upstream.map(|upstream| (
+                upstream.output.value_type,
+                &upstream.output.media_type,
+                written(upstream.output.config.as_ref())
+            )),
+            manager(definitions, input.io.as_deref().or(upstream.and_then(|upstream| upstream.output.io.as_deref()))),
             input.metadata,
             input.partition_mapping,
             input.allow_missing,
             input.columns,
             input.form,
+            input.media_type,
             input.io,
             written(input.config.as_ref()),
         ])
     };
     let inputs: Vec<_> = asset.inputs.iter().map(input).collect();
-    let value = json!([asset.value_type, asset.media_type, asset.form, asset.schema, partitions(definitions, asset)]);
-    let io = json!([manager(definitions, asset.io.as_deref()), written(asset.config.as_ref()), asset.metadata]);
+    let value = json!([
+        asset.output.value_type,
+        asset.output.media_type,
+        asset.output.form,
+        asset.output.schema,
+        partitions(definitions, asset)
+    ]);
+    let io = json!([
+        manager(definitions, asset.output.io.as_deref()),
+        written(asset.output.config.as_ref()),
+        asset.output.metadata
+    ]);
     let whole = json!({ "op": op, "inputs": inputs, "value": value, "io": io });
     sha256(whole.to_string().as_bytes())
 }
@@ -84,9 +98,9 @@ fn scripts(directory: &Path, words: &[Setting]) -> Vec<Option<String>> {
 }
 
 impl Step<'_> {
-    /// The version of what computes its value: a component of the digest `digest`, or a command.
-    pub(super) fn code_version(&self, digest: Option<&str>) -> String {
-        let ReadyAsset { asset, code_version: known, .. } = &*self.ready.of;
+    /// The version of what computes `asset`, which the step does: a component of the digest `digest`, or a command.
+    pub(super) fn code_version(&self, asset: &Asset, digest: Option<&str>) -> String {
+        let known = &self.ready.of.code_version;
         known.get_or_init(|| code_version(self.run.definitions, asset, digest)).clone()
     }
 }

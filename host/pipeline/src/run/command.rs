@@ -48,7 +48,9 @@ pub(super) fn run(
     command.args(arguments).current_dir(directory);
     // What a run above this one gave its command is not this command's.
     let is_of_step = |name: &str| {
-        name == "AIRLOCK_OUTPUT" || name.starts_with("AIRLOCK_INPUT_") || name.starts_with("AIRLOCK_PARTITION")
+        let of_step = ["OUTPUT", "METADATA", "INPUT_", "PARTITION", "MAPPING_KEY", "ASSET", "JOB"];
+        let rest = name.strip_prefix("AIRLOCK_");
+        rest.is_some_and(|rest| of_step.iter().any(|begin| rest.starts_with(begin)))
     };
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_of_step)) {
         command.env_remove(name);

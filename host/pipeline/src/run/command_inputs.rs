@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use super::convert::Conversion;
 use super::failure::{Stage, StepFailure};
+use super::inputs::StepInput;
 use super::parts::Parts;
 use super::prepare::ReadyInput;
-use super::step::{Step, StepInput};
+use super::step::Step;
 use crate::definitions::{Form, ValueType, environment_name, media_type_name, partitions_name};
 use crate::partition::value_name;
 
@@ -90,7 +91,7 @@ fn write_parts(
     while let Some(part) = parts.part(listed.len())? {
         let part = converted(step, parts.input(), part)?;
         let key = part.key.unwrap_or_default();
-        let extension = parts.input().asset.value_type.extension(parts.input().input.form);
+        let extension = parts.input().value_type().extension(parts.input().input.form);
         let path = directory.join(format!("{}.{extension}", segment(&key)));
         write_file(&path, &part.content)?;
         media_type.get_or_insert(part.media_type);
@@ -103,10 +104,10 @@ fn write_parts(
 
 /// A table in the form that the command asks for; what is no table stays as it is.
 fn converted(step: &Step<'_>, input: &ReadyInput<'_>, mut part: Part) -> Result<Part, NotGiven> {
-    let (Some(form), ValueType::Table) = (input.input.form, input.asset.value_type) else { return Ok(part) };
-    let asset = &input.asset.name;
-    let stage = Stage::Input { name: input.input.name.clone(), asset: asset.clone(), partition: part.key.clone() };
-    let what = format!("the value of `{}`", value_name(asset, part.key.as_deref()));
+    let (Some(form), ValueType::Table) = (input.input.form, input.value_type()) else { return Ok(part) };
+    let (name, asset) = (&input.input.name, input.input.asset());
+    let stage = Stage::Input { name: name.clone(), asset: asset.map(str::to_owned), partition: part.key.clone() };
+    let what = format!("the value of `{}`", value_name(asset.unwrap_or(name), part.key.as_deref()));
     let unchanged = Conversion::default();
     part.content = step.run.convert(part.content, (Form::Arrow, form.into()), &unchanged, &stage, &what)?;
     form.media_type().clone_into(&mut part.media_type);

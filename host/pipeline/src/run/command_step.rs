@@ -1,4 +1,4 @@
-//! The op of a step that is a command: its inputs and its output are files named in its environment.
+//! The op of a step that is a command: its inputs and its outputs are files named in its environment.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -6,20 +6,25 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use airlock_sandbox::limits::METADATA_BYTES;
-use airlock_sandbox::value::{Content, Value};
+use airlock_sandbox::limits::{METADATA_BYTES, PARTS};
+use airlock_sandbox::partition::is_mapping_key;
+use airlock_sandbox::text;
+use airlock_sandbox::value::{Content, Part, Value};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::command;
 use super::command_inputs::{self, NotGiven};
 use super::failure::{FailureClass, Stage, StepFailure};
+use super::inputs::StepInput;
 use super::prepare::ReadyCommand;
-use super::step::{Output, Step, StepInput, wrong_output};
+use super::step::{Computed, Given, Step, wrong_output};
 use super::value;
-use crate::definitions::{Form, ValueType};
+use crate::definitions::{self, Form, RESULT, ValueType, variable_part};
 use crate::partition::time_zone;
 
+/// Bytes of the name of a file that is shown.
+const NAME_SHOWN: usize = 200;
 /// The helper for programs in Python.
 const PYTHON: &str = include_str!("../../python/airlock.py");
 
@@ -33,8 +38,29 @@ pub(super) fn write_python(scratch: &Path) -> io::Result<()> {
 /// The files of a command.
 struct Files {
     inputs: PathBuf,
-    output: PathBuf,
+    /// For each output that has a value.
+    outputs: Vec<OutputFiles>,
+}
+
+/// Where a command writes an output, and what it records of it.
+struct OutputFiles {
+    value: PathBuf,
     metadata: PathBuf,
+}
+
+impl Files {
+    fn new(step: &Step<'_>) -> Self {
+        let outputs = step.ready.of.outputs.iter().enumerate().map(|(index, _)| OutputFiles {
+            value: step.scratch.join(format!("output{index}")),
+            metadata: step.scratch.join(format!("metadata{index}.json")),
+        });
+        Self { inputs: step.scratch.join("inputs"), outputs: outputs.collect() }
+    }
+}
+
+/// What ends the names of the variables of an output: nothing of the only one.
+fn suffix(output: &definitions::Output) -> String {
+    if output.name == RESULT { String::new() } else { format!("_{}", variable_part(&output.name)) }
 }
 
 /// Runs the command of `step`.
@@ -42,7 +68,7 @@ pub(super) fn run(
     step: &Step<'_>,
     ready: &ReadyCommand,
     inputs: Vec<StepInput<'_>>,
-) -> Result<Output, Box<StepFailure>> {
+) -> Result<Computed, Box<StepFailure>> {
     let failed = |doing: &str, error: &io::Error| {
         if error.kind() == io::ErrorKind::InvalidInput {
             let message = format!("cannot {doing} of the command `{}`: {error}", ready.shown);
@@ -51,13 +77,8 @@ pub(super) fn run(
         let message = format!("cannot {doing} of `{}` in {}: {error}", step.ready.planned.key, step.scratch.display());
         StepFailure::new(FailureClass::Storage, Stage::Op, message)
     };
-    let files = Files {
-        inputs: step.scratch.join("inputs"),
-        output: step.scratch.join("output"),
-        metadata: step.scratch.join("metadata.json"),
-    };
-    let has_value = step.asset().value_type != ValueType::None;
-    let mut environment = environment(step, &files, has_value).map_err(|error| failed("make the files", &error))?;
+    let files = Files::new(step);
+    let mut environment = environment(step, &files).map_err(|error| failed("make the files", &error))?;
     // Their memory is free while the command runs.
     environment.extend(command_inputs::write(step, &files.inputs, inputs).map_err(|error| match error {
         NotGiven::Failed(failure) => failure,
@@ -77,42 +98,104 @@ pub(super) fn run(
         let message = format!("the command `{}` {}", ready.shown, command::describe(status));
         return Err(StepFailure::new(FailureClass::Error, Stage::Op, message).stderr(&ended.stderr).into());
     }
-    let recorded = read_metadata(&files.metadata).map_err(|error| failed("read the metadata", &error))?;
-    let metadata = match recorded {
-        Some(bytes) => value::metadata(&bytes)
-            .map_err(|wrong| wrong_output(format!("what `{}` wrote to AIRLOCK_METADATA {wrong}", ready.shown)))?,
-        None => Vec::new(),
-    };
-    if !has_value {
-        return Ok(Output { value: None, metadata, computed_by: None });
+    let mut outputs = Vec::new();
+    for (output, files) in step.ready.of.outputs.iter().zip(&files.outputs) {
+        let variable = format!("AIRLOCK_METADATA{}", suffix(output.output));
+        let recorded = read_metadata(&files.metadata).map_err(|error| failed("read the metadata", &error))?;
+        let metadata = match recorded {
+            Some(bytes) => value::metadata(&bytes)
+                .map_err(|wrong| wrong_output(format!("what `{}` wrote to {variable} {wrong}", ready.shown)))?,
+            None => Vec::new(),
+        };
+        if output.output.value_type == ValueType::None {
+            outputs.push(Given { value: None, metadata });
+            continue;
+        }
+        let taken = if output.output.is_dynamic {
+            take_elements(&files.value, output.output).map(Some)
+        } else {
+            let media_type = output.output.media_type.clone().unwrap_or_default();
+            take(&files.value).map(|content| content.map(|content| Value::single(media_type, content)))
+        };
+        let taken = taken.map_err(|error| failed(&format!("take the output `{}`", output.output.name), &error))?;
+        let value = match taken {
+            Some(value) => Some(step.checked(output, value, output.output.form.unwrap_or(Form::Arrow))?),
+            None if output.output.is_optional => None,
+            None => return Err(no_output(step, ready, output.output).stderr(&ended.stderr).into()),
+        };
+        outputs.push(Given { value, metadata });
     }
-    let content = take(&files.output).map_err(|error| failed("take the output", &error))?;
-    let Some(content) = content else {
-        let message = format!("the command `{}` ended well, and wrote no file to AIRLOCK_OUTPUT", ready.shown);
-        let failure = StepFailure::new(FailureClass::Error, Stage::Op, message).stderr(&ended.stderr);
-        let help = "write the value to the path in the environment variable AIRLOCK_OUTPUT, in Python by \
-                    airlock.store_json and its like; or say `type = \"none\"` where nothing is stored";
-        return Err(failure.help(help).into());
+    Ok(Computed { outputs, computed_by: None })
+}
+
+fn no_output(step: &Step<'_>, ready: &ReadyCommand, output: &definitions::Output) -> StepFailure {
+    let variable = format!("AIRLOCK_OUTPUT{}", suffix(output));
+    let message = format!("the command `{}` ended well, and wrote no file to {variable}", ready.shown);
+    let otherwise = match step.asset() {
+        Some(_) => "say `type = \"none\"` where nothing is stored",
+        None => "say `optional = true` of an output that may be absent, and `type = \"none\"` where nothing is stored",
     };
-    let media_type = step.asset().media_type.clone().unwrap_or_default();
-    let form = step.asset().form.unwrap_or(Form::Arrow);
-    let value = step.checked(Value::single(media_type, content), form)?;
-    Ok(Output { value: Some(value), metadata, computed_by: None })
+    let help = format!(
+        "write the value to the path in the environment variable {variable}, in Python by airlock.store_json and its \
+         like; or {otherwise}"
+    );
+    StepFailure::new(FailureClass::Error, Stage::Op, message).help(help)
+}
+
+/// The elements of the dynamic `output` in `directory`, in the order of their mapping keys: the names of the files, without
+/// what follows the last dot.
+fn take_elements(directory: &Path, output: &definitions::Output) -> io::Result<Value> {
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let key = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        if !is_mapping_key(&key) {
+            let name = text::safe_line(&path.file_name().unwrap_or_default().to_string_lossy(), NAME_SHOWN);
+            let message =
+                format!("the file {name:?} has no mapping key as its name: only A-Z, a-z, 0-9 and _ before a dot");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        if parts.len() == PARTS {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it has more than {PARTS} elements")));
+        }
+        let Some(content) = take(&path)? else { continue };
+        let media_type = output.media_type.clone().unwrap_or_default();
+        parts.push(Part { key: Some(key), media_type, content });
+    }
+    parts.sort_by(|a, b| a.key.cmp(&b.key));
+    if let Some((twice, _)) = parts.iter().zip(parts.iter().skip(1)).find(|(a, b)| a.key == b.key) {
+        let message = format!("two files have the mapping key {}", twice.key.as_deref().unwrap_or_default());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    Ok(Value { parts })
 }
 
 /// What the command finds in its environment, beside what Airlock itself was given and its inputs.
-fn environment(step: &Step<'_>, files: &Files, has_value: bool) -> io::Result<Vec<(String, OsString)>> {
+fn environment(step: &Step<'_>, files: &Files) -> io::Result<Vec<(String, OsString)>> {
     fs::create_dir(&step.scratch)?;
     fs::create_dir(&files.inputs)?;
     let mut environment: Vec<(String, OsString)> = vec![
         ("AIRLOCK_RUN_ID".to_owned(), step.run.run_id.clone().into()),
         ("AIRLOCK_STEP".to_owned(), step.ready.planned.key.clone().into()),
-        ("AIRLOCK_ASSET".to_owned(), step.asset().name.clone().into()),
-        ("AIRLOCK_METADATA".to_owned(), files.metadata.clone().into()),
         ("PYTHONPATH".to_owned(), python_path(&step.run.scratch.join("python"))),
     ];
-    if has_value {
-        environment.push(("AIRLOCK_OUTPUT".to_owned(), files.output.clone().into()));
+    let (variable, name) = match step.asset() {
+        Some(asset) => ("AIRLOCK_ASSET", asset.name.clone()),
+        None => ("AIRLOCK_JOB", step.ready.of.name.first().cloned().unwrap_or_default()),
+    };
+    environment.push((variable.to_owned(), name.into()));
+    if let Some(key) = &step.ready.planned.mapping_key {
+        environment.push(("AIRLOCK_MAPPING_KEY".to_owned(), key.into()));
+    }
+    for (output, files) in step.ready.of.outputs.iter().zip(&files.outputs) {
+        let (output, suffix) = (output.output, suffix(output.output));
+        environment.push((format!("AIRLOCK_METADATA{suffix}"), files.metadata.clone().into()));
+        if output.is_dynamic {
+            fs::create_dir(&files.value)?;
+        }
+        if output.value_type != ValueType::None {
+            environment.push((format!("AIRLOCK_OUTPUT{suffix}"), files.value.clone().into()));
+        }
     }
     if let Some(key) = step.key() {
         environment.push(("AIRLOCK_PARTITION".to_owned(), key.into()));

@@ -14,9 +14,10 @@ use jiff::{Timestamp, Unit};
 use super::convert::Converter;
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
-use super::step::{OUTPUT, Outcome};
+use super::produced::ProducedOutputs;
+use super::step::Outcome;
 use super::value;
-use crate::definitions::{Asset, Builtins, Definitions, Environment, Setting};
+use crate::definitions::{Asset, Builtins, Definitions, Environment, RESULT, Setting};
 use crate::event::{AssetMaterialization, Event, EventBody, EventLog, EventLogError, EventReader, Materialization};
 use crate::home::Home;
 use crate::partition::Selected;
@@ -38,6 +39,8 @@ pub(super) struct RunContext<'a> {
     pub strict: bool,
     /// What is stored, by asset, where what is unchanged is not computed.
     pub stored: Option<HashMap<String, Selected>>,
+    /// What the steps of a job gave.
+    pub produced: ProducedOutputs,
     pub log: Option<&'a EventLog>,
     /// Converts tables.
     pub converter: &'a Converter,
@@ -156,25 +159,30 @@ impl RunContext<'_> {
         Call { component, grant: &lent.grant, budget, interrupt, strict: *strict }
     }
 
+    /// `config` with what the environment has; none where there is none.
+    pub fn output_config(&self, config: Option<&Setting>, stage: &Stage) -> Outcome<Option<serde_json::Value>> {
+        let resolved = config.map(|config| config.resolve(self.environment)).transpose();
+        resolved.map_err(|unresolved| {
+            StepFailure::new(FailureClass::Definitions, stage.clone(), unresolved.to_string()).into()
+        })
+    }
+
     /// What is recorded of the output of `asset`, or of its partition `key`, that `manager` stored.
     pub fn upstream(&self, asset: &Asset, key: Option<&str>, manager: &Lent, stage: &Stage) -> Outcome<StoredOutput> {
         let failed = |class, message: String| StepFailure::new(class, stage.clone(), message);
         let recorded = self
             .latest(&asset.name, key, &manager.store())
             .map_err(|error| failed(FailureClass::Storage, error.to_string()))?;
-        let now = written(asset.config.as_ref());
-        let output_config = match (&recorded, &asset.config) {
+        let now = written(asset.output.config.as_ref());
+        let output_config = match &recorded {
             // What was recorded names the environment and does not show it. It is looked up where the definitions
             // still name it.
-            (Some(recorded), _) if recorded.body.output_config != now => recorded.body.output_config.clone(),
-            (_, None) => now,
-            (_, Some(config)) => config
-                .resolve(self.environment)
-                .map_err(|unresolved| failed(FailureClass::Definitions, unresolved.to_string()))?,
+            Some(recorded) if recorded.body.output_config != now => recorded.body.output_config.clone(),
+            _ => self.output_config(asset.output.config.as_ref(), stage)?.unwrap_or(now),
         };
-        let definition_metadata = asset.metadata.clone();
+        let definition_metadata = asset.output.metadata.clone();
         let unknown = StoredOutput {
-            output_name: OUTPUT.to_owned(),
+            output_name: RESULT.to_owned(),
             output_config,
             definition_metadata,
             ..StoredOutput::default()

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use airlock_sandbox::Component;
 use airlock_sandbox::component::ComponentError;
-use airlock_sandbox::context::OpContext;
+use airlock_sandbox::context::{OpContext, OpOutput};
 use airlock_sandbox::grant::Grant;
 use airlock_sandbox::partition::Partitions;
 use airlock_sandbox::report::{Failure, Report};
@@ -131,7 +131,7 @@ impl RunContext<'_> {
             config,
             partitions: Partitions::default(),
             inputs: vec![(INPUT.to_owned(), Input::Loaded(Value { parts: vec![part] }))],
-            outputs: vec![OUTPUT.to_owned()],
+            outputs: vec![OpOutput { name: OUTPUT.to_owned(), is_dynamic: false }],
         };
         let call = airlock_sandbox::Call {
             component,

@@ -27,7 +27,7 @@ struct Block {
 }
 
 impl Dependencies {
-    pub(super) fn new(steps: &[PlannedStep]) -> Self {
+    pub(super) fn new<'a>(steps: impl ExactSizeIterator<Item = &'a PlannedStep> + Clone) -> Self {
         let count = 2 * steps.len().next_power_of_two();
         let mut blocks = vec![Block::default(); count];
         for place in 0..steps.len() {
@@ -36,7 +36,7 @@ impl Dependencies {
             }
         }
         let mut waits_for = Vec::with_capacity(steps.len());
-        for (place, step) in steps.iter().enumerate() {
+        for (place, step) in steps.enumerate() {
             let after: Vec<usize> = step.after.iter().flat_map(|range| cut(range, count)).collect();
             waits_for.push(after.len());
             for block in after {
@@ -44,6 +44,11 @@ impl Dependencies {
             }
         }
         Self { waits_for, blocks }
+    }
+
+    /// How many steps there are.
+    pub(super) fn len(&self) -> usize {
+        self.waits_for.len()
     }
 
     /// The places of the steps that wait for nothing.
@@ -121,10 +126,10 @@ mod tests {
     fn steps(after: Vec<Vec<Range<usize>>>) -> Vec<PlannedStep> {
         let step = |(place, after): (usize, Vec<Range<usize>>)| PlannedStep {
             key: place.to_string(),
-            asset: "asset".into(),
+            name: "asset".into(),
             partition: None,
+            mapping_key: None,
             loads: Vec::new(),
-            stores_with: None,
             after,
         };
         after.into_iter().enumerate().map(step).collect()
@@ -133,7 +138,7 @@ mod tests {
     #[test]
     fn a_step_is_ready_when_the_last_that_it_waits_for_ends() {
         let steps = steps(vec![vec![], vec![], vec![], vec![0..1, 2..3], vec![0..4]]);
-        let mut dependencies = Dependencies::new(&steps);
+        let mut dependencies = Dependencies::new(steps.iter());
         assert_eq!(dependencies.ready().collect::<Vec<_>>(), [0, 1, 2]);
         assert!(dependencies.end(2, true).is_empty());
         assert_eq!(dependencies.end(0, true), [3]);
@@ -144,7 +149,7 @@ mod tests {
     #[test]
     fn what_did_not_succeed_is_told_to_those_that_wait_for_it_alone() {
         let steps = steps(vec![vec![], vec![], vec![], vec![0..3], vec![1..3]]);
-        let mut dependencies = Dependencies::new(&steps);
+        let mut dependencies = Dependencies::new(steps.iter());
         for (place, succeeded) in [(0, false), (1, true), (2, true)] {
             dependencies.end(place, succeeded);
         }
@@ -158,7 +163,7 @@ mod tests {
         const WINDOW: usize = 720;
         let hours = (0..STEPS).map(|_| vec![]);
         let windows = (0..STEPS).map(|place| std::iter::once(place.saturating_sub(WINDOW)..place + 1).collect());
-        let dependencies = Dependencies::new(&steps(hours.chain(windows).collect()));
+        let dependencies = Dependencies::new(steps(hours.chain(windows).collect()).iter());
         let waiting: usize = dependencies.blocks.iter().map(|block| block.waiting.len()).sum();
         assert!(waiting < 20 * STEPS, "{waiting}");
     }

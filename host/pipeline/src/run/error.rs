@@ -26,6 +26,36 @@ pub enum RunError {
     /// There is no plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The run that is to be gone on from has not ended.
+    #[error("the run {run_id} goes on still: wait for its end, or interrupt it")]
+    StillRunning {
+        /// The run.
+        run_id: String,
+    },
+    /// The run that is to be gone on from was done with another profile.
+    #[error("the run {run_id} was {}", match profile {
+        Some(profile) => format!("done with `--profile {profile}`: say so again"),
+        None => "done without a profile: leave `--profile` out".to_owned(),
+    })]
+    OtherProfile {
+        /// The run.
+        run_id: String,
+        /// Its profile.
+        profile: Option<String>,
+    },
+    /// What would have to be loaded was in memory.
+    #[error(
+        "the run {run_id} cannot be gone on from: `{manager}` kept `{output}` in memory, which ended with it; run the job \
+         from its beginning"
+    )]
+    InMemory {
+        /// The run.
+        run_id: String,
+        /// The output.
+        output: String,
+        /// The I/O manager.
+        manager: String,
+    },
     /// It cannot be seen what is stored.
     #[error("cannot look what is stored in {}: {source}", path.display())]
     Look {
@@ -42,7 +72,11 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Home(_) | Self::EventLog(_) | Self::Look { .. } => FailureClass::Storage.exit_code(),
-            Self::Definitions(_) | Self::Plan(_) => FailureClass::Definitions.exit_code(),
+            Self::Definitions(_)
+            | Self::Plan(_)
+            | Self::StillRunning { .. }
+            | Self::OtherProfile { .. }
+            | Self::InMemory { .. } => FailureClass::Definitions.exit_code(),
         }
     }
 }
@@ -76,6 +110,28 @@ pub enum LoadError {
         /// Why not.
         error: Box<PartitionError>,
     },
+    /// The run computed assets.
+    #[error("the run {run_id} computed assets, which are loaded by their names: leave `--run` out")]
+    NoJob {
+        /// The run.
+        run_id: String,
+    },
+    /// The definitions do not have the job any more.
+    #[error("the run was of the job `{job}`, which the definitions have no more")]
+    JobGone {
+        /// The job.
+        job: String,
+    },
+    /// The run gave no such output.
+    #[error("the run {run_id} gave no `{name}`{}", help.as_ref().map(|help| format!(": {help}")).unwrap_or_default())]
+    UnknownOutput {
+        /// The run.
+        run_id: String,
+        /// As it was named.
+        name: String,
+        /// What was probably meant.
+        help: Option<String>,
+    },
     /// It was not begun.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -93,7 +149,10 @@ impl LoadError {
     /// The exit code of a program that tried this load.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoValue { .. }
+            Self::NoJob { .. }
+            | Self::JobGone { .. }
+            | Self::UnknownOutput { .. }
+            | Self::NoValue { .. }
             | Self::PartitionNeeded { .. }
             | Self::NotPartitioned { .. }
             | Self::Partition { .. } => FailureClass::Definitions.exit_code(),

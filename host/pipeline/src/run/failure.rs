@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::help;
 use super::lend::Lent;
+use crate::definitions::RESULT;
 
 /// Why a step failed. Its texts are safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,16 +94,25 @@ pub enum Stage {
     Input {
         /// Its name.
         name: String,
-        /// The asset.
-        asset: String,
-        /// The partition; absent where the asset has none.
+        /// The asset; absent where it is none.
+        #[serde(default)]
+        asset: Option<String>,
+        /// The partition, or the element of a dynamic output; absent where it is one value.
         #[serde(default)]
         partition: Option<String>,
     },
     /// In the op.
     Op,
-    /// While the output was stored.
-    Output,
+    /// While an output was stored.
+    Output {
+        /// Its name.
+        #[serde(default = "result")]
+        name: String,
+    },
+}
+
+fn result() -> String {
+    RESULT.to_owned()
 }
 
 /// Denials of one call for which it is said what would allow them.
@@ -168,7 +178,7 @@ impl StepFailure {
             }
             failure => format!("{doing}: {failure}"),
         };
-        let stores = stage == Stage::Output;
+        let stores = matches!(stage, Stage::Output { .. });
         let mut failed = Self::new(FailureClass::from(&failure), stage, message);
         match &failure {
             Failure::Denied { denial, .. } => {

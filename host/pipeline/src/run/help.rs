@@ -144,7 +144,7 @@ mod tests {
             problems: Vec::new(),
         };
         let manager = definitions.io_manager("my.lake").unwrap();
-        lender.lend("my.lake", false, &manager.component).unwrap()
+        lender.lend_manager("my.lake", &manager.component).unwrap()
     }
 
     fn denied(operation: Operation, subject: &str, rule: Rule) -> String {

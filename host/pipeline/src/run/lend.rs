@@ -72,10 +72,17 @@ pub(super) struct Lender<'a> {
 }
 
 impl Lender<'_> {
-    /// What the component of `definition` is lent. Whatever is wrong with it becomes a problem.
-    pub fn lend(&mut self, name: &str, is_op: bool, definition: &ComponentUse) -> Option<Lent> {
-        let key = toml_key(name);
-        let table = if is_op { format!("[assets.{key}.component]") } else { format!("[io.{key}]") };
+    /// What the component of the I/O manager `name` is lent. Whatever is wrong with it becomes a problem.
+    pub fn lend_manager(&mut self, name: &str, definition: &ComponentUse) -> Option<Lent> {
+        self.lend(name, false, format!("[io.{}]", toml_key(name)), definition)
+    }
+
+    /// As [`lend_manager`](Self::lend_manager), of the op of the asset or step `name`, which the table `table` defines.
+    pub fn lend_op(&mut self, name: &str, table: &str, definition: &ComponentUse) -> Option<Lent> {
+        self.lend(name, true, table.to_owned(), definition)
+    }
+
+    fn lend(&mut self, name: &str, is_op: bool, table: String, definition: &ComponentUse) -> Option<Lent> {
         let mounts: Vec<Option<MountGrant>> = definition.mounts.iter().map(|mount| self.mount(&table, mount)).collect();
         let mut environment = BTreeMap::new();
         for (name, value) in &definition.environment {

@@ -1,8 +1,6 @@
-//! Loads the value of an asset, or of one of its partitions, through its I/O manager.
+//! Loads a value through an I/O manager.
 
-use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry};
-use airlock_sandbox::layout::Location;
-use airlock_sandbox::partition::{PartitionKey, Partitions};
+use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry, StoredOutput};
 use airlock_sandbox::report::{Failure, Log, Receipt, Report};
 use airlock_sandbox::value::Part;
 use serde_json::Value;
@@ -10,25 +8,39 @@ use serde_json::Value;
 use super::context::RunContext;
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
+use super::produced::Produced;
 use super::step::Outcome;
+use super::subject::Subject;
 use super::value;
-use crate::definitions::{Asset, Input, Mount, MountPath, Op};
+use crate::definitions::{Input, Mount, MountPath, Op};
 use crate::event::ManagerUse;
-use crate::partition::{PartitionSet, value_name};
 
 /// What is to be loaded, and for what.
 pub(super) struct Load<'a> {
-    pub asset: &'a Asset,
-    /// The partition: the set that has it, and its place in that.
-    pub partition: Option<(&'a PartitionSet, usize)>,
+    pub subject: Subject<'a>,
     pub manager: &'a Lent,
-    /// The manager that stores the asset.
-    pub stored_with: &'a Lent,
+    pub recorded: Recorded<'a>,
     /// The step and its input; absent outside a run.
     pub input: Option<(&'a str, &'a Input)>,
     /// The configuration of the input.
     pub config: &'a Value,
+    /// The media type that is asked for; absent where any is taken.
+    pub media_type: Option<&'a str>,
 }
+
+/// Where it is known what was stored.
+#[derive(Clone, Copy)]
+pub(super) enum Recorded<'a> {
+    /// In the log, of what this manager stored.
+    Asset(&'a Lent),
+    /// Here, of what this manager stored.
+    Output(&'a Produced, &'a Lent),
+    /// Nowhere: nothing stored it.
+    Nowhere,
+}
+
+/// Bytes of a media type that is shown.
+const MEDIA_TYPE_SHOWN: usize = 100;
 
 /// What was loaded.
 #[derive(Debug)]
@@ -46,47 +58,59 @@ pub(super) struct Loaded {
     pub version: Option<String>,
 }
 
-/// The partition at `place` of `set`, as a call is told of it.
-pub(super) fn partitions(set: &PartitionSet, place: usize) -> Partitions {
-    let keys = set.key(place).map(|key| PartitionKey::single(set.dimension(), key)).into_iter().collect();
-    Partitions::new(keys, set.window(place), set.time_zone().map(str::to_owned))
-}
-
 impl Load<'_> {
-    fn key(&self) -> Option<&str> {
-        self.partition.and_then(|(set, place)| set.key(place))
-    }
-
-    /// The asset, and of a partition its key in brackets.
-    pub fn name(&self) -> String {
-        value_name(&self.asset.name, self.key())
-    }
-
     /// Where it stands in a step.
     pub fn stage(&self) -> Stage {
-        let name = self.input.map_or(&self.asset.name, |(_, input)| &input.name).clone();
-        Stage::Input { name, asset: self.asset.name.clone(), partition: self.key().map(str::to_owned) }
+        let name = self.input.map_or_else(|| self.subject.name(), |(_, input)| input.name.clone());
+        let asset = self.subject.asset().map(|asset| asset.name.clone());
+        Stage::Input { name, asset, partition: self.subject.key().map(str::to_owned) }
+    }
+
+    /// What is recorded of what is loaded.
+    fn upstream(&self, run: &RunContext<'_>, stage: &Stage) -> Outcome<Option<StoredOutput>> {
+        match (self.recorded, &self.subject) {
+            (Recorded::Asset(stored_with), Subject::Asset { asset, .. }) => {
+                run.upstream(asset, self.subject.key(), stored_with, stage).map(Some)
+            }
+            (Recorded::Output(produced, _), Subject::Output { output, .. }) => {
+                let config = output.config.as_ref();
+                let output_config = run.output_config(config, stage)?.unwrap_or_default();
+                Ok(Some(StoredOutput {
+                    run_id: Some(produced.run_id.clone()),
+                    step_key: Some(produced.step_key.clone()),
+                    output_name: output.name.clone(),
+                    mapping_key: produced.mapping_key.clone(),
+                    output_config,
+                    definition_metadata: output.metadata.clone(),
+                    stored_metadata: produced.metadata.clone(),
+                    data_version: produced.data_version.clone(),
+                }))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Loads it. `hear` is told what the component said, also where it fails.
     pub fn perform(&self, run: &RunContext<'_>, hear: impl FnOnce(Log)) -> Outcome<Loaded> {
         let stage = self.stage();
         let component = run.component(self.manager, &stage)?;
-        let upstream = run.upstream(self.asset, self.key(), self.stored_with, &stage)?;
-        let (upstream_run_id, version) = (upstream.run_id.clone(), upstream.data_version.clone());
-        let location = Location::asset(&self.asset.key);
-        let partitions = self.partition.map(|(set, place)| partitions(set, place)).unwrap_or_default();
+        let upstream = self.upstream(run, &stage)?;
+        let (upstream_run_id, version) = match &upstream {
+            Some(upstream) => (upstream.run_id.clone(), upstream.data_version.clone()),
+            None => (None, None),
+        };
+        let (location, partitions) = (self.subject.location(), self.subject.partitions());
         let locations = partitions.locations(&location);
         let input = self.input.map(|(_, input)| input);
         let context = InputContext {
             run_id: self.input.map(|_| run.run_id.clone()),
             step_key: self.input.map(|(step_key, _)| step_key.to_owned()),
             input_name: input.map(|input| input.name.clone()),
-            asset_key: Some(self.asset.key.clone()),
+            asset_key: self.subject.asset_key(),
             location,
             partitions,
-            upstream: vec![upstream],
-            requested_type: None,
+            upstream: upstream.into_iter().collect(),
+            requested_type: self.media_type.map(str::to_owned),
             columns: input.and_then(|input| input.columns.clone()).unwrap_or_default(),
             allow_missing: input.is_some_and(|input| input.allow_missing),
             config: self.manager.config.clone(),
@@ -96,23 +120,30 @@ impl Load<'_> {
         let allow_missing = context.allow_missing;
         let Report { outcome, receipt, log } = run.sandbox.load_input(&run.call(self.manager, component), context);
         hear(log);
-        let doing = format!("cannot load `{}` with the I/O manager `{}`", self.name(), self.manager.name);
+        let doing = format!("cannot load `{}` with the I/O manager `{}`", self.subject.name(), self.manager.name);
         let is_missing = matches!(&outcome, Err(Failure::Guest { error }) if error.code == "not-found");
         let mut loaded = match outcome {
             Ok(loaded) => loaded,
             Err(_) if is_missing && allow_missing => airlock_sandbox::report::Loaded::default(),
             Err(failure) => {
                 let failed = StepFailure::of_call(stage, &doing, self.manager, &locations, failure, receipt);
-                return Err(if is_missing { failed.help(self.store_first()) } else { failed }.into());
+                return Err(if is_missing { self.with_help(failed) } else { failed }.into());
             }
         };
-        let wrong = |what: &str| StepFailure::new(FailureClass::Error, stage, format!("{doing}: {what}"));
+        let wrong = |what: &str| StepFailure::new(FailureClass::Error, stage.clone(), format!("{doing}: {what}"));
         let part = match loaded.value.parts.len() {
             0 if allow_missing => None,
-            0 => return Err(wrong("it has no stored value").help(self.store_first()).into()),
+            0 => return Err(self.with_help(wrong("it has no stored value")).into()),
             1 => loaded.value.parts.pop().map(|part| Part { key: None, ..part }),
             _ => return Err(wrong("it came in several parts, and one was asked for").into()),
         };
+        if let (Some(part), Some(wanted)) = (&part, self.media_type) {
+            let given = part.media_type.split(';').next().unwrap_or_default().trim_end();
+            if given != wanted {
+                let given = airlock_sandbox::text::safe_line(given, MEDIA_TYPE_SHOWN);
+                return Err(wrong(&format!("it came as {given}, and {wanted} was asked for")).into());
+            }
+        }
         Ok(Loaded {
             part,
             metadata: value::keepable(loaded.metadata),
@@ -124,25 +155,40 @@ impl Load<'_> {
         })
     }
 
+    /// `failure`, that there is no value, with how there will be one.
+    fn with_help(&self, failure: StepFailure) -> StepFailure {
+        match self.store_first() {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+
     /// How there will be a value to load.
-    fn store_first(&self) -> String {
-        if let Op::External = self.asset.op {
-            return format!("`{}` is external: what makes it has to store it first", self.asset.name);
+    fn store_first(&self) -> Option<String> {
+        let (asset, stored_with) = match (self.subject, self.recorded) {
+            (Subject::Asset { asset, .. }, Recorded::Asset(stored_with)) => (asset, stored_with),
+            (Subject::Output { run_id, .. }, Recorded::Output(_, manager)) => {
+                return Some(format!("the run {run_id} stored it with `{}`: it was removed since", manager.name));
+            }
+            _ => return None,
+        };
+        if let Op::External = asset.op {
+            return Some(format!("`{}` is external: what makes it has to store it first", asset.name));
         }
         let is_memory = |mount: &Mount| matches!(mount.source, MountPath::Memory);
-        let (asset, manager) = (&self.asset.name, &self.stored_with.name);
-        if self.stored_with.definition.mounts.iter().any(is_memory) {
-            return format!(
+        let (asset, manager) = (&asset.name, &stored_with.name);
+        if stored_with.definition.mounts.iter().any(is_memory) {
+            return Some(format!(
                 "`{manager}` keeps values in memory, which end with the program: run `{asset}` together with what loads it"
-            );
+            ));
         }
         // A key that begins with `-` is no option where it follows a `=`.
         let option = |key: &str| {
             let sign = if key.starts_with('-') { '=' } else { ' ' };
             format!(" --partition{sign}{}", shell_word(key))
         };
-        let partition = self.key().map(option).unwrap_or_default();
-        format!("run it first: airlock run {asset}{partition}")
+        let partition = self.subject.key().map(option).unwrap_or_default();
+        Some(format!("run it first: airlock run {asset}{partition}"))
     }
 }
 

@@ -4,22 +4,28 @@ mod code_version;
 mod command;
 mod command_inputs;
 mod command_step;
+mod component_step;
 mod context;
 mod convert;
 mod dependencies;
+mod earlier;
 mod error;
 mod failure;
 mod help;
+mod inputs;
 mod lend;
 mod load;
+mod outside;
 mod parts;
 mod prepare;
+mod produced;
 mod provenance;
 mod schedule;
 mod step;
 mod step_log;
 mod store;
 mod stored;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -29,10 +35,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use airlock_sandbox::context::MetadataEntry;
-use airlock_sandbox::report::{Log, Receipt};
-use airlock_sandbox::value::{Budget, Content, Value};
+use airlock_sandbox::value::Budget;
 use airlock_sandbox::{Interrupt, Sandbox};
-use jiff::Timestamp;
 use serde::Serialize;
 
 pub use command::kill_commands;
@@ -40,16 +44,17 @@ pub use convert::Target;
 pub use error::{LoadError, RunError};
 pub use failure::{FailureClass, Stage, StepFailure};
 pub use load::shell_word;
+pub use outside::{LoadedOutput, LoadedValue};
 
 use self::context::RunContext;
-use self::convert::{Conversion, Converter};
+use self::convert::Converter;
+use self::earlier::Earlier;
 use self::lend::{Components, Lender, MemoryDirectories};
-use self::load::Load;
-use crate::definitions::{Asset, Builtins, Definitions, Environment, Form};
+use self::produced::ProducedOutputs;
+use crate::definitions::{Builtins, Definitions, Environment};
 use crate::event::{Event, EventBody, EventLog, RunStatus};
 use crate::home::{Home, HomeError};
-use crate::partition::PartitionError;
-use crate::plan::{PartitionSets, Plan};
+use crate::plan::{JobPlan, Plan};
 
 /// Memory that the values of a run may take together before they go to files.
 pub const VALUE_MEMORY: u64 = 32 << 20;
@@ -75,8 +80,6 @@ pub const JOBS: usize = airlock_sandbox::limits::CALLS / 2;
 /// How a run is done.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// What was selected, as it is recorded.
-    pub selection: Vec<String>,
     /// Steps at once, from 1 to [`JOBS`].
     pub jobs: usize,
     /// Whether any denial is a failure.
@@ -93,14 +96,7 @@ pub struct RunOptions {
 impl Default for RunOptions {
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            selection: Vec::new(),
-            jobs,
-            strict: false,
-            skip_unchanged: false,
-            value_memory: VALUE_MEMORY,
-            interrupt: Interrupt::default(),
-        }
+        Self { jobs, strict: false, skip_unchanged: false, value_memory: VALUE_MEMORY, interrupt: Interrupt::default() }
     }
 }
 
@@ -132,7 +128,9 @@ impl Runner {
         on_event: &(dyn Fn(&Event) + Sync),
     ) -> Result<RunResult, RunError> {
         let start = Instant::now();
-        let steps = prepare::prepare(&self.definitions, plan, self.lender()).map_err(RunError::Definitions)?;
+        let ready = prepare::prepare(&self.definitions, plan, self.lender()).map_err(RunError::Definitions)?;
+        let earlier = plan.parent.as_deref().map(|run| self.earlier(run)).transpose()?.unwrap_or_default();
+        let job = self.job_plan(plan, &earlier)?;
         self.home.create()?;
         let run_id = context::new_run_id();
         let scratch = self.home.hold_scratch(&run_id)?;
@@ -144,18 +142,21 @@ impl Runner {
             log: Some(&log),
             on_event,
             stored,
+            produced: ProducedOutputs::new(earlier.done),
             ..self.context(run_id, scratch.path().to_owned(), options)
         };
         run.emit(
             None,
             EventBody::RunStart {
-                selection: options.selection.clone(),
+                selection: plan.selection.clone(),
                 steps: plan.steps.iter().map(|step| step.key.clone()).collect(),
                 profile: self.definitions.profile().map(str::to_owned),
                 partition: plan.partition.clone(),
+                job: plan.job.clone(),
+                parent: plan.parent.clone(),
             },
         );
-        let performed = schedule::perform(&run, plan, &steps, options.jobs.clamp(1, JOBS));
+        let performed = schedule::perform(&run, ready, job, options.jobs.clamp(1, JOBS));
         let (status, end) = ended(&performed.steps);
         let written = run.emit_durable(None, end);
         let event_log_error = performed.event_log_error.or(written.err()).map(|error| error.to_string());
@@ -163,73 +164,13 @@ impl Runner {
         Ok(RunResult { run_id: run.run_id, status, time: start.elapsed(), steps: performed.steps, event_log_error })
     }
 
-    /// Loads the value of `asset`, or of its partition `key` as of `now`, outside a run, through the manager that the
-    /// definitions name.
-    ///
-    /// # Errors
-    /// [`LoadError`]
-    pub fn load_asset(
-        &self,
-        asset: &Asset,
-        key: Option<&str>,
-        now: Timestamp,
-        options: &RunOptions,
-    ) -> Result<LoadedAsset, LoadError> {
-        let name = || asset.name.clone();
-        if asset.io.is_none() {
-            return Err(LoadError::NoValue { name: name() });
-        }
-        let sets = PartitionSets::new(&self.definitions, now);
-        let partition = match (key, sets.of(asset)) {
-            (None, None) => None,
-            (None, Some(_)) => return Err(LoadError::PartitionNeeded { name: name() }),
-            (Some(_), None) => return Err(LoadError::NotPartitioned { name: name() }),
-            (Some(key), Some(set)) => {
-                let unknown = |error: PartitionError| LoadError::Partition { name: name(), error: error.into() };
-                let place = set.find(key).map_err(unknown)?;
-                Some((&**set, place))
-            }
-        };
-        let manager = prepare::prepare_load(&self.definitions, asset, self.lender()).map_err(RunError::Definitions)?;
-        self.home.create().map_err(RunError::Home)?;
-        let id = context::new_run_id();
-        let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
-        let run = self.context(id, scratch.path().to_owned(), options);
-        let load = Load {
-            asset,
-            partition,
-            manager: &manager,
-            stored_with: &manager,
-            input: None,
-            config: &serde_json::Value::Null,
-        };
-        let mut said = Log::default();
-        let loaded = load.perform(&run, |log| said = log);
-        match loaded {
-            Ok(loaded) => {
-                Ok(LoadedAsset { value: Value { parts: loaded.part.into_iter().collect() }, receipt: loaded.receipt })
-            }
-            Err(failure) => Err(LoadError::Failed { failure, log: said }),
-        }
-    }
-
-    /// What the table in `content`, an Arrow IPC stream, is as `to`; `what` names it in errors.
-    ///
-    /// # Errors
-    /// [`LoadError`]
-    pub fn convert(
-        &self,
-        content: Content,
-        to: Target,
-        what: &str,
-        options: &RunOptions,
-    ) -> Result<Content, LoadError> {
-        self.home.create().map_err(RunError::Home)?;
-        let id = context::new_run_id();
-        let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
-        let run = self.context(id, scratch.path().to_owned(), options);
-        let converted = run.convert(content, (Form::Arrow, to), &Conversion::default(), &Stage::Op, what);
-        converted.map_err(|failure| LoadError::Failed { failure, log: Log::default() })
+    /// The plan that the steps of `plan` are the beginning of, where it is of a job.
+    fn job_plan(&self, plan: &Plan, earlier: &Earlier) -> Result<Option<JobPlan<'_>>, RunError> {
+        let Some(job) = plan.job.as_deref().and_then(|name| self.definitions.job(name)) else { return Ok(None) };
+        let done = earlier.done.keys().cloned().collect();
+        let mut whole = JobPlan::new(&self.definitions, job, &plan.sets, done)?;
+        whole.extend(&|output| earlier.elements(output));
+        Ok(Some(whole))
     }
 
     fn lender(&self) -> Lender<'_> {
@@ -250,6 +191,7 @@ impl Runner {
             interrupt: options.interrupt.clone(),
             strict: options.strict,
             stored: None,
+            produced: ProducedOutputs::default(),
             log: None,
             converter: &self.converter,
             reader: Mutex::default(),
@@ -269,15 +211,6 @@ fn ended(steps: &[StepResult]) -> (RunStatus, EventBody) {
     } else {
         (RunStatus::Failed, EventBody::RunFailure { failed })
     }
-}
-
-/// A value that was loaded outside a run.
-#[derive(Debug)]
-pub struct LoadedAsset {
-    /// The value; never absent.
-    pub value: Value,
-    /// What the call read and was denied.
-    pub receipt: Receipt,
 }
 
 /// What became of a run.
@@ -301,17 +234,20 @@ pub struct RunResult {
 pub struct StepResult {
     /// Its key.
     pub key: String,
-    /// The asset.
-    pub asset: String,
+    /// The asset; absent where it is a step of a job.
+    pub asset: Option<String>,
     /// The partition; absent where the asset has none.
     pub partition: Option<String>,
+    /// The element of a dynamic output that it was done for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapping_key: Option<String>,
     /// What became of it.
     #[serde(flatten)]
     pub status: StepStatus,
     /// From start to end, zero where it was not begun; as data in seconds.
     #[serde(with = "airlock_sandbox::report::seconds")]
     pub time: Duration,
-    /// Bytes of the value that it computed.
+    /// Bytes of the values that it computed.
     pub size: Option<u64>,
     /// Of the materialization.
     pub metadata: Vec<MetadataEntry>,
@@ -331,10 +267,12 @@ pub enum StepStatus {
     Unchanged,
     /// It failed; what was stored before is there still.
     Failed,
-    /// It was not begun, since the step `because` did not succeed.
+    /// It was not begun, since the step `because` did not succeed, or did not give what it loads.
     Skipped {
         /// The key of that step.
         because: String,
+        /// What that step did not give although it succeeded; absent where it did not succeed.
+        output: Option<String>,
     },
     /// It was interrupted, or not begun since the run was.
     Canceled,

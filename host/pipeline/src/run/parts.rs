@@ -9,12 +9,12 @@ use airlock_sandbox::report::Receipt;
 use airlock_sandbox::value::{LoadParts, NotLoaded, Part};
 
 use super::failure::{FailureClass, Stage, StepFailure};
+use super::inputs::Loadable;
 use super::prepare::ReadyInput;
 use super::provenance::Versions;
 use super::step::{Outcome, Step};
 use super::value;
 use crate::event::{EventBody, LoadedPartitions, ManagerUse};
-use crate::partition::{Selected, value_name};
 
 /// How often one who waits for a part looks whether to go on.
 const LOOK: Duration = Duration::from_millis(20);
@@ -23,10 +23,10 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Parts<'a> {
     step: &'a Step<'a>,
     input: &'a ReadyInput<'a>,
-    /// The places of the partitions that were not looked at yet, in order.
-    left: Box<dyn Iterator<Item = usize> + Send + 'a>,
-    /// The places of those that are there, in order, as far as they were looked at.
-    present: Vec<usize>,
+    /// What was not looked at yet, in order.
+    left: Box<dyn Iterator<Item = Loadable<'a>> + Send + 'a>,
+    /// What of it is there, in order, as far as it was looked at.
+    present: Vec<Loadable<'a>>,
     summary: Summary,
 }
 
@@ -61,8 +61,11 @@ struct Summary {
 }
 
 impl<'a> Parts<'a> {
-    pub fn new(step: &'a Step<'a>, input: &'a ReadyInput<'a>, partitions: &'a Selected) -> Self {
-        let left = Box::new(partitions.iter());
+    pub fn new(
+        step: &'a Step<'a>,
+        input: &'a ReadyInput<'a>,
+        left: Box<dyn Iterator<Item = Loadable<'a>> + Send + 'a>,
+    ) -> Self {
         Self { step, input, left, present: Vec::new(), summary: Summary::default() }
     }
 
@@ -73,20 +76,20 @@ impl<'a> Parts<'a> {
 
     /// The part at `place` among those that are there, with its key; none where there are no more.
     pub fn part(&mut self, place: usize) -> Outcome<Option<Part>> {
-        if let Some(partition) = self.present.get(place).copied() {
+        if let Some(loadable) = self.present.get(place).cloned() {
             // It was read before, and is asked for again. To the op its absence would be the end of the parts.
-            let part = self.load(partition)?;
+            let part = self.load(&loadable)?;
             return match part {
                 Some(LoadedPart { part, .. }) => Ok(Some(part)),
-                None => Err(self.vanished(partition)),
+                None => Err(self.vanished(&loadable)),
             };
         }
-        while let Some(partition) = self.left.next() {
-            let Some(loaded) = self.load(partition)? else {
+        while let Some(loadable) = self.left.next() {
+            let Some(loaded) = self.load(&loadable)? else {
                 self.summary.partitions.missing += 1;
                 continue;
             };
-            self.present.push(partition);
+            self.present.push(loadable);
             let part = self.summary.count(loaded);
             if self.present.len() > place {
                 return Ok(Some(part));
@@ -96,21 +99,23 @@ impl<'a> Parts<'a> {
         Ok(None)
     }
 
-    fn vanished(&self, partition: usize) -> Box<StepFailure> {
-        let asset = &self.input.asset.name;
-        let partition = self.input.set.as_deref().and_then(|set| set.key(partition)).map(str::to_owned);
-        let message = format!("`{}` was removed while it was read", value_name(asset, partition.as_deref()));
-        let stage = Stage::Input { name: self.input.input.name.clone(), asset: asset.clone(), partition };
+    fn vanished(&self, loadable: &Loadable<'_>) -> Box<StepFailure> {
+        let partition = loadable.key().map(str::to_owned);
+        let message = format!("`{}` was removed while it was read", loadable.name());
+        let stage = Stage::Input { name: self.input.input.name.clone(), asset: self.asset(), partition };
         StepFailure::new(FailureClass::Storage, stage, message).help("run it again").into()
     }
 
-    /// The partition; none where it is not there.
-    fn load(&mut self, partition: usize) -> Outcome<Option<LoadedPart>> {
-        let Some(set) = self.input.set.as_deref() else { return Ok(None) };
-        let loaded = self.step.load_part(self.input, Some((set, partition)))?;
+    fn asset(&self) -> Option<String> {
+        self.input.input.asset().map(str::to_owned)
+    }
+
+    /// The part; none where it is not there.
+    fn load(&mut self, loadable: &Loadable<'_>) -> Outcome<Option<LoadedPart>> {
+        let loaded = self.step.load_part(self.input, loadable)?;
         self.summary.receipt.add(loaded.receipt);
         self.summary.manager = Some(loaded.manager);
-        let key = set.key(partition).map(str::to_owned);
+        let key = loadable.key().map(str::to_owned);
         let (metadata, version) = (loaded.metadata, loaded.version);
         Ok(loaded.part.map(|part| LoadedPart { part: Part { key, ..part }, metadata, version }))
     }
@@ -123,10 +128,12 @@ impl<'a> Parts<'a> {
         let Some(manager) = manager else { return };
         self.step.emit(EventBody::LoadedInput {
             input: input.name.clone(),
-            asset: self.input.asset.name.clone(),
+            asset: self.input.input.asset().map(str::to_owned),
             partitions: Some(partitions),
             manager,
             upstream_run_id: None,
+            upstream_step_key: None,
+            upstream_output: None,
             metadata: value::merge(&input.metadata, &metadata),
             receipt,
         });

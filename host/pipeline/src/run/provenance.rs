@@ -7,7 +7,7 @@ use airlock_sandbox::text::sha256;
 use serde_json::json;
 
 use super::failure::Stage;
-use super::prepare::{ReadyInput, ReadyOp};
+use super::prepare::{ReadyInput, ReadyOp, ReadySource};
 use super::step::Step;
 use crate::definitions::{Asset, Op};
 use crate::event::{EventLogError, LoadedVersions};
@@ -75,12 +75,12 @@ impl Step<'_> {
     /// no value, since it is there for what it does.
     pub fn is_unchanged(&self) -> Result<bool, EventLogError> {
         let Some(stored) = &self.run.stored else { return Ok(false) };
-        let asset = self.asset();
+        let Some(asset) = self.asset() else { return Ok(false) };
         let place = self.ready.planned.partition.as_ref().map_or(0, |partition| partition.place);
-        if !is_stored(stored, asset, place) || !asset.deps.is_empty() || asset.io.is_none() {
+        if !is_stored(stored, asset, place) || !asset.deps.is_empty() || asset.output.io.is_none() {
             return Ok(false);
         }
-        let store = self.run.store(self.ready.of.output.as_ref().map(|output| &*output.manager));
+        let store = self.run.store(self.ready.of.outputs.first().and_then(|output| output.manager.as_deref()));
         let Some(recorded) = self.run.latest(&asset.name, self.key(), &store)? else { return Ok(false) };
         let Some(versions) = &recorded.body.inputs else { return Ok(false) };
         let digest = match &self.ready.of.op {
@@ -91,12 +91,13 @@ impl Step<'_> {
                 Err(_) => return Ok(false),
             },
         };
-        if recorded.body.code_version.as_deref() != Some(&*self.code_version(digest)) {
+        if recorded.body.code_version.as_deref() != Some(&*self.code_version(asset, digest)) {
             return Ok(false);
         }
-        for (input, planned) in self.ready.of.inputs.iter().zip(&self.ready.planned.loads) {
+        for input in &self.ready.of.inputs {
             let Some(known) = versions.iter().find(|known| known.input == input.input.name) else { return Ok(false) };
-            if !self.is_same(input, planned.partitions.as_ref(), known, stored)? {
+            let planned = self.ready.planned.loads.iter().find(|load| load.input == input.input.name);
+            if !self.is_same(input, planned.and_then(|load| load.partitions.as_ref()), known, stored)? {
                 return Ok(false);
             }
         }
@@ -111,17 +112,21 @@ impl Step<'_> {
         known: &LoadedVersions,
         stored: &HashMap<String, Selected>,
     ) -> Result<bool, EventLogError> {
-        if !input.has_versions() {
-            return Ok(false);
-        }
-        let (asset, store) = (input.asset, input.stored_with.store());
+        let (asset, set, store) = match &input.source {
+            // It is part of the definition.
+            ReadySource::Value(_) => return Ok(true),
+            ReadySource::Asset { asset, set, loaded_with, .. } if input.has_versions() => {
+                (*asset, set, loaded_with.stored_with.store())
+            }
+            _ => return Ok(false),
+        };
         let only = Selected::all(1);
         let mut versions = Versions::default();
         for place in partitions.unwrap_or(&only).iter() {
             if versions.count == known.count && !known.whole {
                 break;
             }
-            let key = input.set.as_deref().and_then(|set| set.key(place));
+            let key = set.as_deref().and_then(|set| set.key(place));
             let recorded = self.run.latest(&asset.name, key, &store)?;
             let is_new = recorded.as_ref().is_some_and(|recorded| recorded.run_id == self.run.run_id);
             match recorded {
@@ -140,7 +145,12 @@ impl ReadyInput<'_> {
     /// Whether what is recorded of the asset is of what is loaded: nothing is where something else makes it, or another
     /// manager loads it than stores it.
     pub(super) fn has_versions(&self) -> bool {
-        !matches!(self.asset.op, Op::External) && self.manager.name == self.stored_with.name
+        match &self.source {
+            ReadySource::Asset { asset, loaded_with, .. } => {
+                !matches!(asset.op, Op::External) && loaded_with.manager.name == loaded_with.stored_with.name
+            }
+            ReadySource::Outputs { .. } | ReadySource::Unconnected { .. } | ReadySource::Value(_) => false,
+        }
     }
 }
 

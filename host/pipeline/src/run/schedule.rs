@@ -1,15 +1,15 @@
 //! Does independent steps at once: each as soon as all that it depends on has ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::dependencies::Dependencies;
 use super::failure::StepFailure;
-use super::prepare::ReadyStep;
+use super::prepare::{Ready, ReadyStep, ReadyTask};
 use super::{RunContext, StepResult, StepStatus, step};
 use crate::event::{EventBody, EventLogError};
-use crate::plan::Plan;
+use crate::plan::{Elements, JobPlan};
 
 /// What became of the steps, in their order, and why the event log could not be written.
 pub(super) struct Performed {
@@ -17,11 +17,17 @@ pub(super) struct Performed {
     pub event_log_error: Option<EventLogError>,
 }
 
-/// Does `steps`, those of `plan`, at most `jobs` at once.
-pub(super) fn perform(run: &RunContext<'_>, plan: &Plan, steps: &[ReadyStep<'_>], jobs: usize) -> Performed {
-    let schedule = Schedule::new(run, plan, steps);
+/// Does the steps of `ready`, and those that `job` adds as they become known, at most `jobs` at once.
+pub(super) fn perform<'a>(
+    run: &'a RunContext<'a>,
+    ready: Ready<'a>,
+    job: Option<JobPlan<'a>>,
+    jobs: usize,
+) -> Performed {
+    let workers = if job.is_some() { jobs } else { jobs.min(ready.steps.len()) };
+    let schedule = Schedule::new(run, ready, job);
     std::thread::scope(|scope| {
-        for worker in 1..jobs.min(steps.len()) {
+        for worker in 1..workers {
             // A machine that cannot have another thread does the steps on those that it has.
             let _ =
                 std::thread::Builder::new().name(format!("worker {worker}")).spawn_scoped(scope, || schedule.work());
@@ -33,12 +39,16 @@ pub(super) fn perform(run: &RunContext<'_>, plan: &Plan, steps: &[ReadyStep<'_>]
 
 struct Schedule<'a> {
     run: &'a RunContext<'a>,
-    steps: &'a [ReadyStep<'a>],
-    state: Mutex<State>,
+    /// What the steps of a job have in common, by their names.
+    tasks: HashMap<&'a str, Arc<ReadyTask<'a>>>,
+    state: Mutex<State<'a>>,
     changed: Condvar,
 }
 
-struct State {
+struct State<'a> {
+    steps: Vec<Arc<ReadyStep<'a>>>,
+    /// The job, of which there may be more steps.
+    job: Option<JobPlan<'a>>,
     dependencies: Dependencies,
     ready: BTreeSet<usize>,
     results: Vec<Option<StepResult>>,
@@ -58,15 +68,24 @@ enum Turn {
 }
 
 impl<'a> Schedule<'a> {
-    fn new(run: &'a RunContext<'a>, plan: &Plan, steps: &'a [ReadyStep<'a>]) -> Self {
-        let dependencies = Dependencies::new(&plan.steps);
-        let ready = dependencies.ready().collect();
-        let results = steps.iter().map(|_| None).collect();
-        let state = State { dependencies, ready, results, left: steps.len(), event_log_error: None };
-        Self { run, steps, state: Mutex::new(state), changed: Condvar::new() }
+    fn new(run: &'a RunContext<'a>, ready: Ready<'a>, job: Option<JobPlan<'a>>) -> Self {
+        let steps: Vec<_> = ready.steps.into_iter().map(Arc::new).collect();
+        let dependencies = Dependencies::new(steps.iter().map(|step| &step.planned));
+        let mut state = State {
+            ready: dependencies.ready().collect(),
+            results: steps.iter().map(|_| None).collect(),
+            left: steps.len(),
+            steps,
+            job,
+            dependencies,
+            event_log_error: None,
+        };
+        // What is done for elements that an earlier run gave is known.
+        state.grow(run, &ready.tasks);
+        Self { run, tasks: ready.tasks, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -83,7 +102,8 @@ impl<'a> Schedule<'a> {
                 }
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             };
-            let Some(step) = self.steps.get(place) else { return };
+            let Some(step) = state.steps.get(place).cloned() else { return };
+            let step = &*step;
             let turn = self.turn(&state, step);
             drop(state);
             // A step that panics, or whoever is told of it, must not leave the others waiting for its end.
@@ -97,8 +117,9 @@ impl<'a> Schedule<'a> {
         let status = match turn {
             Turn::Perform => return step::perform(self.run, step, place),
             Turn::Skip { because } => {
-                self.run.emit(Some(&step.planned.key), EventBody::StepSkipped { because: because.clone() });
-                StepStatus::Skipped { because }
+                let body = EventBody::StepSkipped { because: because.clone(), output: None };
+                self.run.emit(Some(&step.planned.key), body);
+                StepStatus::Skipped { because, output: None }
             }
             Turn::Cancel => {
                 self.run.emit(Some(&step.planned.key), EventBody::StepCanceled {});
@@ -109,12 +130,12 @@ impl<'a> Schedule<'a> {
         (not_begun(step, status), None)
     }
 
-    fn turn(&self, state: &State, step: &ReadyStep<'_>) -> Turn {
-        let unsuccessful = state.dependencies.unsuccessful(step.planned);
+    fn turn(&self, state: &State<'_>, step: &ReadyStep<'_>) -> Turn {
+        let unsuccessful = state.dependencies.unsuccessful(&step.planned);
         let ended: Vec<&StepResult> = unsuccessful.filter_map(|place| state.results.get(place)?.as_ref()).collect();
         let because = ended.iter().find_map(|result| match &result.status {
             StepStatus::Failed => Some(result.key.clone()),
-            StepStatus::Skipped { because } => Some(because.clone()),
+            StepStatus::Skipped { because, .. } => Some(because.clone()),
             StepStatus::Succeeded | StepStatus::Unchanged | StepStatus::Canceled | StepStatus::NotBegun => None,
         });
         let is_canceled = ended.iter().any(|result| result.status == StepStatus::Canceled);
@@ -131,18 +152,65 @@ impl<'a> Schedule<'a> {
         let state = &mut *state;
         state.event_log_error = state.event_log_error.take().or(error);
         state.left -= 1;
-        let succeeded = matches!(result.status, StepStatus::Succeeded | StepStatus::Unchanged);
+        let succeeded = is_success(&result.status);
         state.ready.extend(state.dependencies.end(place, succeeded));
         if let Some(slot) = state.results.get_mut(place) {
             *slot = Some(result);
         }
+        state.grow(self.run, &self.tasks);
         self.changed.notify_all();
     }
 
     fn finish(self) -> Performed {
-        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Performed { steps: state.results.into_iter().flatten().collect(), event_log_error: state.event_log_error }
+        let State { steps, results, job, event_log_error, .. } =
+            self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut ended: Vec<_> = steps.iter().zip(results).filter_map(|(step, result)| Some((step, result?))).collect();
+        if let Some(job) = &job {
+            // Steps that were added as they became known go where they belong.
+            ended.sort_by_key(|(step, _)| job.place(&step.planned.name));
+        }
+        Performed { steps: ended.into_iter().map(|(_, result)| result).collect(), event_log_error }
     }
+}
+
+impl<'a> State<'a> {
+    /// Adds the steps of the job that can be planned now.
+    fn grow(&mut self, run: &RunContext<'_>, tasks: &HashMap<&'a str, Arc<ReadyTask<'a>>>) {
+        let Some(mut job) = self.job.take_if(|job| !job.is_whole()) else { return };
+        let failed = |key: &str| {
+            let ended = self.results.iter().flatten().find(|result| result.key == key);
+            ended.is_some_and(|result| result.status != StepStatus::Succeeded)
+        };
+        let added = job.extend(&|output| match run.produced.mapping_keys(&output.step, &output.output) {
+            Some(keys) => Elements::Known(keys),
+            None if failed(&output.step) => Elements::None,
+            None => Elements::Unknown,
+        });
+        self.job = Some(job);
+        if added.is_empty() {
+            return;
+        }
+        for planned in added {
+            if let Some(of) = tasks.get(planned.name.as_str()) {
+                self.steps.push(Arc::new(ReadyStep { planned, of: Arc::clone(of) }));
+                self.results.push(None);
+                self.left += 1;
+            }
+        }
+        let before = self.dependencies.len();
+        self.dependencies = Dependencies::new(self.steps.iter().map(|step| &step.planned));
+        for (place, result) in self.results.iter().enumerate() {
+            if let Some(result) = result {
+                self.dependencies.end(place, is_success(&result.status));
+            }
+        }
+        self.ready.extend(self.dependencies.ready().filter(|place| *place >= before));
+    }
+}
+
+/// Whether what depends on a step with `status` is done; it may lack what the step did not give.
+fn is_success(status: &StepStatus) -> bool {
+    matches!(status, StepStatus::Succeeded | StepStatus::Unchanged | StepStatus::Skipped { output: Some(_), .. })
 }
 
 fn panicked(step: &ReadyStep<'_>) -> StepResult {
@@ -152,7 +220,8 @@ fn panicked(step: &ReadyStep<'_>) -> StepResult {
 fn not_begun(step: &ReadyStep<'_>, status: StepStatus) -> StepResult {
     StepResult {
         key: step.planned.key.clone(),
-        asset: step.planned.asset.clone(),
+        asset: step.of.asset.map(|asset| asset.name.clone()),
+        mapping_key: step.planned.mapping_key.clone(),
         partition: step.planned.partition.as_ref().map(|partition| partition.key.clone()),
         status,
         time: std::time::Duration::ZERO,

@@ -59,7 +59,7 @@ impl Runner {
         let planned: Vec<&Asset> =
             plan.assets.iter().filter_map(|planned| self.definitions.asset(&planned.asset)).collect();
         let loaded = planned.iter().flat_map(|asset| &asset.inputs);
-        let loaded = loaded.filter_map(|input| self.definitions.asset(&input.asset));
+        let loaded = loaded.filter_map(|input| self.definitions.asset(input.asset()?));
         let mut assets: Vec<&Asset> = planned.iter().copied().chain(loaded).collect();
         assets.sort_by_key(|asset| &asset.name);
         assets.dedup_by_key(|asset| &asset.name);
@@ -135,12 +135,13 @@ impl<'a> Storage<'a> {
 
     /// The manager of `asset`; none where it has no value.
     fn manager(&mut self, asset: &'a Asset) -> Result<Option<Arc<Lent>>, RunError> {
-        let Some(name) = asset.io.as_deref() else { return Ok(None) };
+        let Some(name) = asset.output.io.as_deref() else { return Ok(None) };
         if let Some(manager) = self.managers.get(name) {
             return Ok(Some(Arc::clone(manager)));
         }
         let lender = self.runner.lender();
-        let manager = prepare::prepare_load(&self.runner.definitions, asset, lender).map_err(RunError::Definitions)?;
+        let manager =
+            prepare::prepare_load(&self.runner.definitions, &asset.output, lender).map_err(RunError::Definitions)?;
         self.managers.insert(name, Arc::clone(&manager));
         Ok(Some(manager))
     }

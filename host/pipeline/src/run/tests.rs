@@ -3,6 +3,7 @@ use std::sync::Mutex;
 
 use airlock_sandbox::Settings;
 use airlock_sandbox::context::MetadataValue;
+use jiff::Timestamp;
 
 use super::*;
 use crate::definitions::tests::{BUILTINS, Project};
@@ -57,7 +58,7 @@ fn kinds(events: &[Event]) -> Vec<String> {
 
 fn statuses(result: &RunResult) -> Vec<String> {
     let status = |step: &StepResult| match &step.status {
-        StepStatus::Skipped { because } => format!("{} skipped for {because}", step.key),
+        StepStatus::Skipped { because, .. } => format!("{} skipped for {because}", step.key),
         status => format!("{} {status:?}", step.key).to_lowercase(),
     };
     result.steps.iter().map(status).collect()

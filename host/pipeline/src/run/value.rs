@@ -4,10 +4,10 @@ use std::io::{self, BufReader, Read};
 
 use airlock_sandbox::context::{MetadataEntry, MetadataValue};
 use airlock_sandbox::limits::{CHUNK, METADATA_BYTES, METADATA_ENTRIES, METADATA_LABEL_BYTES};
-use airlock_sandbox::value::{Content, ContentReader, Value};
+use airlock_sandbox::value::{Content, ContentReader, Part, Value};
 use serde::de::IgnoredAny;
 
-use crate::definitions::{Asset, ValueType, is_media_type};
+use crate::definitions::{Output, ValueType, is_media_type};
 
 /// That `content` is what `value_type` says.
 ///
@@ -68,20 +68,29 @@ impl Read for Reader {
 ///
 /// # Errors
 /// In words, to follow what the value is called.
-pub(super) fn label(asset: &Asset, mut value: Value) -> Result<Value, String> {
-    let [part] = value.parts.as_mut_slice() else {
-        return Err("came in several parts, and one is stored at a time".to_owned());
-    };
-    // The only part needs no key.
-    part.key = None;
-    let Some(wanted) = &asset.media_type else { return Ok(value) };
+pub(super) fn label(output: &Output, mut value: Value) -> Result<Value, String> {
+    if !output.is_dynamic {
+        let [part] = value.parts.as_mut_slice() else {
+            return Err("came in several parts, and one is stored at a time".to_owned());
+        };
+        // The only part needs no key.
+        part.key = None;
+    }
+    let Some(wanted) = &output.media_type else { return Ok(value) };
+    for part in &mut value.parts {
+        label_part(output.value_type, wanted, part)?;
+    }
+    Ok(value)
+}
+
+fn label_part(value_type: ValueType, wanted: &String, part: &mut Part) -> Result<(), String> {
     let given = part.media_type.split(';').next().unwrap_or_default().trim_end();
     if !is_media_type(given) || !part.media_type.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err("has a media type that is none".to_owned());
     }
-    let general = asset.value_type.media_type();
+    let general = value_type.media_type();
     let is_unspecific = given == "application/octet-stream";
-    let fits = match asset.value_type {
+    let fits = match value_type {
         _ if given == wanted => true,
         // The definition says no more than the type does, and the component may.
         ValueType::Json if general == Some(wanted) => given.ends_with("+json"),
@@ -92,9 +101,9 @@ pub(super) fn label(asset: &Asset, mut value: Value) -> Result<Value, String> {
     if is_unspecific && !fits {
         part.media_type.clone_from(wanted);
     } else if !fits {
-        return Err(format!("is {given}, and the asset is defined as {wanted}"));
+        return Err(format!("is {given}, and it is defined as {wanted}"));
     }
-    Ok(value)
+    Ok(())
 }
 
 /// The metadata that a command wrote as the JSON object `bytes`.
@@ -198,19 +207,19 @@ mod tests {
             "#,
         );
         let given = |asset: &str, media_type: &str| {
-            let value = label(definitions.asset(asset).unwrap(), Value::single(media_type, content(b"")));
+            let value = label(&definitions.asset(asset).unwrap().output, Value::single(media_type, content(b"")));
             value.map(|value| value.parts[0].media_type.clone())
         };
         for (asset, media_type, expected) in [
             ("json", "application/geo+json", Ok("application/geo+json")),
             ("json", "application/octet-stream", Ok("application/json")),
-            ("json", "text/plain", Err("is text/plain, and the asset is defined as application/json")),
+            ("json", "text/plain", Err("is text/plain, and it is defined as application/json")),
             ("text", "text/markdown", Ok("text/markdown")),
             ("text", "text/plain; charset=utf-8", Ok("text/plain; charset=utf-8")),
             ("bytes", "image/png", Ok("image/png")),
             ("csv", "text/csv", Ok("text/csv")),
             ("csv", "application/octet-stream", Ok("text/csv")),
-            ("csv", "text/plain", Err("is text/plain, and the asset is defined as text/csv")),
+            ("csv", "text/plain", Err("is text/plain, and it is defined as text/csv")),
             ("bytes", "a\u{1b}[2J/b", Err("has a media type that is none")),
             ("bytes", "", Err("has a media type that is none")),
         ] {
@@ -227,7 +236,7 @@ mod tests {
             media_type: "text/plain".to_owned(),
             content: content(b""),
         };
-        let labelled = |parts| label(definitions.asset("a").unwrap(), Value { parts });
+        let labelled = |parts| label(&definitions.asset("a").unwrap().output, Value { parts });
         assert_eq!(labelled(vec![part(Some("x"))]).unwrap().parts[0].key, None);
         let refused = labelled(vec![part(Some("x")), part(Some("y"))]).unwrap_err();
         assert_eq!(refused, "came in several parts, and one is stored at a time");

@@ -22,8 +22,8 @@ pub use interrupt::Interrupt;
 pub(crate) use state::State;
 
 use crate::component::{Cache, CacheSettings, Component, ComponentError};
-use crate::context::{InputContext, OpContext, OutputContext};
-use crate::contract::{SinkState, SourceHandle, wit_types};
+use crate::context::{InputContext, OpContext, OpOutput, OutputContext};
+use crate::contract::{SinkKeys, SinkState, SourceHandle, wit_types};
 use crate::grant::Grant;
 use crate::layout::Location;
 use crate::mount::{Durability, FileSystem, Intent};
@@ -154,7 +154,7 @@ impl Sandbox {
             return refused("it does not export airlock:io/input, so it cannot load");
         };
         let scope = context.partitions.locations(&context.location);
-        let sinks = vec![SinkState::new(call.budget.clone(), context.partitions.clone())];
+        let sinks = vec![SinkState::new(call.budget.clone(), SinkKeys::Partitions(context.partitions.clone()))];
         let enter = async |store: &mut Store<State>| {
             let manager = manager.instantiate_async(&mut *store).await?;
             manager.airlock_io_input().call_load_input(store, Resource::new_borrow(0), Resource::new_borrow(0)).await
@@ -189,7 +189,11 @@ impl Sandbox {
                 let values = std::mem::take(&mut state.sinks).into_iter().map(SinkState::finish);
                 let recorded = op.recorded.into_iter().map(|recorded| recorded.metadata);
                 let outputs = op.context.outputs.into_iter().zip(values).zip(recorded);
-                let output = |((name, value), metadata)| ComputedOutput { name, value, metadata };
+                let output = |((output, value), metadata): ((OpOutput, _), _)| ComputedOutput {
+                    name: output.name,
+                    value,
+                    metadata,
+                };
                 Computed { outputs: outputs.map(output).collect() }
             }
             _ => Computed::default(),

@@ -141,8 +141,8 @@ impl wit_context::HostStoredOutput for State {
         Ok(self.upstream(&stored)?.output_name.clone())
     }
 
-    fn mapping_key(&mut self, _: Stored) -> wasmtime::Result<Option<String>> {
-        Ok(None)
+    fn mapping_key(&mut self, stored: Stored) -> wasmtime::Result<Option<String>> {
+        Ok(self.upstream(&stored)?.mapping_key.clone())
     }
 
     fn output_config(&mut self, stored: Stored) -> wasmtime::Result<String> {

@@ -27,7 +27,7 @@ pub(crate) use op::{OpCall, sinks};
 pub(crate) use output::OutputCall;
 pub use output::OutputHandle;
 pub use value::{ReaderHandle, SinkHandle, SourceHandle};
-pub(crate) use value::{SinkQuota, SinkState};
+pub(crate) use value::{SinkKeys, SinkQuota, SinkState};
 
 /// Bindings of a component that stores.
 pub(crate) mod output_manager {

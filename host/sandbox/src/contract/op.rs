@@ -4,9 +4,9 @@ use wasmtime::component::Resource;
 
 use super::metadata::{Again, Recorded};
 use super::partition::{count, page};
-use super::{Answer, SinkHandle, SinkState, SourceHandle, host_error, wit_op_run, wit_types};
+use super::{Answer, SinkHandle, SinkKeys, SinkState, SourceHandle, host_error, wit_op_run, wit_types};
 use crate::call::State;
-use crate::context::OpContext;
+use crate::context::{OpContext, OpOutput};
 use crate::report::Level;
 use crate::text::safe_line;
 
@@ -28,8 +28,12 @@ impl OpCall {
     }
 
     fn output_index(&self, name: &str) -> Result<usize, wit_types::Error> {
-        let index = self.context.outputs.iter().position(|output| output == name);
-        index.ok_or_else(|| unknown("output", name, &self.context.outputs))
+        let index = self.context.outputs.iter().position(|output| output.name == name);
+        index.ok_or_else(|| unknown("output", name, &self.names()))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.context.outputs.iter().map(|output| output.name.clone()).collect()
     }
 }
 
@@ -85,7 +89,7 @@ impl wit_op_run::HostOpContext for State {
     }
 
     fn outputs(&mut self, _: This) -> wasmtime::Result<Vec<String>> {
-        Ok(self.op()?.context.outputs.clone())
+        Ok(self.op()?.names())
     }
 
     fn input(&mut self, _: This, name: String) -> Answer<Resource<SourceHandle>> {
@@ -129,5 +133,8 @@ impl wit_op_run::HostOpContext for State {
 
 /// One sink for each output.
 pub(crate) fn sinks(context: &OpContext, budget: &crate::value::Budget) -> Vec<SinkState> {
-    context.outputs.iter().map(|_| SinkState::new(budget.clone(), context.partitions.clone())).collect()
+    let keys = |output: &OpOutput| {
+        if output.is_dynamic { SinkKeys::Mapping } else { SinkKeys::Partitions(context.partitions.clone()) }
+    };
+    context.outputs.iter().map(|output| SinkState::new(budget.clone(), keys(output))).collect()
 }

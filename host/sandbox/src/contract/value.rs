@@ -12,7 +12,7 @@ use super::{Answer, host_error, limit, wit_types, wit_value};
 use crate::call::State;
 use crate::limits::{CHUNK, Limit, LimitExceeded, MEDIA_TYPE_BYTES, PARTS, PATH_BYTES};
 use crate::mount::{FileError, ReadFile};
-use crate::partition::Partitions;
+use crate::partition::{MAPPING_KEY_BYTES, Partitions, is_mapping_key};
 use crate::report::StorageFailure;
 use crate::text::safe_line;
 use crate::value::{Budget, Content, ContentReader, ContentWriter, Input, Part, Value};
@@ -66,13 +66,40 @@ pub struct SinkHandle;
 /// A value that is being written.
 pub(crate) struct SinkState {
     budget: Budget,
-    /// Whose keys its parts may have.
-    partitions: Partitions,
+    keys: SinkKeys,
     begun: HashSet<Option<String>>,
     finished: Vec<Part>,
     current: Option<CurrentPart>,
     /// Loaded files that the value holds open instead of copies.
     held_files: usize,
+}
+
+/// The keys that the parts of a sink may have.
+pub(crate) enum SinkKeys {
+    /// Those of the partitions of the call.
+    Partitions(Partitions),
+    /// Mapping keys, which the guest makes up.
+    Mapping,
+}
+
+impl SinkKeys {
+    fn check(&self, key: Option<&str>) -> Result<(), wit_types::Error> {
+        match (self, key) {
+            // The only partition needs no name.
+            (Self::Partitions(partitions), None) if partitions.len() <= 1 => Ok(()),
+            (Self::Partitions(partitions), key) => Ok(partitions.check(key)?),
+            (Self::Mapping, Some(key)) if is_mapping_key(key) => Ok(()),
+            (Self::Mapping, Some(key)) => {
+                let shown = safe_line(key, 200);
+                let message =
+                    format!("{shown:?} is no mapping key: it has 1 to {MAPPING_KEY_BYTES} of A-Z, a-z, 0-9 and _");
+                Err(host_error("bad-mapping-key", message))
+            }
+            (Self::Mapping, None) => {
+                Err(host_error("bad-mapping-key", "a part of a dynamic output has a mapping key".to_owned()))
+            }
+        }
+    }
 }
 
 struct CurrentPart {
@@ -84,8 +111,8 @@ struct CurrentPart {
 }
 
 impl SinkState {
-    pub(crate) fn new(budget: Budget, partitions: Partitions) -> Self {
-        Self { budget, partitions, begun: HashSet::new(), finished: Vec::new(), current: None, held_files: 0 }
+    pub(crate) fn new(budget: Budget, keys: SinkKeys) -> Self {
+        Self { budget, keys, begun: HashSet::new(), finished: Vec::new(), current: None, held_files: 0 }
     }
 
     /// The parts that were begun.
@@ -95,10 +122,7 @@ impl SinkState {
     }
 
     fn begin(&mut self, key: Option<String>, media_type: String) -> Result<(), wit_types::Error> {
-        // The only partition needs no name.
-        if key.is_some() || self.partitions.len() > 1 {
-            self.partitions.check(key.as_deref())?;
-        }
+        self.keys.check(key.as_deref())?;
         if media_type.len() > MEDIA_TYPE_BYTES || !is_media_type(&media_type) {
             let shown = safe_line(&media_type, 100);
             return Err(host_error("bad-media-type", format!("{shown:?} is no media type, such as text/csv")));

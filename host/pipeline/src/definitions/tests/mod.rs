@@ -1,3 +1,4 @@
+mod jobs;
 mod mistakes;
 mod profiles;
 
@@ -110,12 +111,12 @@ inputs.days = { asset = "daily_weather", metadata = { columns = 2 }, config = { 
     assert_eq!((limits.memory, limits.time.as_secs(), limits.files), (256 << 20, 30, 10));
 
     let [daily, monthly] = definitions.assets() else { panic!() };
-    assert_eq!(daily.media_type.as_deref(), Some("text/csv"));
-    assert_eq!(daily.io.as_deref(), Some("lake"));
-    assert_eq!(daily.metadata.len(), 3);
+    assert_eq!(daily.output.media_type.as_deref(), Some("text/csv"));
+    assert_eq!(daily.output.io.as_deref(), Some("lake"));
+    assert_eq!(daily.output.metadata.len(), 3);
     assert!(daily.position.to_string().ends_with("assets/weather.toml:2:9"), "{}", daily.position);
     assert_eq!(monthly.key, ["weather", "monthly"]);
-    assert_eq!(monthly.media_type.as_deref(), Some("application/json"));
+    assert_eq!(monthly.output.media_type.as_deref(), Some("application/json"));
     let Op::Component(component) = &monthly.op else { panic!() };
     // Paths are relative to the file that they stand in.
     assert_eq!(component.component, ComponentSource::File(project.directory.path().join("assets/monthly.wasm")));
@@ -221,5 +222,5 @@ fn five_thousand_assets_in_fifty_files_are_read() {
     assert_eq!(definitions.graph().select(&definitions, &["+f49/a99".to_owned()]).unwrap().len(), 100);
     let last = definitions.asset("f49/a99").unwrap();
     assert_eq!(last.tags.len(), 2);
-    assert_eq!(last.inputs[0].asset, "f49/a98");
+    assert_eq!(last.inputs[0].asset(), Some("f49/a98"));
 }

@@ -27,10 +27,10 @@ group = "g"
 fn a_profile_is_merged_over_what_is_there() {
     let project = Project::new(&[("airlock.toml", PROFILES)]);
     let plain = project.read(None).unwrap();
-    assert_eq!(plain.asset("a").unwrap().io.as_deref(), Some("lake"));
+    assert_eq!(plain.asset("a").unwrap().output.io.as_deref(), Some("lake"));
     let prod = project.read(Some("prod")).unwrap();
     assert_eq!(prod.profile(), Some("prod"));
-    assert_eq!(prod.asset("a").unwrap().io.as_deref(), Some("scratch"));
+    assert_eq!(prod.asset("a").unwrap().output.io.as_deref(), Some("scratch"));
     assert_eq!(prod.asset("a").unwrap().group.as_deref(), Some("g"));
     let lake = serde_json::to_value(prod.io_manager("lake").unwrap()).unwrap();
     assert_eq!(lake["config"], serde_json::json!({ "depth": 1, "level": 9 }));
@@ -87,9 +87,10 @@ partitions = "days"
     for profile in [None, Some("prod")] {
         let definitions = project.read(profile).unwrap();
         let warnings: Vec<&str> = definitions.warnings().iter().map(|warning| warning.message.as_str()).collect();
-        let expected = ["no asset is stored by the I/O manager `spare`", "no asset has the partitions `cities`"];
+        let expected =
+            ["nothing is stored or loaded by the I/O manager `spare`", "no asset has the partitions `cities`"];
         assert_eq!(warnings, expected, "{profile:?}");
     }
     let shown = project.read(None).unwrap().warnings()[0].render_warning();
-    assert!(shown.starts_with("warning: no asset is stored by the I/O manager `spare`\n"), "{shown}");
+    assert!(shown.starts_with("warning: nothing is stored or loaded by the I/O manager `spare`\n"), "{shown}");
 }

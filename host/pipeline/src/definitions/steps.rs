@@ -1,0 +1,106 @@
+//! Brings the steps of jobs into one form, and merges each over the op that it names.
+
+use std::collections::HashMap;
+
+use super::fields::{Problems, text};
+use super::tree::{Entry, Node, Tree};
+
+/// Brings the steps of `jobs` and the `ops` into one form, and merges each step over the op that it names.
+pub(super) fn apply(jobs: &mut [Entry], ops: &mut [Entry], problems: &Problems) {
+    for op in &mut *ops {
+        normalize(&mut op.node);
+    }
+    let ops: HashMap<&str, &Node> = ops.iter().map(|op| (op.key.as_str(), &op.node)).collect();
+    let steps = jobs.iter_mut().filter_map(|job| job.node.get_mut("steps")).filter_map(Node::entries_mut).flatten();
+    for step in steps {
+        // `steps.clean = "clean"`: nothing is said but the op.
+        if let Tree::Text(_) = step.node.tree {
+            wrap(&mut step.node, "op");
+        }
+        normalize(&mut step.node);
+        let Some(named) = step.node.get("op") else { continue };
+        let Some((name, position)) = text(&named.node, "`op`", problems) else { continue };
+        match ops.get(name) {
+            Some(op) => {
+                let own = std::mem::replace(&mut step.node.tree, op.tree.clone());
+                merge(&mut step.node, own);
+            }
+            None => problems.unknown(position, format!("there is no op `{name}`"), name, ops.keys().copied()),
+        }
+    }
+}
+
+/// Makes a table of each input and output that is written in short.
+fn normalize(node: &mut Node) {
+    if let Some(inputs) = node.get_mut("inputs") {
+        if let Tree::List(nodes) = &mut inputs.tree {
+            let named = std::mem::take(nodes).into_iter().map(|node| {
+                let name = match &node.tree {
+                    Tree::Text(reference) => reference.rsplit('.').next().unwrap_or_default().to_owned(),
+                    _ => String::new(),
+                };
+                Entry { key: name, position: node.position.clone(), node }
+            });
+            inputs.tree = Tree::Table(named.collect());
+        }
+        for input in inputs.entries_mut().into_iter().flatten() {
+            if let Tree::Text(_) | Tree::List(_) = input.node.tree {
+                wrap(&mut input.node, "from");
+            }
+        }
+    }
+    for output in node.get_mut("outputs").and_then(Node::entries_mut).into_iter().flatten() {
+        if let Tree::Text(_) = output.node.tree {
+            wrap(&mut output.node, "type");
+        }
+    }
+}
+
+/// Makes of `node` a table with it under `key`.
+fn wrap(node: &mut Node, key: &str) {
+    let position = node.position.clone();
+    let inner = Node { tree: std::mem::replace(&mut node.tree, Tree::Table(Vec::new())), position: position.clone() };
+    node.tree = Tree::Table(vec![Entry { key: key.to_owned(), position, node: inner }]);
+}
+
+/// What of a step is merged entry by entry, and these key by key.
+const MERGED: [&str; 2] = ["inputs", "outputs"];
+/// What says where an input comes from: the last that is said counts.
+const SOURCES: [&str; 4] = ["from", "each", "asset", "value"];
+
+/// Merges the keys `own` of a step over those of its op.
+fn merge(base: &mut Node, own: Tree) {
+    let Tree::Table(own) = own else { return };
+    for entry in own {
+        match base.get_mut(&entry.key) {
+            Some(present) if MERGED.contains(&entry.key.as_str()) => merge_named(present, entry),
+            _ => replace(base, entry),
+        }
+    }
+}
+
+/// Merges the inputs or outputs `own` over those of an op.
+fn merge_named(base: &mut Node, own: Entry) {
+    let Tree::Table(named) = own.node.tree else { return base.tree = own.node.tree };
+    for entry in named {
+        match (base.get_mut(&entry.key), entry) {
+            (Some(present), Entry { node: Node { tree: Tree::Table(keys), .. }, .. }) => {
+                for entry in keys {
+                    if let (true, Some(others)) = (SOURCES.contains(&entry.key.as_str()), present.entries_mut()) {
+                        others.retain(|other| !SOURCES.contains(&other.key.as_str()));
+                    }
+                    replace(present, entry);
+                }
+            }
+            (_, entry) => replace(base, entry),
+        }
+    }
+}
+
+fn replace(base: &mut Node, entry: Entry) {
+    let Some(all) = base.entries_mut() else { return };
+    match all.iter_mut().find(|other| other.key == entry.key) {
+        Some(present) => *present = entry,
+        None => all.push(entry),
+    }
+}

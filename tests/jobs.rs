@@ -1,0 +1,604 @@
+//! Jobs from end to end: graphs of steps whose outputs lie under the run that computes them.
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/pattern.rs"]
+mod pattern;
+#[path = "support/project.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod project;
+
+use std::collections::BTreeSet;
+
+use project::{Project, guest};
+use serde_json::Value;
+
+/// A job of two steps, the second of which loads the first.
+const TWO_STEPS: &str = r#"
+[ops.count]
+type = "text"
+command = ["sh", "-c", 'wc -c < "$AIRLOCK_INPUT_TEXT" | tr -d " \n" > "$AIRLOCK_OUTPUT"']
+
+[jobs.nightly]
+description = "Says hello, and counts"
+
+[jobs.nightly.steps.hello]
+type = "text"
+command = ["sh", "-c", 'printf hello > "$AIRLOCK_OUTPUT"']
+
+[jobs.nightly.steps.count]
+op = "count"
+inputs.text = "hello"
+"#;
+
+/// The files below `directory` of `project`, without Airlock's own, with the run's id as `RUN`.
+fn files(project: &Project, directory: &str, run: &str) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    let mut directories = vec![project.path(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true if entry.file_name() == ".airlock" => {}
+                true => directories.push(entry.path()),
+                false => {
+                    let path = entry.path().strip_prefix(project.path("")).unwrap().display().to_string();
+                    files.insert(path.replace(run, "RUN"));
+                }
+            }
+        }
+    }
+    files
+}
+
+/// Runs `job` and gives the run's id.
+fn run(project: &Project, job: &str) -> String {
+    let result = project.run(&["run", &format!("job:{job}"), "--format", "json"]).json();
+    result["run"]["run_id"].as_str().unwrap().to_owned()
+}
+
+fn events(project: &Project, run: &str) -> Vec<Value> {
+    let events = project.run(&["events", run, "--format", "jsonl"]).ok();
+    events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What the step of the latest run gave.
+fn given(project: &Project, name: &str) -> String {
+    project.run(&["load", "--run", "latest", name]).ok()
+}
+
+#[test]
+fn outputs_of_a_job_lie_under_its_run_and_are_never_overwritten() {
+    let project = Project::new(TWO_STEPS);
+    let (first, second) = (run(&project, "nightly"), run(&project, "nightly"));
+    let of = |run: &str| [format!("data/runs={run}/count/result.txt"), format!("data/runs={run}/hello/result.txt")];
+    let expected: BTreeSet<String> = of(&first).into_iter().chain(of(&second)).collect();
+    assert_eq!(files(&project, "data", "no run"), expected);
+    assert_eq!((given(&project, "hello"), given(&project, "count")), ("hello".to_owned(), "5".to_owned()));
+    assert_eq!(project.run(&["load", "--run", &first, "count"]).ok(), "5");
+}
+
+#[test]
+fn events_of_a_job_name_steps_and_outputs_and_no_assets() {
+    let project = Project::new(TWO_STEPS);
+    let id = run(&project, "nightly");
+    let events = events(&project, &id);
+    let told: Vec<String> = events
+        .iter()
+        .map(|event| format!("{} {}", event["step_key"].as_str().unwrap_or("-"), event["kind"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        "- RUN_START",
+        "hello STEP_START",
+        "hello STEP_OUTPUT",
+        "hello HANDLED_OUTPUT",
+        "hello STEP_SUCCESS",
+        "count STEP_START",
+        "count LOADED_INPUT",
+        "count STEP_INPUT",
+        "count STEP_OUTPUT",
+        "count HANDLED_OUTPUT",
+        "count STEP_SUCCESS",
+        "- RUN_SUCCESS",
+    ];
+    assert_eq!(told, expected);
+    let loaded = &events[6];
+    assert_eq!(loaded["upstream_step_key"], "hello");
+    assert_eq!(loaded["upstream_output"], "result");
+    assert_eq!(loaded["upstream_run_id"], id.as_str());
+    assert_eq!(loaded["asset"], Value::Null);
+    assert_eq!(events[0]["job"], "nightly");
+}
+
+#[test]
+fn each_output_may_have_a_manager_of_its_own() {
+    let project = Project::new(
+        r#"
+        [io.memory]
+        component = "builtin:files"
+        mounts."/data" = { memory = true, access = "write" }
+
+        [io.attic]
+        component = "builtin:files"
+        mounts."/data" = { path = "attic", access = "write" }
+
+        [jobs.two]
+        io = "attic"
+
+        [jobs.two.steps.split]
+        command = ["sh", "-c", 'printf a > "$AIRLOCK_OUTPUT_KEPT"; printf b > "$AIRLOCK_OUTPUT_PASSED_ON"']
+        outputs.kept = "text"
+        outputs.passed-on = { type = "text", io = "memory" }
+
+        [jobs.two.steps.join]
+        type = "text"
+        inputs.a = "split.kept"
+        inputs.b = "split.passed-on"
+        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_A" "$AIRLOCK_INPUT_B" > "$AIRLOCK_OUTPUT"']
+        "#,
+    );
+    let id = run(&project, "two");
+    let expected = ["attic/runs=RUN/join/result.txt", "attic/runs=RUN/split/kept.txt"].map(str::to_owned);
+    assert_eq!(files(&project, "attic", &id), BTreeSet::from(expected));
+    assert!(!project.path("data").exists());
+    assert_eq!(given(&project, "join"), "ab");
+    assert_eq!(given(&project, "split.kept"), "a");
+    project.run(&["load", "--run", "latest", "split.passed-on"]).fails(
+        1,
+        "
+error: cannot load `split.passed-on` with the I/O manager `memory`: it has no stored value
+hint: the run … stored it with `memory`: it was removed since",
+    );
+}
+
+#[test]
+fn an_op_is_reused_with_other_inputs_and_what_a_step_says_wins() {
+    let project = Project::new(
+        r#"
+        [ops.greet]
+        type = "text"
+        inputs.greeting = { value = "hello" }
+        command = ["sh", "-c", 'tr -d \" < "$AIRLOCK_INPUT_GREETING" > "$AIRLOCK_OUTPUT"']
+
+        [jobs.greetings]
+        steps.hello = "greet"
+        steps.welcome = { op = "greet", inputs.greeting.value = "welcome" }
+        steps.again = { op = "greet", inputs.greeting = "welcome" }
+        "#,
+    );
+    run(&project, "greetings");
+    let greetings = ["hello", "welcome", "again"].map(|step| given(&project, step));
+    assert_eq!(greetings, ["hello", "welcome", "welcome"]);
+}
+
+#[test]
+fn several_outputs_come_to_one_input_in_order_without_those_that_were_not_given() {
+    let project = Project::new(
+        r#"
+        [ops.say]
+        type = "text"
+        optional = true
+
+        [jobs.talk.steps.first]
+        op = "say"
+        command = ["sh", "-c", 'printf first > "$AIRLOCK_OUTPUT"']
+
+        [jobs.talk.steps.silent]
+        op = "say"
+        command = ["true"]
+
+        [jobs.talk.steps.last]
+        op = "say"
+        command = ["sh", "-c", 'printf last > "$AIRLOCK_OUTPUT"']
+
+        [jobs.talk.steps.all]
+        type = "json"
+        inputs.said = ["last", "silent", "first"]
+        command = ["python3", "-c", """
+import airlock
+parts = airlock.input_partitions("said")
+airlock.store_json([[key, path.read_text()] for key, path in parts.items()])
+"""]
+
+        [jobs.talk.steps.echo]
+        type = "text"
+        inputs.said = "silent"
+        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_SAID" > "$AIRLOCK_OUTPUT"']
+
+        [jobs.talk.steps.after_echo]
+        type = "none"
+        deps = ["echo"]
+        command = ["touch", "after_echo"]
+        "#,
+    );
+    let ran = project.run(&["run", "job:talk"]);
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert!(ran.stdout.contains("echo        not run, since silent gave no result"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("after_echo  not run, since silent gave no result"), "{}", ran.stdout);
+    assert!(!project.path("after_echo").exists());
+    assert_eq!(given(&project, "all"), r#"[["last", "last"], ["first", "first"]]"#);
+}
+
+#[test]
+fn an_op_that_gives_no_value_where_it_has_to_has_failed() {
+    let project = Project::new(
+        r#"
+        [jobs.silent.steps.say]
+        type = "text"
+        command = ["true"]
+        "#,
+    );
+    project.run(&["run", "job:silent"]).fails(
+        1,
+        "
+error: say: the command `true` ended well, and wrote no file to AIRLOCK_OUTPUT
+hint: write the value to the path in the environment variable AIRLOCK_OUTPUT, in Python by airlock.store_json and its like; or say `optional = true` of an output that may be absent, and `type = \"none\"` where nothing is stored",
+    );
+}
+
+/// A job that gives three files, does something with each, and collects it.
+fn mapped(check: &str) -> String {
+    format!(
+        r#"
+        [jobs.files.steps.list]
+        command = ["python3", "-c", """
+import airlock
+for key in ("b", "a", "c"):
+    airlock.store_text(key * 2, "files", mapping_key=key)
+"""]
+        outputs.files = {{ type = "text", dynamic = true }}
+
+        [jobs.files.steps.double]
+        type = "text"
+        inputs.file = {{ each = "list.files" }}
+        command = ["sh", "-c", '{check} && cat "$AIRLOCK_INPUT_FILE" "$AIRLOCK_INPUT_FILE" > "$AIRLOCK_OUTPUT"']
+
+        [jobs.files.steps.name]
+        type = "text"
+        inputs.doubled = {{ each = "double" }}
+        command = ["sh", "-c", 'printf "$AIRLOCK_MAPPING_KEY:" > "$AIRLOCK_OUTPUT"; cat "$AIRLOCK_INPUT_DOUBLED" >> "$AIRLOCK_OUTPUT"']
+
+        [jobs.files.steps.all]
+        type = "text"
+        inputs.names = "name"
+        inputs.files = "list.files"
+        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_NAMES"/* "$AIRLOCK_INPUT_FILES"/* > "$AIRLOCK_OUTPUT"']
+        "#
+    )
+}
+
+#[test]
+fn a_step_is_done_for_each_element_of_a_dynamic_output_and_what_it_gives_is_collected() {
+    let project = Project::new(&mapped("true"));
+    let id = run(&project, "files");
+    assert_eq!(given(&project, "all"), "a:aaaab:bbbbc:ccccaabbcc");
+    assert_eq!(given(&project, "double[b]"), "bbbb");
+    assert_eq!(given(&project, "list.files[c]"), "cc");
+    let expected = [
+        "data/runs=RUN/all/result.txt",
+        "data/runs=RUN/double%5ba%5d/result.txt",
+        "data/runs=RUN/double%5bb%5d/result.txt",
+        "data/runs=RUN/double%5bc%5d/result.txt",
+        "data/runs=RUN/list/files/mapping_key=a.txt",
+        "data/runs=RUN/list/files/mapping_key=b.txt",
+        "data/runs=RUN/list/files/mapping_key=c.txt",
+        "data/runs=RUN/name%5ba%5d/result.txt",
+        "data/runs=RUN/name%5bb%5d/result.txt",
+        "data/runs=RUN/name%5bc%5d/result.txt",
+    ];
+    assert_eq!(files(&project, "data", &id), expected.map(str::to_owned).into());
+    let handled: Vec<Value> =
+        events(&project, &id).into_iter().filter(|event| event["kind"] == "HANDLED_OUTPUT").collect();
+    assert_eq!(handled.len(), 10);
+    let keys: Vec<&Value> = handled.iter().take(3).map(|event| &event["mapping_key"]).collect();
+    assert_eq!(keys, ["a", "b", "c"]);
+}
+
+#[test]
+fn elements_of_one_step_have_one_line_together() {
+    let project = Project::new(&mapped("true"));
+    let said = project.run(&["run", "job:files"]).ok();
+    let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
+    assert!(lines.iter().any(|line| line.starts_with("✓ double") && line.ends_with("3 elements")), "{said}");
+    assert!(said.contains("8 steps done"), "{said}");
+}
+
+#[test]
+fn where_a_dynamic_output_is_empty_nothing_is_done_and_the_collection_is_empty() {
+    let project = Project::new(&mapped("true").replace(r#"("b", "a", "c")"#, "()"));
+    project.run(&["run", "job:files"]).fails(1, "error: all: the command …\n…");
+    let project = Project::new(
+        &mapped("true")
+            .replace(r#"("b", "a", "c")"#, "()")
+            .replace("cat \"$AIRLOCK_INPUT_NAMES\"/*", "ls \"$AIRLOCK_INPUT_NAMES\"")
+            .replace(r#" "$AIRLOCK_INPUT_FILES"/*"#, ""),
+    );
+    let said = project.run(&["run", "job:files"]).ok();
+    assert!(said.contains("2 steps done"), "{said}");
+    assert_eq!(given(&project, "all"), "");
+}
+
+#[test]
+fn what_depends_on_a_dynamic_output_of_a_step_that_failed_is_not_run() {
+    let project = Project::new(&mapped("true").replace("import airlock\nfor", "import airlock, sys\nsys.exit(3)\nfor"));
+    let ran = project.run(&["run", "job:files"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    for step in ["double", "name", "all"] {
+        assert!(ran.stdout.contains(&format!("- {step:<6}  not run, since list did not succeed")), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_mapping_key_has_letters_digits_and_underscores() {
+    let project = Project::new(&mapped("true").replace(r#""a", "c""#, r#""a-1", "c""#));
+    project.run(&["run", "job:files"]).fails(
+        1,
+        "
+error: list: cannot take the output `files` of the command `python3 -c …`: the file \"a-1\" has no mapping key as its name: only A-Z, a-z, 0-9 and _ before a dot
+…",
+    );
+}
+
+#[test]
+fn a_component_gives_several_outputs_and_elements() {
+    let project = Project::new(&format!(
+        r#"
+        [ops.test]
+        component = {{ path = "{ops}", config = {{ op = "every_other_output" }} }}
+
+        [jobs.parts.steps.give]
+        op = "test"
+        outputs.one = "text"
+        outputs.two = {{ type = "text", optional = true }}
+        outputs.three = "text"
+
+        [jobs.parts.steps.elements]
+        component = {{ path = "{ops}", config = {{ op = "elements" }} }}
+        type = "text"
+        dynamic = true
+
+        [jobs.parts.steps.each]
+        component = {{ path = "{ops}", config = {{ op = "join" }} }}
+        type = "text"
+        inputs.element = {{ each = "elements" }}
+
+        [jobs.parts.steps.all]
+        component = {{ path = "{ops}", config = {{ op = "join" }} }}
+        type = "text"
+        inputs.each = "each"
+        inputs.elements = "elements"
+        inputs.several = ["give.three", "give.one"]
+        "#,
+        ops = guest("test-ops")
+    ));
+    let id = run(&project, "parts");
+    let all = "a=-=first;;b=-=second;;a=first;b=second;give.three=three;give.one=one;";
+    assert_eq!(given(&project, "all"), all);
+    let outputs: Vec<Value> = events(&project, &id)
+        .into_iter()
+        .filter(|event| event["kind"] == "STEP_OUTPUT" && event["step_key"] == "give")
+        .map(|event| event["metadata"].clone())
+        .collect();
+    assert_eq!(outputs[0][0]["value"]["value"], "one", "{outputs:?}");
+}
+
+#[test]
+fn a_component_cannot_give_an_element_without_a_mapping_key() {
+    let definitions = |config: &str| {
+        format!(
+            r#"
+            [jobs.elements.steps.give]
+            component = {{ path = "{}", config = {config} }}
+            type = "text"
+            dynamic = true
+            "#,
+            guest("test-ops")
+        )
+    };
+    for (config, said) in [
+        ("{ op = \"every_other_output\" }", "a part of a dynamic output has a mapping key"),
+        ("{ op = \"wrong_key\" }", "\"no such key\" is no mapping key: it has 1 to 200 of A-Z, a-z, 0-9 and _"),
+    ] {
+        let ran = Project::new(&definitions(config)).run(&["run", "job:elements"]);
+        assert_eq!(ran.code, Some(1), "{ran:#?}");
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_run_goes_on_from_a_failed_step_with_what_the_run_before_stored() {
+    let project = Project::new(&mapped("(test -e go || test $AIRLOCK_MAPPING_KEY != b)"));
+    let ran = project.run(&["run", "job:files"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    let first = events(&project, "latest")[0]["run_id"].as_str().unwrap().to_owned();
+    project.put("go", "");
+    let said = project.run(&["run", "--retry", "latest"]).ok();
+    // `double[b]`, `name[b]` and `all`: the rest was done.
+    assert!(said.contains("3 steps done"), "{said}");
+    assert_eq!(given(&project, "all"), "a:aaaab:bbbbc:ccccaabbcc");
+    let events = events(&project, "latest");
+    assert_eq!(events[0]["parent"], first.as_str());
+    let loaded = events.iter().find(|event| event["kind"] == "LOADED_INPUT" && event["step_key"] == "double[b]");
+    assert_eq!(loaded.unwrap()["upstream_run_id"], first.as_str());
+    let again = project.run(&["run", "--retry", "latest"]);
+    assert!(again.stderr.contains("left nothing undone"), "{again:#?}");
+}
+
+#[test]
+fn a_run_goes_on_from_one_that_went_on_from_another() {
+    let project = Project::new(
+        r#"
+        [ops.step]
+        type = "text"
+        inputs.before = "one"
+
+        [jobs.three.steps.one]
+        type = "text"
+        command = ["sh", "-c", 'printf x >> log; printf 1 > "$AIRLOCK_OUTPUT"']
+
+        [jobs.three.steps.two]
+        op = "step"
+        command = ["sh", "-c", 'test -e two && cat "$AIRLOCK_INPUT_BEFORE" > "$AIRLOCK_OUTPUT"']
+
+        [jobs.three.steps.three]
+        op = "step"
+        inputs.two = "two"
+        command = ["sh", "-c", 'test -e three && cat "$AIRLOCK_INPUT_BEFORE" "$AIRLOCK_INPUT_TWO" > "$AIRLOCK_OUTPUT"']
+        "#,
+    );
+    assert_eq!(project.run(&["run", "job:three"]).code, Some(1));
+    project.put("two", "");
+    assert_eq!(project.run(&["run", "--retry", "latest"]).code, Some(1));
+    project.put("three", "");
+    let said = project.run(&["run", "--retry", "latest"]).ok();
+    assert!(said.contains("1 step done"), "{said}");
+    assert_eq!(given(&project, "three"), "11");
+    assert_eq!(std::fs::read_to_string(project.path("log")).unwrap(), "x");
+}
+
+#[test]
+fn a_run_of_assets_goes_on_too() {
+    let project = Project::new(
+        r#"
+        [partitions.letters]
+        static = ["a", "b", "c"]
+
+        [assets.letter]
+        type = "text"
+        partitions = "letters"
+        command = ["sh", "-c", 'printf x >> log; test -e go || test $AIRLOCK_PARTITION != b; printf $AIRLOCK_PARTITION > "$AIRLOCK_OUTPUT"']
+
+        [assets.all]
+        type = "text"
+        inputs.letter = "letter"
+        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_LETTER"/* > "$AIRLOCK_OUTPUT"']
+        "#,
+    );
+    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
+    project.put("airlock.toml", &definitions.replace("printf x >> log;", "set -e; printf x >> log;"));
+    assert_eq!(project.run(&["run", "--partition", "all"]).code, Some(1));
+    project.put("go", "");
+    let said = project.run(&["run", "--retry", "latest"]).ok();
+    assert!(said.contains("2 steps done"), "{said}");
+    assert_eq!(project.load("all"), "abc");
+    assert_eq!(std::fs::read_to_string(project.path("log")).unwrap(), "xxxx");
+}
+
+#[test]
+fn what_was_kept_in_memory_cannot_be_gone_on_from() {
+    let project = Project::new(
+        r#"
+        [io.memory]
+        component = "builtin:files"
+        mounts."/data" = { memory = true, access = "write" }
+
+        [jobs.short]
+        io = "memory"
+        steps.one = { type = "text", command = ["sh", "-c", 'printf 1 > "$AIRLOCK_OUTPUT"'] }
+        steps.two = { type = "text", inputs = ["one"], command = ["false"] }
+        "#,
+    );
+    assert_eq!(project.run(&["run", "job:short"]).code, Some(1));
+    project.run(&["run", "--retry", "latest"]).fails(
+        2,
+        "error: the run … cannot be gone on from: `memory` kept `one` in memory, which ended with it; run the job from its \
+         beginning",
+    );
+}
+
+#[test]
+fn a_step_loads_assets_and_what_a_manager_finds_by_itself() {
+    let project = Project::new(
+        r#"
+        [assets.rates]
+        type = "text"
+        external = true
+
+        [jobs.prices.steps.price]
+        type = "text"
+        inputs.rates = { asset = "rates" }
+        inputs.extra = { io = "lake", type = "text" }
+        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_RATES" "$AIRLOCK_INPUT_EXTRA" > "$AIRLOCK_OUTPUT"']
+        "#,
+    );
+    project.put("data/rates.txt", "rates ");
+    project
+        .run(&["run", "job:prices"])
+        .fails(1, "error: price: cannot load `extra` with the I/O manager `lake`: it has no stored value\n…");
+    project.put("data/inputs=prices/price/extra.txt", "and extra");
+    run(&project, "prices");
+    assert_eq!(given(&project, "price"), "rates and extra");
+    let json = project.path("data/inputs=prices/price/extra.json");
+    std::fs::rename(project.path("data/inputs=prices/price/extra.txt"), json).unwrap();
+    project.run(&["run", "job:prices"]).fails(
+        1,
+        "error: price: cannot load `extra` with the I/O manager `lake`: it came as application/json, and text/plain was asked for",
+    );
+}
+
+#[test]
+fn a_step_that_cannot_be_stored_names_its_output() {
+    let project = Project::of(&format!(
+        r#"
+        [io.refuses]
+        component = "{}"
+        config = {{ program = "guest_error" }}
+
+        [jobs.bad]
+        io = "refuses"
+        steps.give = {{ command = ["sh", "-c", 'echo > "$AIRLOCK_OUTPUT_ROWS"'], outputs.rows = "text" }}
+        "#,
+        guest("test-programs")
+    ));
+    project
+        .run(&["run", "job:bad"])
+        .fails(1, "error: give: cannot store `give.rows` with the I/O manager `refuses`: …\n…");
+    let failure = project.event("STEP_FAILURE");
+    assert_eq!((&failure["stage"], &failure["name"]), (&"output".into(), &"rows".into()));
+}
+
+#[test]
+fn jobs_are_listed_and_shown() {
+    let project = Project::new(TWO_STEPS);
+    assert_eq!(project.run(&["ls"]).ok(), "JOB          STEPS  ABOUT\njob:nightly  2      Says hello, and counts\n");
+    let shown = project.run(&["show", "job:nightly"]).ok();
+    project::assert_prints(
+        &shown,
+        "
+job     nightly
+about   Says hello, and counts
+defined …airlock.toml:…
+
+step    hello
+op      the command sh -c printf hello > \"$AIRLOCK_OUTPUT\"
+outputs result: text with lake
+
+step    count
+op      the command sh -c …
+inputs  text = hello
+outputs result: text with lake",
+    );
+    let json = project.run(&["show", "job:nightly", "--format", "json"]).json();
+    assert_eq!(json["job"]["steps"][1]["inputs"][0]["from"]["step"], "hello", "{json}");
+    project.run(&["check"]).ok();
+}
+
+#[test]
+fn what_is_no_job_is_told() {
+    let project = Project::new(TWO_STEPS);
+    project.run(&["run", "job:nightli"]).fails(
+        2,
+        "
+error: there is no job `nightli`: did you mean `nightly`?
+hint: `airlock ls` lists the jobs",
+    );
+    project
+        .run(&["run", "job:nightly", "--partition", "x"])
+        .fails(2, "error: a job has no partitions: leave `--partition` out");
+    project.run(&["run", "job:nightly", "+x"]).fails(2, "error: a job is run by itself: name nothing beside it");
+    run(&project, "nightly");
+    project.run(&["load", "--run", "latest", "cuont"]).fails(
+        2,
+        "
+error: the run … gave no `cuont`: did you mean `count`?
+hint: `airlock events …` shows what it gave: STEP, STEP.OUTPUT or STEP.OUTPUT[KEY]",
+    );
+}
