@@ -42,6 +42,7 @@ fn plan(status: ExitStatus, error: &PlanError) -> Report {
         PlanError::PartitionNeeded { .. } => {
             report.hint("add `--partition KEY`, `--partition A..B`, `--partition all`, or `--missing`")
         }
+        PlanError::TooManyPartitions(_) => report.hint("let partitions of time among its dimensions begin later or be longer"),
         PlanError::External { asset } => report.hint(format!("`airlock load {asset}` loads it")),
         PlanError::UnknownJob { .. } => report.hint("`airlock ls` lists the jobs"),
         PlanError::Gone { .. } => report.hint("run what is to be computed by its name"),

@@ -1,10 +1,10 @@
 //! What of an asset is stored; of its partitions which, in words and as a bar.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use airlock_pipeline::definitions::Asset;
 use airlock_pipeline::partition::{PartitionSet, Selected};
-use airlock_pipeline::plan::PartitionSets;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -29,7 +29,8 @@ pub struct Partitions {
     pub first: Option<String>,
     /// The last key.
     pub last: Option<String>,
-    /// The first of the ranges of those that are not stored, each `A..B` or one key.
+    /// The first of those that are not stored, each as a run takes them: one key, `A..B`, or of several dimensions one of
+    /// these or `*` in each.
     pub missing: Vec<String>,
     /// Ranges that are not listed.
     pub missing_unlisted: usize,
@@ -49,8 +50,9 @@ pub struct Presence {
 impl Presence {
     /// That of each of `assets`, at `now`, by the name of the asset.
     pub fn of<'a>(project: &Project, assets: &[&'a Asset], now: Timestamp) -> Result<HashMap<&'a str, Self>, Error> {
-        let sets = PartitionSets::new(&project.definitions, now);
-        let present = project.runner()?.present(assets.iter().copied(), &sets).map_err(failure::run)?;
+        let runner = project.runner()?;
+        let sets = runner.partition_sets(now).map_err(failure::run)?;
+        let present = runner.present(assets.iter().copied(), &sets).map_err(failure::run)?;
         let of = |(asset, present): (&&'a Asset, Option<Selected>)| {
             let is_stored = present.as_ref().map(|present| !present.is_empty());
             let partitions = sets.of(asset).zip(present).map(|(set, present)| Partitions::new(set, present));
@@ -62,20 +64,18 @@ impl Presence {
 
 impl Partitions {
     fn new(set: &PartitionSet, present: Selected) -> Self {
-        let key = |place: usize| set.key(place).map(str::to_owned);
-        let missing = Selected::all(set.len()).without(&present);
-        let range = |range: &std::ops::Range<usize>| {
-            let (first, last) = (key(range.start)?, key(range.end.saturating_sub(1))?);
-            Some(if first == last { first } else { format!("{first}..{last}") })
-        };
+        let key = |place: usize| set.key(place).map(Cow::into_owned);
+        let mut missing = set.named(&Selected::all(set.len()).without(&present));
+        let missing_unlisted = missing.len().saturating_sub(RANGES_SHOWN);
+        missing.truncate(RANGES_SHOWN);
         Self {
-            definition: set.dimension().to_owned(),
+            definition: set.name().to_owned(),
             count: set.len(),
             stored: present.len(),
             first: key(0),
             last: set.len().checked_sub(1).and_then(key),
-            missing: missing.ranges().iter().take(RANGES_SHOWN).filter_map(range).collect(),
-            missing_unlisted: missing.ranges().len().saturating_sub(RANGES_SHOWN),
+            missing,
+            missing_unlisted,
             present,
         }
     }

@@ -23,16 +23,23 @@ def _variable(name, missing):
     return value
 
 
+def _upper(name):
+    return re.sub("[^A-Za-z0-9]", "_", name).upper()
+
+
 def _input_variable(name):
-    return "AIRLOCK_INPUT_" + re.sub("[^A-Za-z0-9]", "_", name).upper()
+    return "AIRLOCK_INPUT_" + _upper(name)
 
 
 def _no_input(name):
     return f"this step has no input {name!r}: name it in `inputs`, and ask `has_input` for one that may be missing"
 
 
-def partition():
-    """The key of the partition that this step computes, such as "2012-01-01"."""
+def partition(dimension=None):
+    """The key of the partition that this step computes, such as "2012-01-01"; of several dimensions that of one."""
+    if dimension is not None:
+        missing = f"the partition that this step computes has not several dimensions, or none called {dimension!r}"
+        return _variable("AIRLOCK_PARTITION_" + _upper(dimension), missing)
     return _variable("AIRLOCK_PARTITION", "this step computes no partition: its asset has none")
 
 

@@ -1,15 +1,16 @@
 //! `airlock load`: gives a stored value.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use airlock_pipeline::definitions::{Asset, Form, Output as OutputDefinition, ValueType};
-use airlock_pipeline::partition::value_name;
+use airlock_pipeline::partition::{PartitionError, value_name};
 use airlock_pipeline::plan::PartitionSets;
-use airlock_pipeline::run::{LoadedOutput, Target};
+use airlock_pipeline::run::{LoadError, LoadedOutput, Target};
 use airlock_pipeline::{RunOptions, Runner};
 use airlock_sandbox::layout::segment;
-use airlock_sandbox::value::{Part, Value};
+use airlock_sandbox::value::{Content, Part, Value};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -52,7 +53,8 @@ pub struct Load {
     /// Load what a run of a job gave, by its id; `latest` is the last run
     #[arg(long, value_name = "RUN", conflicts_with = "partition")]
     run: Option<String>,
-    /// The partition to load: a key, or a range A..B with both its ends, or all
+    /// The partition to load: a key, a range A..B with both its ends, or all; of
+    /// several dimensions each of these or * in each: 2012-03-01|*
     #[arg(short, long, value_name = "PARTITION")]
     partition: Option<String>,
     /// Give a table as csv, json, jsonl, parquet, or arrow (an IPC stream)
@@ -89,24 +91,27 @@ impl Load {
         let project = Project::read(&self.project)?;
         let options = RunOptions { strict: self.strict, interrupt: interrupt::on_signal()?, ..RunOptions::default() };
         let runner = project.runner()?;
+        let loader = Loader { runner: &runner, options: &options };
         if let Some(run) = &self.run {
             let run = project.run(run)?;
             let LoadedOutput { output, loaded } =
                 runner.load_output(&run.run_id, &self.asset, &options).map_err(failure::load)?;
             self.check_form(output)?;
             failure::tell_denials(&loaded.receipt);
-            self.give(&runner, output, &self.asset, loaded.value, &options)?;
+            self.give(&loader, output, &self.asset, loaded.value)?;
             return Ok(ExitStatus::Done);
         }
         let asset = project.asset(&self.asset)?;
         self.check_form(&asset.output)?;
-        let keys = self.several(&project, asset);
+        let sets = runner.partition_sets(self.now.moment()).map_err(failure::run)?;
+        let loading = Loading { loader: &loader, asset, sets: &sets };
+        let keys = self.several(&loading)?;
         if !keys.is_empty() {
-            return self.load_several(&runner, asset, &keys, &options);
+            return self.load_several(&loading, &keys);
         }
-        let value = self.load_one(&runner, asset, self.partition.as_deref(), &options)?;
+        let value = loading.load(self.partition.as_deref())?;
         let name = value_name(&asset.name, self.partition.as_deref());
-        self.give(&runner, &asset.output, &name, value, &options)?;
+        self.give(&loader, &asset.output, &name, value)?;
         Ok(ExitStatus::Done)
     }
 
@@ -118,50 +123,31 @@ impl Load {
         Err(Error::usage(format!("`{}` is no table, so `--as` has nothing to convert", safe_name(&self.asset))).into())
     }
 
-    fn give(
-        &self,
-        runner: &Runner,
-        output: &OutputDefinition,
-        name: &str,
-        value: Value,
-        options: &RunOptions,
-    ) -> Result<(), Error> {
+    /// Gives `value`, which is called `name` and defined as `output`.
+    fn give(&self, loader: &Loader<'_>, output: &OutputDefinition, name: &str, value: Value) -> Result<(), Error> {
         match output.value_type {
-            ValueType::Table => self.give_table(runner, name, value, options),
+            ValueType::Table => self.give_table(loader, name, value),
             _ => self.export.write(name, &value),
         }
     }
 
-    fn load_one(
-        &self,
-        runner: &Runner,
-        asset: &Asset,
-        key: Option<&str>,
-        options: &RunOptions,
-    ) -> Result<Value, Error> {
-        let loaded = runner.load_asset(asset, key, self.now.moment(), options).map_err(failure::load)?;
-        failure::tell_denials(&loaded.receipt);
-        Ok(loaded.value)
-    }
-
-    /// The keys of the partitions that are meant, where a range or all are, be it only one.
-    fn several(&self, project: &Project, asset: &Asset) -> Vec<String> {
-        let sets = PartitionSets::new(&project.definitions, self.now.moment());
-        let meant = sets.of(asset).zip(self.partition.as_deref()).filter(|(set, text)| set.index(text).is_none());
-        // What means none is told where that is loaded.
-        let selected = meant.and_then(|(set, text)| Some((set, set.select(text).ok()?)));
-        let keys = selected.iter().flat_map(|(set, selected)| selected.iter().filter_map(|place| set.key(place)));
-        keys.map(str::to_owned).collect()
+    /// The keys of the partitions that are meant, where several can be, be it only one.
+    fn several(&self, loading: &Loading<'_>) -> Result<Vec<String>, Error> {
+        let (Some(set), Some(text)) = (loading.sets.of(loading.asset), self.partition.as_deref()) else {
+            return Ok(Vec::new());
+        };
+        if set.index(text).is_some() {
+            return Ok(Vec::new());
+        }
+        let wrong =
+            |error: PartitionError| LoadError::Partition { name: loading.asset.name.clone(), error: error.into() };
+        let selected = set.select(text).map_err(|error| failure::load(wrong(error)))?;
+        Ok(selected.iter().filter_map(|place| set.key(place)).map(Cow::into_owned).collect())
     }
 
     /// Writes each partition to a file of its own.
-    fn load_several(
-        &self,
-        runner: &Runner,
-        asset: &Asset,
-        keys: &[String],
-        options: &RunOptions,
-    ) -> Result<ExitStatus, Error> {
+    fn load_several(&self, loading: &Loading<'_>, keys: &[String]) -> Result<ExitStatus, Error> {
+        let asset = loading.asset;
         let Some(directory) = &self.export.output else {
             let (meant, count) = (self.partition.as_deref().unwrap_or_default(), count(keys.len(), "partition"));
             let message = format!("`{meant}` is not one value of `{}`, but {count}", asset.name);
@@ -175,11 +161,10 @@ impl Load {
         let form = (asset.output.value_type == ValueType::Table).then(|| self.form.unwrap_or(Form::Arrow));
         for key in keys {
             let name = value_name(&asset.name, Some(key));
-            let mut value = self.load_one(runner, asset, Some(key), options)?;
+            let mut value = loading.load(Some(key))?;
             if let (Some(form), Some(part)) = (form, value.parts.first_mut()) {
                 let content = std::mem::take(&mut part.content);
-                let what = format!("the value of `{name}`");
-                part.content = runner.convert(content, form.into(), &what, options).map_err(failure::load)?;
+                part.content = loading.loader.convert(content, form.into(), &name)?;
             }
             let file = directory.join(format!("{}.{}", segment(key), asset.output.value_type.extension(form)));
             ExportArgument { output: Some(file) }.write(&name, &value)?;
@@ -188,20 +173,50 @@ impl Load {
         Ok(ExitStatus::Done)
     }
 
-    fn give_table(&self, runner: &Runner, name: &str, mut value: Value, options: &RunOptions) -> Result<(), Error> {
+    fn give_table(&self, loader: &Loader<'_>, name: &str, mut value: Value) -> Result<(), Error> {
         let form = self.form.or_else(|| self.export.output.as_deref().and_then(form_of_file));
         let is_shown = form.is_none() && self.export.output.is_none() && io::stdout().is_terminal();
         let form = form.unwrap_or(if self.export.output.is_some() { Form::Arrow } else { Form::Csv });
-        let what = format!("the value of `{name}`");
-        let converted = |content, to| runner.convert(content, to, &what, options).map_err(failure::load);
         if let Some(part) = value.parts.pop() {
             if is_shown {
-                return table::print(&self.asset, &converted(part.content, Target::Preview { rows: ROWS_SHOWN })?);
+                let preview = loader.convert(part.content, Target::Preview { rows: ROWS_SHOWN }, name)?;
+                return table::print(&self.asset, &preview);
             }
-            let content = converted(part.content, form.into())?;
+            let content = loader.convert(part.content, form.into(), name)?;
             value.parts.push(Part { content, ..part });
         }
         self.export.write(name, &value)
+    }
+}
+
+/// Loads the values of one asset.
+struct Loading<'a> {
+    loader: &'a Loader<'a>,
+    asset: &'a Asset,
+    sets: &'a PartitionSets,
+}
+
+impl Loading<'_> {
+    /// The value, or that of the partition `key`.
+    fn load(&self, key: Option<&str>) -> Result<Value, Error> {
+        let Loader { runner, options } = self.loader;
+        let loaded = runner.load_asset(self.asset, key, self.sets, options).map_err(failure::load)?;
+        failure::tell_denials(&loaded.receipt);
+        Ok(loaded.value)
+    }
+}
+
+/// Loads and converts.
+struct Loader<'a> {
+    runner: &'a Runner,
+    options: &'a RunOptions,
+}
+
+impl Loader<'_> {
+    /// The table in `content`, the value called `name`, as `to`.
+    fn convert(&self, content: Content, to: Target, name: &str) -> Result<Content, Error> {
+        let what = format!("the value of `{name}`");
+        self.runner.convert(content, to, &what, self.options).map_err(failure::load)
     }
 }
 

@@ -39,6 +39,7 @@ Examples:
   airlock run +report
   airlock run daily+ --partition 2012-03-01
   airlock run --partition 2012-03-01..2012-03-31
+  airlock run --partition '2012-03-01|*'
   airlock run --partition all --jobs 4
   airlock run --missing
   airlock run --skip-unchanged
@@ -75,7 +76,8 @@ pub struct Run {
     /// What to compute; everything where nothing is named
     #[arg(value_name = "SELECT")]
     select: Vec<String>,
-    /// The partitions to compute: a key, a range A..B with both its ends, or all
+    /// The partitions to compute: a key, a range A..B with both its ends, or all; of
+    /// several dimensions each of these or * in each: 2012-03-01|*
     #[arg(short, long, value_name = "PARTITION")]
     partition: Option<String>,
     #[command(flatten)]

@@ -3,9 +3,10 @@
 use airlock_sandbox::context::AssetKey;
 use airlock_sandbox::limits;
 
+use super::dimension_mapping::Sides;
 use super::fields::{Fields, Problems};
 use super::input::Reader;
-use super::known::Known;
+use super::known::{Known, Mistaken};
 use super::output::{self, RESULT};
 use super::table::Form;
 use super::tree::Entry;
@@ -25,14 +26,19 @@ pub(super) fn read(
     let labels = label::read(&fields, problems);
     let by = op::kind(&fields);
     let output = output::read(RESULT, &fields, by, known, known.default_io, problems);
-    let deps = fields.texts("deps");
-    for (name, position) in &deps {
-        known.asset(name, position, problems);
-    }
     let partitions = fields.text("partitions").map(|(name, position)| {
         known.check_partitions(name, position, problems);
+        check_depth(&key, name, position, known, problems);
         name
     });
+    let deps = fields.texts("deps");
+    for (name, position) in &deps {
+        let upstream = known.asset(name, position, problems).ok_or(Mistaken);
+        let upstream = upstream.and_then(|upstream| known.partitions(upstream.partitions));
+        if let (Ok(downstream), Ok(upstream)) = (known.partitions(partitions), upstream) {
+            Sides { downstream, upstream }.inferred(position, problems);
+        }
+    }
     if output.value_type == ValueType::None
         && let Some(entry) = fields.get("external").filter(|_| op::is_external(&fields))
     {
@@ -77,4 +83,16 @@ fn asset_key(name: &str, position: &Position, problems: &Problems) -> AssetKey {
         problems.at(position, format!("the asset name {name:?} has more than {KEY_PARTS} parts"));
     }
     key
+}
+
+/// That a value of the asset `key` would lie too deep below its mount, with a directory for each dimension of its
+/// `partitions`, is a problem.
+fn check_depth(key: &AssetKey, partitions: &str, position: &Position, known: &Known<'_>, problems: &Problems) {
+    let Ok(Some(definition)) = known.partitions(Some(partitions)) else { return };
+    let (depth, dimensions) = (limits::PATH_DEPTH, definition.dimensions().len());
+    if dimensions > 0 && key.len() + dimensions > depth {
+        let parts = key.len();
+        let message = format!("{parts} parts of a name and {dimensions} dimensions are more than {depth} together");
+        problems.at(position, message);
+    }
 }

@@ -48,14 +48,7 @@ pub(super) fn read(
 ) -> (Contents, Vec<Diagnostic>) {
     let sections = &files.sections;
     let problems = Problems::default();
-    let partitions: Vec<NamedPartitions> = sections
-        .partitions
-        .iter()
-        .map(|entry| {
-            let definition = partitions::read(entry, &problems);
-            NamedPartitions { name: entry.key.clone(), position: entry.position.clone(), definition }
-        })
-        .collect();
+    let partitions = partitions::read(&sections.partitions, &problems);
     let reader = Reader { files, partitions: &partitions, home, builtins };
     let (mut contents, mut list) = reader.read(profile);
     list.extend(problems.into_list());
@@ -109,7 +102,9 @@ impl Used {
                 format!("nothing is stored or loaded by the I/O manager `{}`", manager.name),
             )
         });
-        let partitions = partitions.iter().filter(|partitions| !self.partitions.contains(&partitions.name));
+        let of_dimensions: HashSet<&String> = partitions.iter().flat_map(|partitions| &partitions.of).collect();
+        let is_used = |name: &String| self.partitions.contains(name) || of_dimensions.contains(name);
+        let partitions = partitions.iter().filter(|partitions| !is_used(&partitions.name));
         let partitions = partitions.map(|partitions| {
             Diagnostic::at(&partitions.position, format!("no asset has the partitions `{}`", partitions.name))
         });

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use super::dimension_mapping::Sides;
 use super::fields::{Fields, Problems, setting, text};
 use super::known::{Known, Mistaken, Steps, Upstream};
 use super::output::{VALUE_TYPES, media_type};
 use super::table::{By, Form, columns, form};
 use super::tree::{Entry, Node, Tree};
+use super::variables::{environment_name, media_type_name, partitions_name};
 use super::{Diagnostic, Input, InputSource, Position, ValueType, keys, metadata, partition_mapping};
 use crate::partition::PartitionMapping;
 
@@ -209,7 +211,7 @@ impl<'a> Reader<'a> {
             name: name.to_owned(),
             position: position.clone(),
             partition_mapping: match source {
-                InputSource::Asset(_) => self.partition_mapping(fields, upstream),
+                InputSource::Asset(_) => self.partition_mapping(fields, upstream, position),
                 _ => PartitionMapping::All,
             },
             allow_missing: matches!(source, InputSource::Asset(_))
@@ -228,19 +230,25 @@ impl<'a> Reader<'a> {
     }
 
     /// Which partitions of `upstream` are loaded: as `fields` say, otherwise as follows from how both are partitioned.
-    fn partition_mapping(&self, fields: Option<&Fields<'_>>, upstream: Option<&Upstream<'_>>) -> PartitionMapping {
-        let entry = fields.and_then(|fields| fields.get("partition_mapping"));
-        let given = entry.map(|entry| partition_mapping::read(entry, self.problems));
+    fn partition_mapping(
+        &self,
+        fields: Option<&Fields<'_>>,
+        upstream: Option<&Upstream<'_>>,
+        position: &Position,
+    ) -> PartitionMapping {
+        let given = fields.and_then(|fields| fields.get("partition_mapping"));
+        let written = given.map(|entry| partition_mapping::read(entry, self.problems));
         let downstream = self.known.partitions(self.partitions);
         let upstream = upstream.ok_or(Mistaken).and_then(|upstream| self.known.partitions(upstream.partitions));
-        let (Ok(downstream), Ok(upstream)) = (downstream, upstream) else { return PartitionMapping::All };
-        if let (Some(entry), Some(Some(given))) = (entry, given) {
-            if let Err(reason) = given.check(downstream, upstream) {
-                self.problems.at(&entry.position, reason);
-            }
-            return given;
-        }
-        PartitionMapping::inferred(downstream, upstream)
+        // In the place of a mistake stands what makes no other: it says of no asset that it depends on itself.
+        let unknown = PartitionMapping::TimeWindow { start_offset: -1, end_offset: -1 };
+        let (Ok(downstream), Ok(upstream)) = (downstream, upstream) else { return unknown };
+        let sides = Sides { downstream, upstream };
+        let mapping = match written {
+            Some(written) => written.and_then(|written| sides.resolve(written, self.problems)),
+            None => sides.inferred(position, self.problems),
+        };
+        mapping.unwrap_or(unknown)
     }
 
     /// The I/O manager that loads it instead of the one that stores the asset.
@@ -284,27 +292,6 @@ fn check_names(inputs: &[Input], problems: &Problems) {
             variables.entry(variable).or_insert(input);
         }
     }
-}
-
-/// `AIRLOCK_INPUT_DAILY_WEATHER` for the input `daily-weather`: where a command finds the path of its file.
-pub(crate) fn environment_name(input: &str) -> String {
-    format!("AIRLOCK_INPUT_{}", variable_part(input))
-}
-
-/// `DAILY_WEATHER` for `daily-weather`.
-pub(crate) fn variable_part(name: &str) -> String {
-    let upper = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
-    name.chars().map(upper).collect()
-}
-
-/// `AIRLOCK_INPUT_DAILY_WEATHER_MEDIA_TYPE`: where a command finds the media type of an input.
-pub(crate) fn media_type_name(input: &str) -> String {
-    format!("{}_MEDIA_TYPE", environment_name(input))
-}
-
-/// `AIRLOCK_INPUT_DAILY_WEATHER_PARTITIONS`: where a command finds the path of the list of the partitions of an input.
-pub(crate) fn partitions_name(input: &str) -> String {
-    format!("{}_PARTITIONS", environment_name(input))
 }
 
 /// What the name of an input, an output and a step looks like.

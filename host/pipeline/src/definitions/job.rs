@@ -11,7 +11,7 @@ use super::known::{Known, Steps};
 use super::output::{self, RESULT};
 use super::table::Form;
 use super::tree::Entry;
-use super::{Diagnostic, Input, InputSource, Op, Output, OutputReference, Position, ValueType, keys, op};
+use super::{Diagnostic, Input, InputSource, Op, Output, OutputReference, Position, ValueType, keys, op, variables};
 use crate::graph;
 
 /// A graph of steps.
@@ -176,7 +176,7 @@ impl StepReader<'_> {
                 let message = format!("the name of the output {:?} {}", entry.key, input::NAME_RULE);
                 problems.at(&entry.position, message);
             }
-            let variable = input::variable_part(&entry.key);
+            let variable = variables::upper(&entry.key);
             if let Some(other) = variables.insert(variable, &entry.key) {
                 let message = format!("the outputs `{other}` and `{}` differ too little", entry.key);
                 let help = "a command finds both in one environment variable: rename one of them";

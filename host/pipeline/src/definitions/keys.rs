@@ -102,7 +102,10 @@ pub(super) const OP: &[&str] = STEP.split_at(1).1;
 pub(super) const OUTPUT: &[&str] =
     &["type", "as", "schema", "media_type", "io", "config", "metadata", "optional", "dynamic"];
 /// Of `[partitions.NAME]`: one of them.
-pub(super) const PARTITIONS: &[&str] = &["hourly", "daily", "weekly", "monthly", "yearly", "cron", "static"];
+pub(super) const PARTITIONS: &[&str] =
+    &["dimensions", "hourly", "daily", "weekly", "monthly", "yearly", "cron", "static"];
+/// Of partitions that are one of several dimensions: one of them.
+pub(super) const DIMENSION: &[&str] = PARTITIONS.split_at(1).1;
 /// Of `cron` of partitions.
 pub(super) const CRON_PARTITIONS: &[&str] = &["start", "end", "time_zone", "format", "schedule"];
 /// Of `weekly` and `monthly` of partitions.
@@ -113,7 +116,7 @@ pub(super) const HOUR_PARTITIONS: &[&str] = &["start", "end", "time_zone", "form
 /// Of `hourly` of partitions.
 pub(super) const MINUTE_PARTITIONS: &[&str] = &["start", "end", "time_zone", "format", "minute_offset"];
 /// Of `partition_mapping` of an input, where it is a table.
-pub(super) const PARTITION_MAPPING: &[&str] = &["time_window", "specific", "static"];
+pub(super) const PARTITION_MAPPING: &[&str] = &["time_window", "specific", "static", "dimension", "dimensions"];
 /// Of `time_window` of `partition_mapping`.
 pub(super) const TIME_WINDOW: &[&str] = &["start_offset", "end_offset"];
 /// Of a reference to the environment.

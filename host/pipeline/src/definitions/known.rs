@@ -28,6 +28,8 @@ pub(super) struct NamedPartitions {
     pub position: Position,
     /// Absent where it is a mistake.
     pub definition: Option<PartitionsDefinition>,
+    /// The partitions that its dimensions name.
+    pub of: Vec<String>,
 }
 
 /// What has to be known of an asset or an output by those that load it.

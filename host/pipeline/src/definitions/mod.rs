@@ -4,6 +4,8 @@ mod asset;
 mod check;
 mod component;
 mod diagnostic;
+mod dimension_mapping;
+mod dimensions;
 mod fields;
 mod files;
 mod input;
@@ -26,6 +28,7 @@ mod steps;
 mod table;
 mod template;
 mod tree;
+mod variables;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -38,13 +41,15 @@ use serde::Serialize;
 pub(crate) use check::{is_no_directory, refuse_deciding};
 pub(crate) use component::beside;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
-pub(crate) use input::{environment_name, media_type_name, partitions_name, variable_part};
 pub use job::{Job, JobStep};
 pub use output::{RESULT, is_media_type};
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use schema::schema;
 pub use setting::{Environment, EnvironmentReference, Setting, SettingType, UnresolvedSetting};
 pub use table::{ColumnDefinition, ColumnType, Form};
+pub(crate) use variables::{
+    dimension_name, environment_name, media_type_name, metadata_name, output_name, partitions_name,
+};
 
 use crate::graph::Graph;
 use crate::home::Home;

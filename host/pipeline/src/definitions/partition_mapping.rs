@@ -3,43 +3,62 @@
 use super::fields::{Fields, Problems, text};
 use super::partitions::integer;
 use super::tree::{Entry, Tree};
-use super::{Diagnostic, keys};
+use super::{Diagnostic, Position, keys};
 use crate::partition::{MappedKeys, PartitionMapping};
 
 const MAPPINGS: &[&str] = &["identity", "all", "time_window", "last"];
 
+/// A mapping as it is written: what it says of dimensions is found once it is known which there are.
+pub(super) enum Written<'a> {
+    /// One that says nothing of dimensions.
+    Whole(PartitionMapping, &'a Position),
+    /// By the dimension of this name.
+    Dimension(&'a str, &'a Position),
+    /// Of each dimension what is loaded, by its name.
+    Dimensions(Vec<(&'a Entry, Self)>, &'a Position),
+}
+
 /// Reads `partition_mapping` of an input.
-pub(super) fn read(entry: &Entry, problems: &Problems) -> Option<PartitionMapping> {
+pub(super) fn read<'a>(entry: &'a Entry, problems: &Problems) -> Option<Written<'a>> {
     let node = &entry.node;
     let what = format!("`{}`", entry.key);
     match &node.tree {
-        Tree::Text(name) => match name.as_str() {
-            "identity" => Some(PartitionMapping::Identity),
-            "all" => Some(PartitionMapping::All),
-            "time_window" => Some(PartitionMapping::TimeWindow { start_offset: 0, end_offset: 0 }),
-            "last" => Some(PartitionMapping::Last),
-            _ => {
-                let message = format!("{name:?} is not one of the values of {what}");
-                problems.unknown(&node.position, message, name, MAPPINGS.iter().copied());
-                None
-            }
-        },
-        Tree::Table(_) => {
-            let fields = Fields::new(node, &entry.position, &what, keys::PARTITION_MAPPING, problems);
-            let mut given = keys::PARTITION_MAPPING.iter().filter_map(|key| fields.get(key));
-            match (given.next(), given.next()) {
-                (Some(given), None) if given.key == "specific" => {
-                    mapped_keys(given, problems).map(PartitionMapping::Specific)
-                }
-                (Some(given), None) if given.key == "static" => by_key(given, problems),
-                (Some(given), None) => time_window(given, problems),
+        Tree::Text(name) => {
+            let mapping = match name.as_str() {
+                "identity" => PartitionMapping::Identity,
+                "all" => PartitionMapping::All,
+                "time_window" => PartitionMapping::TimeWindow { start_offset: 0, end_offset: 0 },
+                "last" => PartitionMapping::Last,
                 _ => {
-                    let message = format!("{what} has one of `time_window`, `specific` and `static`");
-                    let help = "write it like `{ time_window = { start_offset = -1 } }`";
-                    problems.push(Diagnostic::at(&entry.position, message).help(help));
-                    None
+                    let message = format!("{name:?} is not one of the values of {what}");
+                    problems.unknown(&node.position, message, name, MAPPINGS.iter().copied());
+                    return None;
                 }
-            }
+            };
+            Some(Written::Whole(mapping, &entry.position))
+        }
+        Tree::Table(_) => {
+            // Tells of keys that are none.
+            Fields::new(node, &entry.position, &what, keys::PARTITION_MAPPING, problems);
+            let mut given = keys::PARTITION_MAPPING.iter().filter_map(|key| node.get(key));
+            let (Some(given), None) = (given.next(), given.next()) else {
+                let message =
+                    format!("{what} has one of `time_window`, `specific`, `static`, `dimension` and `dimensions`");
+                let help = "write it like `{ time_window = { start_offset = -1 } }`";
+                problems.push(Diagnostic::at(&entry.position, message).help(help));
+                return None;
+            };
+            let mapping = match given.key.as_str() {
+                "dimension" => {
+                    let name = text(&given.node, "`dimension`", problems);
+                    return name.map(|(name, position)| Written::Dimension(name, position));
+                }
+                "dimensions" => return by_dimension(given, problems),
+                "specific" => mapped_keys(given, problems).map(PartitionMapping::Specific),
+                "static" => by_key(given, problems),
+                _ => time_window(given, problems),
+            };
+            mapping.map(|mapping| Written::Whole(mapping, &entry.position))
         }
         _ => {
             let wanted = "\"identity\", \"all\", \"time_window\", \"last\" or a table";
@@ -47,6 +66,15 @@ pub(super) fn read(entry: &Entry, problems: &Problems) -> Option<PartitionMappin
             None
         }
     }
+}
+
+fn by_dimension<'a>(entry: &'a Entry, problems: &Problems) -> Option<Written<'a>> {
+    let Tree::Table(entries) = &entry.node.tree else {
+        problems.wrong_kind(&entry.node, "`dimensions`", "a table of what is loaded, by the names of dimensions");
+        return None;
+    };
+    let mappings: Vec<Option<_>> = entries.iter().map(|entry| Some((entry, read(entry, problems)?))).collect();
+    mappings.into_iter().collect::<Option<_>>().map(|mappings| Written::Dimensions(mappings, &entry.position))
 }
 
 fn time_window(entry: &Entry, problems: &Problems) -> Option<PartitionMapping> {
@@ -91,6 +119,13 @@ mod tests {
     use super::super::partitions::tests::parsed;
     use super::*;
 
+    fn whole(entry: &Entry, problems: &Problems) -> Option<PartitionMapping> {
+        match read(entry, problems)? {
+            Written::Whole(mapping, _) => Some(mapping),
+            _ => None,
+        }
+    }
+
     #[test]
     fn a_mapping_is_a_name_or_a_table() {
         let window = |start_offset, end_offset| PartitionMapping::TimeWindow { start_offset, end_offset };
@@ -111,17 +146,17 @@ mod tests {
                 PartitionMapping::Static([("oslo".to_owned(), eu), ("here".to_owned(), many(&[]))].into()),
             ),
         ] {
-            assert_eq!(parsed(text, read), (Some(expected), Vec::new()));
+            assert_eq!(parsed(text, whole), (Some(expected), Vec::new()));
         }
         for (text, expected) in [
             ("x = \"idenity\"", "\"idenity\": \"idenity\" is not one of the values of `x` (did you mean `identity`?)"),
             (
                 "x = {}",
-                "x: `x` has one of `time_window`, `specific` and `static` (write it like `{ time_window = { start_offset = -1 } }`)",
+                "x: `x` has one of `time_window`, `specific`, `static`, `dimension` and `dimensions` (write it like `{ time_window = { start_offset = -1 } }`)",
             ),
             (
                 "x = { specific = \"eu\", static = {} }",
-                "x: `x` has one of `time_window`, `specific` and `static` (write it like `{ time_window = { start_offset = -1 } }`)",
+                "x: `x` has one of `time_window`, `specific`, `static`, `dimension` and `dimensions` (write it like `{ time_window = { start_offset = -1 } }`)",
             ),
             ("x = 1", "1: `x` is \"identity\", \"all\", \"time_window\", \"last\" or a table, and this is an integer"),
             ("x = { time_window = { start_offset = 1.5 } }", "1.5: `start_offset` is an integer, and this is a number"),
@@ -138,8 +173,13 @@ mod tests {
                 "x = { static = { a = 1 } }",
                 "1: `a` is the key of a partition, or an array of them, and this is an integer",
             ),
+            (
+                "x = { dimensions = \"days\" }",
+                "\"days\": `dimensions` is a table of what is loaded, by the names of dimensions, and this is a text",
+            ),
+            ("x = { dimension = 1 }", "1: `dimension` is a text, and this is an integer"),
         ] {
-            assert_eq!(parsed(text, read), (None, vec![expected.to_owned()]));
+            assert_eq!(parsed(text, whole), (None, vec![expected.to_owned()]));
         }
     }
 }

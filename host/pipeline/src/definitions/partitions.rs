@@ -8,35 +8,77 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::asset::{NAME_RULE, is_name};
 use super::fields::{Fields, Problems, text};
+use super::known::NamedPartitions;
 use super::tree::{Entry, Node, Tree};
-use super::{Diagnostic, Position, keys};
+use super::{Diagnostic, Position, dimensions, keys};
 use crate::partition::{
     Calendar, PARTITIONS, PartitionsDefinition, Schedule, TimeMistake, TimePartitions, refuse_key, time_zone,
 };
 use crate::suggest;
 
-/// Reads `[partitions.NAME]`.
-pub(super) fn read(entry: &Entry, problems: &Problems) -> Option<PartitionsDefinition> {
+/// Reads `[partitions]`: those of one dimension first, since those of several may name them.
+pub(super) fn read(entries: &[Entry], problems: &Problems) -> Vec<NamedPartitions> {
+    let (several, one): (Vec<&Entry>, Vec<&Entry>) =
+        entries.iter().partition(|entry| entry.node.get("dimensions").is_some());
+    let mut all: Vec<NamedPartitions> = Vec::new();
+    let named = |entry: &Entry, definition| {
+        let (name, position) = (entry.key.clone(), entry.position.clone());
+        NamedPartitions { name, position, definition, of: dimensions::named(entry) }
+    };
+    all.extend(one.into_iter().map(|entry| named(entry, defined(entry, &[], problems))));
+    let several: Vec<NamedPartitions> =
+        several.into_iter().map(|entry| named(entry, defined(entry, &all, problems))).collect();
+    all.extend(several);
+    let place = |name: &str| entries.iter().position(|entry| entry.key == name);
+    all.sort_by_key(|partitions| place(&partitions.name));
+    all
+}
+
+/// Reads `[partitions.NAME]`, which may name those of `known` as its dimensions.
+fn defined(entry: &Entry, known: &[NamedPartitions], problems: &Problems) -> Option<PartitionsDefinition> {
     if !is_name(&entry.key) {
         problems.at(&entry.position, format!("the name of the partitions {:?} {NAME_RULE}", entry.key));
     }
     let what = format!("the partitions `{}`", entry.key);
     let fields = Fields::new(&entry.node, &entry.position, &what, keys::PARTITIONS, problems);
-    entry.node.entries()?;
-    let kinds: Vec<&Entry> = keys::PARTITIONS.iter().filter_map(|key| fields.get(key)).collect();
+    let kind = kind(&fields, entry, keys::PARTITIONS, problems)?;
+    if kind.key == "dimensions" {
+        return dimensions::read(kind, known, problems).map(PartitionsDefinition::Dimensions);
+    }
+    one_dimension(&fields, kind, problems)
+}
+
+/// Reads the partitions of one of several dimensions, which stand where it is defined.
+pub(super) fn of_dimension(entry: &Entry, problems: &Problems) -> Option<PartitionsDefinition> {
+    let what = format!("the dimension `{}`", entry.key);
+    let fields = Fields::new(&entry.node, &entry.position, &what, keys::DIMENSION, problems);
+    one_dimension(&fields, kind(&fields, entry, keys::DIMENSION, problems)?, problems)
+}
+
+fn one_dimension(fields: &Fields<'_>, kind: &Entry, problems: &Problems) -> Option<PartitionsDefinition> {
+    match kind.key.as_str() {
+        "static" => static_keys(fields, kind, problems).map(PartitionsDefinition::Static),
+        _ => time(kind, problems).map(PartitionsDefinition::Time),
+    }
+}
+
+/// The only one of `known` that `entry` has.
+fn kind<'a>(fields: &Fields<'a>, entry: &Entry, known: &[&str], problems: &Problems) -> Option<&'a Entry> {
+    let entries = entry.node.entries()?;
+    let kinds: Vec<&Entry> = known.iter().filter_map(|key| fields.get(key)).collect();
     match kinds.as_slice() {
+        [kind] => Some(kind),
         // A key that is none was told.
-        [] if entry.node.entries().is_some_and(|entries| !entries.is_empty()) => None,
+        [] if !entries.is_empty() => None,
         [] => {
             let help = "say what they are: `daily = { start = \"2024-01-01\" }`, or `static = [\"…\"]`";
             fields.missing("daily", help);
             None
         }
-        [kind] if kind.key == "static" => static_keys(&fields, kind, problems).map(PartitionsDefinition::Static),
-        [kind] => time(kind, problems).map(PartitionsDefinition::Time),
         [first, others @ ..] => {
             for other in others {
-                let message = format!("{what} are both `{}` and `{}`: they are one of them", first.key, other.key);
+                let message =
+                    format!("{} are both `{}` and `{}`: they are one of them", fields.what, first.key, other.key);
                 problems.at(&other.position, message);
             }
             None
@@ -221,6 +263,8 @@ fn moment(
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::borrow::Cow;
+
     use super::super::{SourceFile, tree};
     use super::*;
 
@@ -239,16 +283,20 @@ pub(super) mod tests {
         (value, problems.into_list().into_iter().map(shown).collect())
     }
 
+    fn read_one(entry: &Entry, problems: &Problems) -> Option<PartitionsDefinition> {
+        read(std::slice::from_ref(entry), problems).pop()?.definition
+    }
+
     /// The partitions `text`, which have no mistakes, in the year 2024.
     fn keys_of(text: &str) -> Vec<String> {
-        let (definition, mistakes) = parsed(text, read);
+        let (definition, mistakes) = parsed(text, read_one);
         assert_eq!(mistakes, [""; 0], "{text}");
         let now = "2024-12-31T00:00Z".parse().unwrap();
-        definition.unwrap().partitions("x", now).keys().map(str::to_owned).collect()
+        definition.unwrap().partitions("x", now).keys().map(Cow::into_owned).collect()
     }
 
     fn mistakes(text: &str) -> Vec<String> {
-        parsed(text, read).1
+        parsed(text, read_one).1
     }
 
     #[test]
@@ -281,7 +329,7 @@ pub(super) mod tests {
     #[test]
     fn a_start_is_in_the_time_zone_of_the_partitions() {
         let text = "x.daily = { start = 2024-01-01, end = \"2024-01-02\", time_zone = \"Europe/Berlin\" }";
-        let (definition, _) = parsed(text, read);
+        let (definition, _) = parsed(text, read_one);
         let partitions = definition.unwrap().partitions("x", "2024-01-01T23:00Z".parse().unwrap());
         assert_eq!((partitions.len(), partitions.time_zone()), (1, Some("Europe/Berlin")));
         assert_eq!(partitions.window(0).unwrap().start_ms, 1_704_063_600_000);

@@ -35,6 +35,7 @@ mod tests {
             ("/$defs/io_manager_keys", keys::IO_MANAGER),
             ("/$defs/retry", keys::RETRY),
             ("/$defs/partitions", keys::PARTITIONS),
+            ("/$defs/dimension", keys::DIMENSION),
             ("/$defs/minute_partitions", keys::MINUTE_PARTITIONS),
             ("/$defs/hour_partitions", keys::HOUR_PARTITIONS),
             ("/$defs/day_partitions", keys::DAY_PARTITIONS),
@@ -187,6 +188,27 @@ mod tests {
             ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\ncron.start = \"2024-01-01\"", false),
             ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\nstatic = [\"a\"]\ndaily.start = 2024-01-01", false),
             ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\nstatic = []", false),
+            (
+                "command = [\"x\"]\ntype = \"none\"\n[partitions.x]\ndimensions = { a = \"days\", b = { static = [\"x\"] } }",
+                true,
+            ),
+            ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\ndimensions = { a = \"days\" }", false),
+            (
+                "command = [\"x\"]\ntype = \"none\"\n[partitions.x]\ndimensions = { a = \"days\", b = { static = [] } }",
+                false,
+            ),
+            (
+                "command = [\"x\"]\ntype = \"none\"\n[partitions.x]\n\
+                 dimensions = { a = \"days\", b = { dimensions = { c = \"days\", d = \"days\" } } }",
+                false,
+            ),
+            (
+                "command = [\"x\"]\ntype = \"none\"\npartitions = \"both\"\n\
+                 inputs.x = { asset = \"b\", partition_mapping = { dimensions = { day = { time_window = { start_offset = -1 } } } } }\n\
+                 [partitions.both]\ndimensions = { day = \"days\", region = { static = [\"eu\"] } }\n\
+                 [assets.b]\npartitions = \"days\"\ncommand = [\"x\"]\ntype = \"json\"",
+                true,
+            ),
             ("command = [\"x\"]\ntype = \"none\"\n[templates.u]\ntemplate = \"t\"", false),
             ("command = [\"x\"]\ntype = \"none\"\n[profile.p.assets.a]\ntemplate = \"t\"", false),
             ("command = [\"x\"]\ntype = \"none\"\n[io.x]\ncomponent = \"builtin:files\"\nretry.attempts = 1", false),

@@ -3,6 +3,9 @@
 /// Bytes of a partition key, at most.
 pub(super) const KEY_BYTES: usize = 1_000;
 
+/// What stands between the keys of several dimensions.
+pub(super) const SEPARATOR: char = '|';
+
 /// Keys in the order of their partitions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
@@ -107,6 +110,14 @@ pub(crate) fn refuse_key(key: &str) -> Option<String> {
     (key.len() > KEY_BYTES).then(|| format!("is longer than {KEY_BYTES} bytes"))
 }
 
+/// Why `key` cannot be one of a dimension of partitions, in words that follow it.
+pub(crate) fn refuse_dimension_key(key: &str) -> Option<&'static str> {
+    if key == "*" {
+        return Some("is `*`, which means all of a dimension");
+    }
+    key.contains(SEPARATOR).then_some("holds a `|`, which separates the keys of dimensions")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +152,8 @@ mod tests {
         assert_eq!(refuse_key("").as_deref(), Some("is empty"));
         assert_eq!(refuse_key("a\nb").as_deref(), Some("holds a control character"));
         assert_eq!(refuse_key(&"x".repeat(1001)).as_deref(), Some("is longer than 1000 bytes"));
+        assert_eq!((refuse_key("a|b"), refuse_key("*"), refuse_dimension_key("a*b")), (None, None, None));
+        assert_eq!(refuse_dimension_key("a|b"), Some("holds a `|`, which separates the keys of dimensions"));
+        assert_eq!(refuse_dimension_key("*"), Some("is `*`, which means all of a dimension"));
     }
 }

@@ -6,7 +6,11 @@
 mod calendar;
 mod keys;
 mod mapping;
+mod mapping_rules;
+mod offsets;
+mod product;
 mod schedule;
+mod select;
 mod selected;
 mod set;
 mod time;
@@ -17,13 +21,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use calendar::{Calendar, time_zone};
-pub use mapping::{MappedKeys, MappingError, PartitionMapping};
+pub use mapping::{DimensionMapping, MappedKeys, MappingError, PartitionMapping};
 pub use schedule::Schedule;
+pub use select::PartitionError;
 pub use selected::Selected;
-pub use set::{PartitionError, PartitionSet};
+pub use set::PartitionSet;
 pub use time::{TimeMistake, TimePartitions};
 
-pub(crate) use keys::refuse_key;
+pub(crate) use keys::{refuse_dimension_key, refuse_key};
 
 /// Partitions of one definition, at most.
 pub const PARTITIONS: usize = 1_000_000;
@@ -42,31 +47,56 @@ pub enum PartitionsDefinition {
     Time(TimePartitions),
     /// Keys that are listed, all different.
     Static(Vec<String>),
+    /// One for each combination of the partitions of several dimensions.
+    Dimensions(Vec<Dimension>),
+}
+
+/// One of several dimensions of partitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Dimension {
+    /// Its name.
+    pub name: String,
+    /// How the partitions of it are defined, which have no dimensions of their own.
+    pub partitions: PartitionsDefinition,
 }
 
 impl PartitionsDefinition {
-    /// The partitions that there are at `now`; `dimension` is the name under which they are defined.
+    /// The partitions that there are at `now`, called `name`.
     ///
     /// Those of time are the windows that have ended by then.
-    pub fn partitions(&self, dimension: &str, now: Timestamp) -> PartitionSet {
-        let dimension = dimension.to_owned();
+    pub fn partitions(&self, name: &str, now: Timestamp) -> PartitionSet {
         match self {
             Self::Time(time) => {
                 let (keys, boundaries) = time.at(now);
-                let windows = windows::Windows::new(time.calendar.clone(), boundaries);
-                PartitionSet { dimension, keys, windows: Some(windows) }
+                PartitionSet::of_time(name, keys, windows::Windows::new(time.calendar.clone(), boundaries))
             }
-            Self::Static(keys) => {
-                let (keys, _) = keys::Keys::new(keys, |key, all| all.push_str(key));
-                PartitionSet { dimension, keys, windows: None }
+            Self::Static(keys) => PartitionSet::of_keys(name, keys),
+            Self::Dimensions(dimensions) => {
+                let sets = dimensions.iter().map(|dimension| dimension.partitions.partitions(&dimension.name, now));
+                PartitionSet::of_dimensions(name, sets.collect())
             }
         }
+    }
+
+    /// The dimensions, in the order of their definition; none where there is only one.
+    pub fn dimensions(&self) -> &[Dimension] {
+        match self {
+            Self::Dimensions(dimensions) => dimensions,
+            Self::Time(_) | Self::Static(_) => &[],
+        }
+    }
+
+    /// The definition of the dimension `name`, or this one where no dimension is named.
+    fn dimension(&self, name: Option<&str>) -> Option<&Self> {
+        let Some(name) = name else { return Some(self) };
+        let found = self.dimensions().iter().find(|dimension| dimension.name == name);
+        found.map(|dimension| &dimension.partitions)
     }
 
     fn time(&self) -> Option<&TimePartitions> {
         match self {
             Self::Time(time) => Some(time),
-            Self::Static(_) => None,
+            Self::Static(_) | Self::Dimensions(_) => None,
         }
     }
 }

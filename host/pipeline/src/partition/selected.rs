@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Partitions of a set by their indices: sorted ranges that are not empty and do not touch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selected(Vec<Range<usize>>);
 
 impl Selected {

@@ -1,30 +1,62 @@
 //! The partitions that there are at one moment.
 
+use std::borrow::Cow;
+
 use super::TimeWindow;
 use super::keys::Keys;
+use super::product::Product;
 use super::selected::Selected;
 use super::windows::Windows;
-use crate::graph::likely;
-use crate::suggest;
 
 /// The partitions that there are at one moment, in the order of their definition.
 #[derive(Debug)]
 pub struct PartitionSet {
-    pub(super) dimension: String,
-    pub(super) keys: Keys,
-    /// Those of time.
-    pub(super) windows: Option<Windows>,
+    name: String,
+    partitions: Partitions,
+}
+
+#[derive(Debug)]
+enum Partitions {
+    /// Of one dimension; those of time have windows.
+    One { keys: Keys, windows: Option<Box<Windows>> },
+    /// Of several.
+    Several(Product),
 }
 
 impl PartitionSet {
-    /// The name under which the partitions are defined.
-    pub fn dimension(&self) -> &str {
-        &self.dimension
+    pub(super) fn of_time(name: &str, keys: Keys, windows: Windows) -> Self {
+        Self { name: name.to_owned(), partitions: Partitions::One { keys, windows: Some(windows.into()) } }
+    }
+
+    pub(super) fn of_keys(name: &str, keys: &[String]) -> Self {
+        let (keys, _) = Keys::new(keys, |key, all| all.push_str(key));
+        Self { name: name.to_owned(), partitions: Partitions::One { keys, windows: None } }
+    }
+
+    /// The combinations of `dimensions`, of which each has the partitions of one dimension.
+    pub(super) fn of_dimensions(name: &str, dimensions: Vec<Self>) -> Self {
+        Self { name: name.to_owned(), partitions: Partitions::Several(Product::new(dimensions)) }
+    }
+
+    /// The name under which the partitions are defined; of a dimension its own.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The dimensions, in the order of their definition; where there is one, the partitions themselves.
+    pub fn dimensions(&self) -> &[Self] {
+        match &self.partitions {
+            Partitions::One { .. } => std::slice::from_ref(self),
+            Partitions::Several(product) => product.dimensions(),
+        }
     }
 
     /// How many they are.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        match &self.partitions {
+            Partitions::One { keys, .. } => keys.len(),
+            Partitions::Several(product) => product.len(),
+        }
     }
 
     /// Whether there is none (yet).
@@ -32,147 +64,109 @@ impl PartitionSet {
         self.len() == 0
     }
 
-    /// The key of the partition `index`.
-    pub fn key(&self, index: usize) -> Option<&str> {
-        self.keys.get(index)
+    /// The key of the partition `index`; of several dimensions their keys in the order of their names, `2026-01-01|eu`.
+    pub fn key(&self, index: usize) -> Option<Cow<'_, str>> {
+        match &self.partitions {
+            Partitions::One { keys, .. } => keys.get(index).map(Cow::Borrowed),
+            Partitions::Several(product) => product.key(index).map(Cow::Owned),
+        }
     }
 
     /// The keys, in order.
-    pub fn keys(&self) -> impl ExactSizeIterator<Item = &str> {
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> {
         (0..self.len()).map(|index| self.key(index).unwrap_or_default())
+    }
+
+    /// The names of the dimensions and the keys that the partition `index` has in them, in the order of the names.
+    pub fn dimension_keys(&self, index: usize) -> Vec<(&str, &str)> {
+        match &self.partitions {
+            Partitions::One { keys, .. } => keys.get(index).map(|key| (&*self.name, key)).into_iter().collect(),
+            Partitions::Several(product) => product.keys(index),
+        }
     }
 
     /// The partition that has `key`.
     pub fn index(&self, key: &str) -> Option<usize> {
-        self.keys.find(key)
+        match &self.partitions {
+            Partitions::One { keys, .. } => keys.find(key),
+            Partitions::Several(product) => product.find(key),
+        }
     }
 
-    /// The window of the partition `index`, where the partitions are of time.
+    /// The place of the partition `index` in each dimension.
+    pub(super) fn places(&self, index: usize) -> Vec<usize> {
+        match &self.partitions {
+            Partitions::One { .. } => vec![index],
+            Partitions::Several(product) => product.places(index),
+        }
+    }
+
+    /// The partition that has these places in the dimensions.
+    pub(crate) fn at(&self, places: &[usize]) -> usize {
+        match &self.partitions {
+            Partitions::One { .. } => places.first().copied().unwrap_or_default(),
+            Partitions::Several(product) => product.at(places),
+        }
+    }
+
+    /// The partitions that have in each dimension one of those that are selected there.
+    pub(crate) fn combined(&self, selected: &[Selected]) -> Selected {
+        match &self.partitions {
+            Partitions::One { .. } => selected.first().cloned().unwrap_or_default(),
+            Partitions::Several(product) => product.combined(selected),
+        }
+    }
+
+    /// What `selected` consists of: groups that have in each dimension one of those that are selected there, and of
+    /// which no two have a partition in common.
+    pub(super) fn groups(&self, selected: &Selected) -> Vec<Vec<Selected>> {
+        match &self.partitions {
+            Partitions::One { .. } if selected.is_empty() => Vec::new(),
+            Partitions::One { .. } => vec![vec![selected.clone()]],
+            Partitions::Several(product) => product.groups(selected),
+        }
+    }
+
+    pub(super) fn product(&self) -> Option<&Product> {
+        match &self.partitions {
+            Partitions::One { .. } => None,
+            Partitions::Several(product) => Some(product),
+        }
+    }
+
+    pub(super) fn windows(&self) -> Option<&Windows> {
+        match &self.partitions {
+            Partitions::One { windows, .. } => windows.as_deref(),
+            Partitions::Several(_) => None,
+        }
+    }
+
+    /// Keys that stand next to `key` in the order of keys; of several dimensions none.
+    pub(super) fn around(&self, key: &str, count: usize) -> impl Iterator<Item = &str> + Clone {
+        let keys = match &self.partitions {
+            Partitions::One { keys, .. } => Some(keys.around(key, count)),
+            Partitions::Several(_) => None,
+        };
+        keys.into_iter().flatten()
+    }
+
+    /// The window of the partition `index`, where the partitions are of time in one dimension and no other.
     pub fn window(&self, index: usize) -> Option<TimeWindow> {
-        self.span_of(index, index.checked_add(1)?)
+        let (dimension, windows) = self.time()?;
+        let boundaries = windows.boundaries();
+        let place = if index < self.len() { *self.places(index).get(dimension)? } else { return None };
+        Some(TimeWindow { start_ms: *boundaries.get(place)?, end_ms: *boundaries.get(place.checked_add(1)?)? })
     }
 
-    /// The time zone of the partitions, where they are of time: `Europe/Berlin`.
+    /// The time zone of the partitions, where they are of time in one dimension and no other: `Europe/Berlin`.
     pub fn time_zone(&self) -> Option<&str> {
-        self.windows.as_ref()?.calendar().time_zone.iana_name()
+        self.time()?.1.calendar().time_zone.iana_name()
     }
 
-    /// The window of `selected`, where the partitions are of time and those selected adjoin.
-    pub fn span(&self, selected: &Selected) -> Option<TimeWindow> {
-        match selected.ranges() {
-            [range] => self.span_of(range.start, range.end),
-            _ => None,
-        }
+    /// The only dimension that is of time.
+    fn time(&self) -> Option<(usize, &Windows)> {
+        let windows = self.dimensions().iter().map(Self::windows).enumerate();
+        let mut of_time = windows.filter_map(|(place, windows)| Some((place, windows?)));
+        of_time.next().filter(|_| of_time.next().is_none())
     }
-
-    fn span_of(&self, start: usize, end: usize) -> Option<TimeWindow> {
-        let boundaries = self.windows.as_ref()?.boundaries();
-        Some(TimeWindow { start_ms: *boundaries.get(start)?, end_ms: *boundaries.get(end)? })
-    }
-
-    /// The partitions that `text` means: one key, `FIRST..LAST` with both included, or `all`. A key that reads like
-    /// one of the latter is a key.
-    ///
-    /// # Errors
-    /// [`PartitionError`] where it means none, or more than one thing.
-    pub fn select(&self, text: &str) -> Result<Selected, PartitionError> {
-        if self.is_empty() {
-            return Err(PartitionError::None { dimension: self.dimension.clone() });
-        }
-        if let Some(index) = self.index(text) {
-            return Ok(Selected::of_indices([index]));
-        }
-        if text == "all" {
-            return Ok(Selected::all(self.len()));
-        }
-        let splits =
-            text.match_indices("..").filter_map(|(at, _)| Some((text.get(..at)?, text.get(at.checked_add(2)?..)?)));
-        let ranges: Vec<_> =
-            splits.clone().filter_map(|(first, last)| Some((self.index(first)?, self.index(last)?))).collect();
-        match ranges.as_slice() {
-            [(first, last)] if first <= last => {
-                Ok(Selected::of_ranges(std::iter::once(*first..last.saturating_add(1))))
-            }
-            [(first, last)] => {
-                let [first, last] = [*first, *last].map(|index| self.key(index).unwrap_or_default().to_owned());
-                Err(PartitionError::Backwards { first, last, dimension: self.dimension.clone() })
-            }
-            [] => {
-                // Of a range, the end that is no key is what is wrong.
-                let unknown =
-                    splits.clone().map(|(first, last)| if self.index(first).is_none() { first } else { last });
-                Err(self.unknown(unknown.min_by_key(|key| key.len()).unwrap_or(text)))
-            }
-            _ => Err(PartitionError::Ambiguous { text: text.to_owned(), dimension: self.dimension.clone() }),
-        }
-    }
-
-    /// The partition that has `key`.
-    ///
-    /// # Errors
-    /// [`PartitionError`] where none has.
-    pub fn find(&self, key: &str) -> Result<usize, PartitionError> {
-        if self.is_empty() {
-            return Err(PartitionError::None { dimension: self.dimension.clone() });
-        }
-        self.index(key).ok_or_else(|| self.unknown(key))
-    }
-
-    fn unknown(&self, key: &str) -> PartitionError {
-        let [first, last] = [Some(0), self.len().checked_sub(1)]
-            .map(|index| index.and_then(|index| self.key(index)).unwrap_or_default().to_owned());
-        let suggestion = suggest::closest(key, self.keys.around(key, NEIGHBOURS));
-        PartitionError::Unknown { key: key.to_owned(), dimension: self.dimension.clone(), first, last, suggestion }
-    }
-}
-
-/// Keys on either side of an unknown one that are looked at for what was meant.
-const NEIGHBOURS: usize = 500;
-
-/// A text that means no partitions.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PartitionError {
-    /// There are no partitions at all.
-    #[error("`{dimension}` has no partitions yet")]
-    None {
-        /// The name of the partitions.
-        dimension: String,
-    },
-    /// No partition has the key.
-    #[error("`{dimension}` has no partition {key:?}: its partitions are {}{}", range(first, last), likely(suggestion.as_deref()))]
-    Unknown {
-        /// The key.
-        key: String,
-        /// The name of the partitions.
-        dimension: String,
-        /// The first key that there is.
-        first: String,
-        /// The last key that there is.
-        last: String,
-        /// The key that was probably meant.
-        suggestion: Option<String>,
-    },
-    /// A range that ends before it begins.
-    #[error("in `{dimension}`, {first:?} comes after {last:?}: write {last}..{first}")]
-    Backwards {
-        /// The key that was named first.
-        first: String,
-        /// The key that was named last.
-        last: String,
-        /// The name of the partitions.
-        dimension: String,
-    },
-    /// Several ranges that are written the same.
-    #[error("{text:?} means more than one range of `{dimension}`: name its partitions one by one")]
-    Ambiguous {
-        /// The text.
-        text: String,
-        /// The name of the partitions.
-        dimension: String,
-    },
-}
-
-/// `"a"`, or `"a" to "b"`.
-pub(super) fn range(first: &str, last: &str) -> String {
-    if first == last { format!("{first:?}") } else { format!("{first:?} to {last:?}") }
 }

@@ -1,11 +1,14 @@
 //! What partitions there are, in the zones whose clocks are hardest to follow, and how they are selected.
 
+use std::borrow::Cow;
+
 use jiff::ToSpan;
 use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
 
+mod dimensions;
 mod mapping;
 
 fn at(text: &str) -> Timestamp {
@@ -33,7 +36,7 @@ fn set(definition: &PartitionsDefinition) -> PartitionSet {
     definition.partitions("days", at("2100-01-01T00:00Z"))
 }
 
-fn keys(set: &PartitionSet) -> Vec<&str> {
+fn keys(set: &PartitionSet) -> Vec<Cow<'_, str>> {
     set.keys().collect()
 }
 
@@ -47,7 +50,7 @@ fn minutes(set: &PartitionSet) -> Vec<i64> {
 fn a_partition_is_there_when_its_window_has_ended() {
     let open = |now: &str| {
         let definition = time("0 0 * * *", "Europe/Berlin", "2024-02-28", "", None);
-        keys(&definition.partitions("days", at(now))).len()
+        definition.partitions("days", at(now)).len()
     };
     assert_eq!(["2024-02-28T22:59:59.999Z", "2024-02-28T23:00Z", "2024-03-01T23:00Z"].map(open), [0, 1, 3]);
     assert_eq!(open("1990-01-01T00:00Z"), 0);
@@ -100,7 +103,7 @@ fn of_an_hour_that_comes_twice_the_second_has_its_offset_in_its_key() {
     let named = set(&time("0 * * * *", "Europe/Berlin", "2024-10-27 02:00", "2024-10-27 04:00", Some("%F %H%z")));
     assert_eq!(keys(&named), ["2024-10-27 02+0200", "2024-10-27 02+0100", "2024-10-27 03+0100"]);
     let second = hourly("America/Los_Angeles", "2024-11-03-01:00-0800", "2024-11-03-03:00");
-    assert_eq!(keys(&second).first(), Some(&"2024-11-03-01:00-0800"), "a start can be any key");
+    assert_eq!(keys(&second).first(), Some(&"2024-11-03-01:00-0800".into()), "a start can be any key");
 }
 
 #[test]
@@ -189,13 +192,6 @@ fn a_key_a_range_or_all_are_selected() {
     assert_eq!(days.select("2024-01-02").unwrap(), selected(1..2));
     assert_eq!(days.select("2024-01-02..2024-01-31").unwrap(), selected(1..31));
     assert_eq!(days.select("all").unwrap(), Selected::all(31));
-    let span = days.span(&days.select("2024-01-02..2024-01-03").unwrap()).unwrap();
-    assert_eq!(
-        [span.start_ms, span.end_ms],
-        ["2024-01-02T00:00Z", "2024-01-04T00:00Z"].map(|text| at(text).as_millisecond())
-    );
-    assert_eq!(days.span(&Selected::of_indices([1, 3])), None, "they do not adjoin");
-    assert_eq!(days.span(&Selected::default()), None);
 }
 
 #[test]
@@ -277,7 +273,7 @@ proptest! {
             if let Some(next) = partitions.window(index + 1) {
                 prop_assert_eq!(window.end_ms, next.start_ms);
             }
-            prop_assert_eq!(partitions.index(partitions.key(index).unwrap()), Some(index));
+            prop_assert_eq!(partitions.index(&partitions.key(index).unwrap()), Some(index));
         }
         prop_assert_eq!(partitions.key(partitions.len()), None);
         prop_assert_eq!(partitions.window(partitions.len()), None);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Extent, PartitionSets, PlanError, PlanRequest, needs};
+use super::{Extent, Need, PartitionSets, PlanError, PlanRequest, needs};
 use crate::definitions::{Asset, Definitions};
 use crate::partition::{PartitionError, Selected};
 
@@ -116,23 +116,19 @@ fn after(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, chosen:
 
 /// `due`, and what of `asset` depends on that where it loads earlier partitions of itself.
 fn with_later(definitions: &Definitions, sets: &PartitionSets, asset: &Asset, due: Selected) -> Selected {
-    let of_itself = needs(definitions, asset).filter(|need| need.asset.name == asset.name);
-    let offsets: Vec<(i64, i64)> = of_itself.filter_map(|need| need.mapping.earlier()).collect();
-    let (Some(set), false) = (sets.of(asset), offsets.is_empty()) else { return due };
+    let of_itself: Vec<_> = needs(definitions, asset).filter(|need| need.asset.name == asset.name).collect();
+    let (Some(set), false) = (sets.of(asset), of_itself.is_empty()) else { return due };
     // By place, how many before it are due.
     let mut before = vec![0_usize];
-    let count = |before: &[usize], from: i64, to: i64| {
-        let at = |place: i64| usize::try_from(place).ok().and_then(|place| before.get(place)).copied().unwrap_or(0);
-        at(to).saturating_sub(at(from))
-    };
     let mut places = Vec::new();
     for place in 0..set.len() {
-        let here = i64::try_from(place).unwrap_or(i64::MAX);
-        let loads_due = |&(start, end): &(i64, i64)| {
-            count(&before, here.saturating_add(start).max(0), here.saturating_add(end).saturating_add(1)) > 0
+        let count = |place: usize| before.get(place).or(before.last()).copied().unwrap_or(0);
+        let loads_due = |need: &Need<'_>| {
+            let needed = need.mapping.upstream(Some((set, place)), set).unwrap_or_default();
+            needed.ranges().iter().any(|range| count(range.end) > count(range.start))
         };
-        let is_due = due.contains(place) || offsets.iter().any(loads_due);
-        before.push(before.last().copied().unwrap_or(0) + usize::from(is_due));
+        let is_due = due.contains(place) || of_itself.iter().any(loads_due);
+        before.push(count(place) + usize::from(is_due));
         if is_due {
             places.push(place);
         }

@@ -32,7 +32,7 @@ impl Plan {
         done: &HashSet<String>,
         elements: &dyn Fn(&OutputReference) -> Elements,
     ) -> Result<Self, PlanError> {
-        let sets = PartitionSets::new(definitions, now);
+        let sets = PartitionSets::new(definitions, now)?;
         let job = definitions.job(name).ok_or_else(|| PlanError::UnknownJob {
             name: name.to_owned(),
             help: suggest::help(name, definitions.jobs().iter().map(|job| &*job.name)),

@@ -16,7 +16,7 @@ use serde::Serialize;
 pub use extent::Stored;
 pub use job::JOB;
 pub(crate) use job::{Elements, JobPlan};
-pub use sets::PartitionSets;
+pub use sets::{PartitionSets, TooManyPartitions};
 
 use crate::definitions::{Asset, Definitions, Input, Op};
 use crate::graph::SelectionError;
@@ -27,7 +27,7 @@ use crate::partition::{MappingError, PartitionError, PartitionMapping, Partition
 pub struct PlanRequest {
     /// Assets, as [`Graph::select`](crate::graph::Graph::select) reads them; none mean all.
     pub selection: Vec<String>,
-    /// Partitions: a key, `A..B` or `all`. They are those of the selected assets that load no other selected partitioned
+    /// Partitions, as [`PartitionSet::select`] reads them. They are those of the selected assets that load no other selected partitioned
     /// asset; of the other partitioned ones it is what depends on them, and of those without partitions it is all.
     pub partition: Option<String>,
     /// How much of that.
@@ -190,6 +190,9 @@ pub enum PlanError {
         /// Why not.
         error: Box<PartitionError>,
     },
+    /// There are more partitions than there can be.
+    #[error(transparent)]
+    TooManyPartitions(#[from] TooManyPartitions),
     /// A partition depends on others that do not exist.
     #[error("`{asset}` cannot load its input `{input}`: {error}")]
     Mapping {
@@ -228,19 +231,26 @@ pub(crate) fn needs<'a>(definitions: &'a Definitions, asset: &'a Asset) -> impl 
     let waited_for = asset.deps.iter().map(|name| (&**name, &**name, None));
     loaded.chain(waited_for).filter_map(move |(name, upstream, input)| {
         let upstream = definitions.asset(upstream)?;
-        let inferred = || Cow::Owned(PartitionMapping::inferred(of(asset), of(upstream)));
+        // That there is none was a mistake of the definitions.
+        let inferred =
+            || Cow::Owned(PartitionMapping::inferred(of(asset), of(upstream)).unwrap_or(PartitionMapping::All));
         let mapping = input.map_or_else(inferred, |input| Cow::Borrowed(&input.partition_mapping));
         Some(Need { name, asset: upstream, mapping, input })
     })
 }
 
 impl Plan {
-    /// The plan of what `request` asks for, given what is `stored` of it and of what it depends on.
+    /// The plan of what `request` asks for of the partitions in `sets`, given what is `stored` of it and of what it
+    /// depends on.
     ///
     /// # Errors
     /// [`PlanError`]
-    pub fn new(definitions: &Definitions, request: &PlanRequest, stored: &Stored) -> Result<Self, PlanError> {
-        let sets = PartitionSets::new(definitions, request.now);
+    pub fn new(
+        definitions: &Definitions,
+        sets: PartitionSets,
+        request: &PlanRequest,
+        stored: &Stored,
+    ) -> Result<Self, PlanError> {
         let selected = definitions.graph().select(definitions, &request.selection)?;
         let selected = selected.iter().filter_map(|name| definitions.asset(name));
         let (external, assets): (Vec<&Asset>, Vec<&Asset>) =
@@ -255,7 +265,8 @@ impl Plan {
         for (asset, mut partitions) in assets.into_iter().zip(chosen) {
             let set = plan.sets.of(asset).cloned();
             if let Some(only) = &request.only {
-                let key = |place: &usize| value_name(&asset.name, set.as_ref().and_then(|set| set.key(*place)));
+                let key =
+                    |place: &usize| value_name(&asset.name, set.as_ref().and_then(|set| set.key(*place)).as_deref());
                 partitions = Selected::of_indices(partitions.iter().filter(|place| only.contains(&key(place))));
             }
             if partitions.is_empty() {
@@ -268,7 +279,7 @@ impl Plan {
             plan.assets.push(PlannedAsset::new(&asset.name, steps, set.as_ref().map(|_| partitions.clone())));
             for place in partitions.iter() {
                 let partition =
-                    set.as_deref().and_then(|set| Some(PlannedPartition { key: set.key(place)?.to_owned(), place }));
+                    set.as_deref().and_then(|set| Some(PlannedPartition { key: set.key(place)?.into_owned(), place }));
                 let step = plan.step(definitions, asset, set.as_deref(), partition, &places)?;
                 plan.steps.push(step);
             }

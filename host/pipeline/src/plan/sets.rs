@@ -6,18 +6,35 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::definitions::{Asset, Definitions};
-use crate::partition::PartitionSet;
+use crate::partition::{PARTITIONS, PartitionSet};
 
 /// The partitions of the definitions at one moment, by the name of their definition. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct PartitionSets(Arc<HashMap<String, Arc<PartitionSet>>>);
 
+/// Partitions of one name are more than [`PARTITIONS`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are more than {PARTITIONS} partitions of `{name}`")]
+pub struct TooManyPartitions {
+    /// Their name.
+    pub name: String,
+}
+
 impl PartitionSets {
     /// Those of `definitions` at `now`.
-    pub fn new(definitions: &Definitions, now: Timestamp) -> Self {
-        let sets = definitions.partitions().iter();
-        let sets = sets.map(|(name, definition)| (name.clone(), Arc::new(definition.partitions(name, now))));
-        Self(Arc::new(sets.collect()))
+    ///
+    /// # Errors
+    /// [`TooManyPartitions`] where dimensions together have too many by then.
+    pub fn new(definitions: &Definitions, now: Timestamp) -> Result<Self, TooManyPartitions> {
+        let mut sets = HashMap::new();
+        for (name, definition) in definitions.partitions() {
+            let set = definition.partitions(name, now);
+            if set.len() > PARTITIONS {
+                return Err(TooManyPartitions { name: name.clone() });
+            }
+            sets.insert(name.clone(), Arc::new(set));
+        }
+        Ok(Self(Arc::new(sets)))
     }
 
     /// The partitions of `asset`; none where it is not partitioned.

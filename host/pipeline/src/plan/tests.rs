@@ -48,8 +48,12 @@ fn keys(plan: &Plan) -> String {
     plan.steps.iter().map(|step| step.key.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+fn plan_of(definitions: &Definitions, request: &PlanRequest, stored: &Stored) -> Result<Plan, PlanError> {
+    Plan::new(definitions, PartitionSets::new(definitions, request.now)?, request, stored)
+}
+
 fn planned(definitions: &Definitions, request: &PlanRequest) -> Plan {
-    Plan::new(definitions, request, &Stored::default()).unwrap()
+    plan_of(definitions, request, &Stored::default()).unwrap()
 }
 
 #[test]
@@ -107,9 +111,9 @@ fn a_partition_loads_those_that_map_to_it_and_waits_for_those_of_this_run() {
     let [.., monthly, chart] = plan.steps.as_slice() else { panic!("{plan:?}") };
     assert_eq!(monthly.after, [0..2]);
     let february = plan.sets.of(definitions.asset("daily").unwrap()).unwrap();
-    let loaded: Vec<&str> =
+    let loaded: Vec<_> =
         monthly.loads[0].partitions.as_ref().unwrap().iter().filter_map(|place| february.key(place)).collect();
-    assert_eq!((loaded.len(), loaded[0], loaded[28]), (29, "2012-02-01", "2012-02-29"));
+    assert_eq!((loaded.len(), &*loaded[0], &*loaded[28]), (29, "2012-02-01", "2012-02-29"));
     assert_eq!((chart.after.as_slice(), chart.loads[0].computed_here), (&[3..4][..], true));
 }
 
@@ -117,7 +121,7 @@ fn a_partition_loads_those_that_map_to_it_and_waits_for_those_of_this_run() {
 fn partitions_must_be_named_and_be_there() {
     let definitions = weather();
     let refusal = |selection: &[&str], partition: Option<&str>| {
-        Plan::new(&definitions, &request(selection, partition), &Stored::default()).unwrap_err().to_string()
+        plan_of(&definitions, &request(selection, partition), &Stored::default()).unwrap_err().to_string()
     };
     assert_eq!(refusal(&[], None), "`daily` and 2 other assets are partitioned: say which partitions are meant");
     assert_eq!(refusal(&["daily"], None), "`daily` is partitioned: say which partitions are meant");
@@ -131,7 +135,7 @@ fn partitions_must_be_named_and_be_there() {
 
 #[test]
 fn a_month_whose_days_do_not_all_exist_cannot_be_planned() {
-    let refusal = Plan::new(&definitions(WEATHER), &request(&["monthly"], Some("2012-03-01")), &Stored::default());
+    let refusal = plan_of(&definitions(WEATHER), &request(&["monthly"], Some("2012-03-01")), &Stored::default());
     let refusal = refusal.unwrap_err().to_string();
     assert!(refusal.starts_with("`monthly` cannot load its input `daily`: "), "{refusal}");
 }
@@ -146,7 +150,7 @@ fn what_is_missing_is_computed_with_all_that_depends_on_it() {
     }
     let missing = |stored: &Stored, selection: &[&str]| {
         let request = PlanRequest { extent: Extent::Missing, ..request(selection, None) };
-        keys(&Plan::new(&definitions, &request, stored).unwrap())
+        keys(&plan_of(&definitions, &request, stored).unwrap())
     };
     assert_eq!(missing(&stored, &["+chart"]), "");
     // 2012-02-02, and 2012-01-31 that no month loads.
@@ -167,7 +171,7 @@ fn what_a_run_left_undone_is_missing_still() {
         stored.events.insert(asset.to_owned(), (0..count).map(|place| (place, event)).collect());
     }
     let request = PlanRequest { extent: Extent::Missing, ..request(&["+chart"], None) };
-    assert_eq!(keys(&Plan::new(&definitions, &request, &stored).unwrap()), "monthly[2012-02-01] chart");
+    assert_eq!(keys(&plan_of(&definitions, &request, &stored).unwrap()), "monthly[2012-02-01] chart");
 }
 
 #[test]
@@ -181,7 +185,7 @@ fn what_is_older_than_its_inputs_or_computed_by_something_else_is_changed() {
     }
     let changed = |stored: &Stored| {
         let request = PlanRequest { extent: Extent::Changed, ..request(&["+chart"], None) };
-        keys(&Plan::new(&definitions, &request, stored).unwrap())
+        keys(&plan_of(&definitions, &request, stored).unwrap())
     };
     assert_eq!(changed(&stored), "");
     stored.events.get_mut("daily").unwrap().insert(4, 9);
@@ -219,7 +223,7 @@ fn an_asset_may_load_earlier_partitions_of_itself() {
     stored.present.insert("balance".to_owned(), Selected::all(10).without(&Selected::of_indices([2])));
     let missing = |stored: &Stored, partition| {
         let request = PlanRequest { extent: Extent::Missing, ..request(&[], partition) };
-        Plan::new(&definitions, &request, stored)
+        plan_of(&definitions, &request, stored)
             .unwrap()
             .steps
             .iter()
@@ -233,6 +237,71 @@ fn an_asset_may_load_earlier_partitions_of_itself() {
     // The third was stored after the fourth.
     stored.events.insert("balance".to_owned(), (0..10).map(|place| (place, if place == 2 { 99 } else { 1 })).collect());
     assert_eq!(missing(&stored, None), [3, 4, 5, 6, 7, 8, 9]);
+}
+
+const REGIONAL: &str = r#"
+    defaults.io = "lake"
+    io.lake.component = "builtin:files"
+    partitions.days.daily = { start = "2012-01-01", end = "2012-01-04" }
+    partitions.regions.static = ["eu", "us"]
+    partitions.sales.dimensions = { day = "days", region = "regions" }
+    [assets.rate]
+    command = ["x"]
+    type = "json"
+    partitions = "days"
+    [assets.sale]
+    command = ["x"]
+    type = "json"
+    partitions = "sales"
+    inputs = ["rate"]
+    [assets.region]
+    command = ["x"]
+    type = "json"
+    partitions = "regions"
+    inputs = ["sale"]
+    "#;
+
+#[test]
+fn what_depends_on_some_of_a_dimension_is_computed_with_it() {
+    let definitions = definitions(REGIONAL);
+    let plan = planned(&definitions, &request(&[], Some("2012-01-02")));
+    assert_eq!(keys(&plan), "rate[2012-01-02] sale[2012-01-02|eu] sale[2012-01-02|us] region[eu] region[us]");
+    assert_eq!(plan.steps[4].after, [2..3]);
+    let plan = planned(&definitions, &request(&["sale", "region"], Some("2012-01-02..2012-01-03|us")));
+    assert_eq!(keys(&plan), "sale[2012-01-02|us] sale[2012-01-03|us] region[us]");
+    let all = planned(&definitions, &request(&["sale", "region"], Some("all")));
+    assert_eq!(all.steps[7].after, [1..2, 3..4, 5..6]);
+}
+
+#[test]
+fn a_day_of_a_region_may_load_the_day_before_of_the_region() {
+    let before =
+        r#"{ dimensions = { day = { time_window = { start_offset = -1, end_offset = -1 } }, region = "identity" } }"#;
+    let itself = format!("inputs = {{ before = {{ asset = \"sale\", partition_mapping = {before} }} }}");
+    for dimensions in ["day = \"days\", region = \"regions\"", "region = \"regions\", day = \"days\""] {
+        let text = REGIONAL.replace("inputs = [\"rate\"]", &itself);
+        let definitions = definitions(&text.replace("day = \"days\", region = \"regions\"", dimensions));
+        let plan = planned(&definitions, &request(&["sale"], Some("all")));
+        let step = |key: &str| plan.steps.iter().position(|step| step.key == key).unwrap();
+        let (first, last) = (step("sale[2012-01-01|us]"), step("sale[2012-01-02|us]"));
+        assert_eq!(
+            (plan.steps[first].after.as_slice(), plan.steps[last].after.as_slice()),
+            (&[][..], &[first..first + 1][..])
+        );
+        let mut stored = Stored::default();
+        stored.present.insert("sale".to_owned(), Selected::all(6).without(&Selected::of_indices([first])));
+        let request = PlanRequest { extent: Extent::Missing, ..request(&["sale"], None) };
+        let missing = plan_of(&definitions, &request, &stored).unwrap();
+        assert_eq!(keys(&missing), "sale[2012-01-01|us] sale[2012-01-02|us] sale[2012-01-03|us]");
+    }
+}
+
+#[test]
+fn more_combinations_than_there_can_be_are_not_planned() {
+    let definitions = definitions(&REGIONAL.replace(", end = \"2012-01-04\" }", " }").replace("daily", "hourly"));
+    let now = "8000-01-01T00:00:00Z".parse().unwrap();
+    let refused = plan_of(&definitions, &PlanRequest { now, ..request(&["sale"], Some("all")) }, &Stored::default());
+    assert_eq!(refused.unwrap_err().to_string(), "there are more than 1000000 partitions of `sales`");
 }
 
 #[test]

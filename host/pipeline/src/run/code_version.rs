@@ -77,10 +77,17 @@ fn manager(definitions: &Definitions, name: Option<&str>) -> serde_json::Value {
 /// How `asset` is cut into partitions, but not which there are, since these come and go.
 fn partitions(definitions: &Definitions, asset: &Asset) -> serde_json::Value {
     let name = asset.partitions.as_deref();
-    match name.and_then(|name| definitions.partitions_definition(name)) {
-        None => serde_json::Value::Null,
-        Some(PartitionsDefinition::Static(_)) => json!([name, "static"]),
-        Some(PartitionsDefinition::Time(time)) => json!([name, time.calendar]),
+    let definition = name.and_then(|name| definitions.partitions_definition(name));
+    definition.map_or(serde_json::Value::Null, |definition| json!([name, cut(definition)]))
+}
+
+fn cut(definition: &PartitionsDefinition) -> serde_json::Value {
+    match definition {
+        PartitionsDefinition::Static(_) => json!("static"),
+        PartitionsDefinition::Time(time) => json!(time.calendar),
+        PartitionsDefinition::Dimensions(dimensions) => {
+            dimensions.iter().map(|dimension| json!([dimension.name, cut(&dimension.partitions)])).collect()
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use super::inputs::StepInput;
 use super::prepare::ReadyCommand;
 use super::step::{Computed, Given, Step, wrong_output};
 use super::value;
-use crate::definitions::{self, Form, RESULT, ValueType, variable_part};
+use crate::definitions::{self, Form, ValueType, dimension_name, metadata_name, output_name};
 use crate::partition::time_zone;
 
 /// Bytes of the name of a file that is shown.
@@ -56,11 +56,6 @@ impl Files {
         });
         Self { inputs: step.scratch.join("inputs"), outputs: outputs.collect() }
     }
-}
-
-/// What ends the names of the variables of an output: nothing of the only one.
-fn suffix(output: &definitions::Output) -> String {
-    if output.name == RESULT { String::new() } else { format!("_{}", variable_part(&output.name)) }
 }
 
 /// Runs the command of `step`.
@@ -100,7 +95,7 @@ pub(super) fn run(
     }
     let mut outputs = Vec::new();
     for (output, files) in step.ready.of.outputs.iter().zip(&files.outputs) {
-        let variable = format!("AIRLOCK_METADATA{}", suffix(output.output));
+        let variable = metadata_name(&output.output.name);
         let recorded = read_metadata(&files.metadata).map_err(|error| failed("read the metadata", &error))?;
         let metadata = match recorded {
             Some(bytes) => value::metadata(&bytes)
@@ -129,7 +124,7 @@ pub(super) fn run(
 }
 
 fn no_output(step: &Step<'_>, ready: &ReadyCommand, output: &definitions::Output) -> StepFailure {
-    let variable = format!("AIRLOCK_OUTPUT{}", suffix(output));
+    let variable = output_name(&output.name);
     let message = format!("the command `{}` ended well, and wrote no file to {variable}", ready.shown);
     let otherwise = match step.asset() {
         Some(_) => "say `type = \"none\"` where nothing is stored",
@@ -188,19 +183,22 @@ fn environment(step: &Step<'_>, files: &Files) -> io::Result<Vec<(String, OsStri
         environment.push(("AIRLOCK_MAPPING_KEY".to_owned(), key.into()));
     }
     for (output, files) in step.ready.of.outputs.iter().zip(&files.outputs) {
-        let (output, suffix) = (output.output, suffix(output.output));
-        environment.push((format!("AIRLOCK_METADATA{suffix}"), files.metadata.clone().into()));
+        let output = output.output;
+        environment.push((metadata_name(&output.name), files.metadata.clone().into()));
         if output.is_dynamic {
             fs::create_dir(&files.value)?;
         }
         if output.value_type != ValueType::None {
-            environment.push((format!("AIRLOCK_OUTPUT{suffix}"), files.value.clone().into()));
+            environment.push((output_name(&output.name), files.value.clone().into()));
         }
     }
     if let Some(key) = step.key() {
         environment.push(("AIRLOCK_PARTITION".to_owned(), key.into()));
     }
     let partitions = step.partitions();
+    for (name, key) in partitions.keys().iter().filter(|key| key.dimensions.len() > 1).flat_map(|key| &key.dimensions) {
+        environment.push((dimension_name(name), key.into()));
+    }
     if let Some(window) = partitions.time_window() {
         let zone = partitions.time_zone();
         environment.push(("AIRLOCK_PARTITION_START".to_owned(), moment(window.start_ms, zone)?.into()));

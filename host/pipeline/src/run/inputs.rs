@@ -1,5 +1,6 @@
 //! Loads the inputs of a step before its op runs, or makes them ready to be loaded as the op asks for them.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -50,10 +51,10 @@ impl Loadable<'_> {
     }
 
     /// The key of the part of the input that it is.
-    pub fn key(&self) -> Option<&str> {
+    pub fn key(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Asset { partition, .. } => partition.and_then(|(set, place)| set.key(place)),
-            Self::Output { key, .. } => key.as_deref(),
+            Self::Output { key, .. } => key.as_deref().map(Cow::Borrowed),
         }
     }
 
@@ -206,7 +207,7 @@ impl<'a> Step<'a> {
     /// Loads an input that is one value.
     fn load_one(&self, input: &'a ReadyInput<'a>, loadable: &Loadable<'_>) -> Outcome<StepInput<'a>> {
         let loaded = self.load_part(input, loadable)?;
-        let key = loadable.key().map(str::to_owned);
+        let key = loadable.key();
         let version = loaded.part.as_ref().map(|_| (key.as_deref(), loaded.version.as_deref()));
         self.provenance.note(&input.input.name, Versions::of_one(version), true);
         Ok(self.loaded_one(input, &loadable.subject(), loaded))
@@ -240,8 +241,8 @@ impl<'a> Step<'a> {
             asset: subject.asset().map(|asset| asset.name.clone()),
             partitions: subject.key().map(|key| LoadedPartitions {
                 count,
-                first: Some(key.to_owned()),
-                last: Some(key.to_owned()),
+                first: Some(key.clone().into_owned()),
+                last: Some(key.into_owned()),
                 missing: 1 - count,
             }),
             manager: loaded.manager,

@@ -1,5 +1,7 @@
 //! Loads a value through an I/O manager.
 
+use std::borrow::Cow;
+
 use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry, StoredOutput};
 use airlock_sandbox::report::{Failure, Log, Receipt, Report};
 use airlock_sandbox::value::Part;
@@ -63,14 +65,14 @@ impl Load<'_> {
     pub fn stage(&self) -> Stage {
         let name = self.input.map_or_else(|| self.subject.name(), |(_, input)| input.name.clone());
         let asset = self.subject.asset().map(|asset| asset.name.clone());
-        Stage::Input { name, asset, partition: self.subject.key().map(str::to_owned) }
+        Stage::Input { name, asset, partition: self.subject.key().map(Cow::into_owned) }
     }
 
     /// What is recorded of what is loaded.
     fn upstream(&self, run: &RunContext<'_>, stage: &Stage) -> Outcome<Option<StoredOutput>> {
         match (self.recorded, &self.subject) {
             (Recorded::Asset(stored_with), Subject::Asset { asset, .. }) => {
-                run.upstream(asset, self.subject.key(), stored_with, stage).map(Some)
+                run.upstream(asset, self.subject.key().as_deref(), stored_with, stage).map(Some)
             }
             (Recorded::Output(produced, _), Subject::Output { output, .. }) => {
                 let config = output.config.as_ref();
@@ -187,7 +189,7 @@ impl Load<'_> {
             let sign = if key.starts_with('-') { '=' } else { ' ' };
             format!(" --partition{sign}{}", shell_word(key))
         };
-        let partition = self.subject.key().map(option).unwrap_or_default();
+        let partition = self.subject.key().as_deref().map(option).unwrap_or_default();
         Some(format!("run it first: airlock run {asset}{partition}"))
     }
 }

@@ -15,6 +15,7 @@ mod help;
 mod inputs;
 mod lend;
 mod load;
+mod lookup;
 mod outside;
 mod parts;
 mod prepare;

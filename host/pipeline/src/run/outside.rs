@@ -14,7 +14,7 @@ use super::subject::Subject;
 use super::{LoadError, RunError, RunOptions, Runner, context, prepare};
 use crate::definitions::{Asset, Form, Job, Output};
 use crate::partition::PartitionError;
-use crate::plan::PartitionSets;
+use crate::plan::{PartitionSets, PlanError};
 use crate::suggest;
 
 /// A value that was loaded outside a run.
@@ -36,7 +36,15 @@ pub struct LoadedOutput<'a> {
 }
 
 impl Runner {
-    /// Loads the value of `asset`, or of its partition `key` as of `now`, outside a run, through the manager that the
+    /// The partitions that there are at `now`.
+    ///
+    /// # Errors
+    /// [`RunError`]
+    pub fn partition_sets(&self, now: Timestamp) -> Result<PartitionSets, RunError> {
+        Ok(PartitionSets::new(&self.definitions, now).map_err(PlanError::from)?)
+    }
+
+    /// Loads the value of `asset`, or of its partition `key` in `sets`, outside a run, through the manager that the
     /// definitions name.
     ///
     /// # Errors
@@ -45,14 +53,13 @@ impl Runner {
         &self,
         asset: &Asset,
         key: Option<&str>,
-        now: Timestamp,
+        sets: &PartitionSets,
         options: &RunOptions,
     ) -> Result<LoadedValue, LoadError> {
         let name = || asset.name.clone();
         if asset.output.io.is_none() {
             return Err(LoadError::NoValue { name: name() });
         }
-        let sets = PartitionSets::new(&self.definitions, now);
         let partition = match (key, sets.of(asset)) {
             (None, None) => None,
             (None, Some(_)) => return Err(LoadError::PartitionNeeded { name: name() }),

@@ -1,5 +1,6 @@
 //! The partitions that one input of a step loads: each when it is asked for, and its like to an op that is a component.
 
+use std::borrow::Cow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -100,7 +101,7 @@ impl<'a> Parts<'a> {
     }
 
     fn vanished(&self, loadable: &Loadable<'_>) -> Box<StepFailure> {
-        let partition = loadable.key().map(str::to_owned);
+        let partition = loadable.key().map(Cow::into_owned);
         let message = format!("`{}` was removed while it was read", loadable.name());
         let stage = Stage::Input { name: self.input.input.name.clone(), asset: self.asset(), partition };
         StepFailure::new(FailureClass::Storage, stage, message).help("run it again").into()
@@ -115,7 +116,7 @@ impl<'a> Parts<'a> {
         let loaded = self.step.load_part(self.input, loadable)?;
         self.summary.receipt.add(loaded.receipt);
         self.summary.manager = Some(loaded.manager);
-        let key = loadable.key().map(str::to_owned);
+        let key = loadable.key().map(Cow::into_owned);
         let (metadata, version) = (loaded.metadata, loaded.version);
         Ok(loaded.part.map(|part| LoadedPart { part: Part { key, ..part }, metadata, version }))
     }

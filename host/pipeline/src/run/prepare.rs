@@ -307,7 +307,9 @@ impl<'a> Preparation<'a, '_> {
         if let Some(asset) = input.asset() {
             let asset = self.definitions.asset(asset)?;
             let loaded_with = self.loader(input, &asset.output);
-            let (set, is_many) = (self.sets.of(asset).cloned(), asset.partitions.is_some());
+            let of = asset.partitions.as_deref().and_then(|name| self.definitions.partitions_definition(name));
+            let is_many = of.is_some() && input.partition_mapping.is_many(None, of);
+            let set = self.sets.of(asset).cloned();
             return Some(ReadySource::Asset { asset, set, is_many, loaded_with: loaded_with? });
         }
         let mut outputs = Vec::new();

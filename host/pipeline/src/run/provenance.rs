@@ -127,12 +127,12 @@ impl Step<'_> {
                 break;
             }
             let key = set.as_deref().and_then(|set| set.key(place));
-            let recorded = self.run.latest(&asset.name, key, &store)?;
+            let recorded = self.run.latest(&asset.name, key.as_deref(), &store)?;
             let is_new = recorded.as_ref().is_some_and(|recorded| recorded.run_id == self.run.run_id);
             match recorded {
                 _ if !is_new && !is_stored(stored, asset, place) && input.input.allow_missing => {}
                 Some(recorded) if is_new || is_stored(stored, asset, place) => {
-                    versions.add(key, recorded.body.data_version.as_deref());
+                    versions.add(key.as_deref(), recorded.body.data_version.as_deref());
                 }
                 _ => return Ok(false),
             }

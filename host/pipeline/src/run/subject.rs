@@ -1,5 +1,7 @@
 //! What a manager stores or loads, and where it lies.
 
+use std::borrow::Cow;
+
 use airlock_sandbox::context::AssetKey;
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::partition::{PartitionKey, Partitions};
@@ -23,28 +25,32 @@ pub(super) enum Subject<'a> {
 
 /// The partition at `place` of `set`, as a call is told of it.
 pub(super) fn partitions(set: &PartitionSet, place: usize) -> Partitions {
-    let keys = set.key(place).map(|key| PartitionKey::single(set.dimension(), key)).into_iter().collect();
-    Partitions::new(keys, set.window(place), set.time_zone().map(str::to_owned))
+    let key = set.key(place).map(|key| {
+        let dimensions = set.dimension_keys(place).into_iter();
+        let dimensions = dimensions.map(|(name, key)| (name.to_owned(), key.to_owned())).collect();
+        PartitionKey { key: key.into_owned(), dimensions }
+    });
+    Partitions::new(key.into_iter().collect(), set.window(place), set.time_zone().map(str::to_owned))
 }
 
 impl<'a> Subject<'a> {
     /// What it is called: an asset, an output of a step, or what an input finds; of a part its key in brackets.
     pub fn name(&self) -> String {
         match self {
-            Self::Asset { asset, .. } => value_name(&asset.name, self.key()),
-            Self::Output { step_key, output, .. } => {
+            Self::Asset { asset, .. } => value_name(&asset.name, self.key().as_deref()),
+            Self::Output { step_key, output, mapping_key, .. } => {
                 let reference = OutputReference { step: (*step_key).to_owned(), output: output.name.clone() };
-                value_name(&reference.to_string(), self.key())
+                value_name(&reference.to_string(), *mapping_key)
             }
             Self::Unconnected { input, .. } => (*input).to_owned(),
         }
     }
 
     /// The key of its partition, or of an element of a dynamic output.
-    pub fn key(&self) -> Option<&'a str> {
+    pub fn key(&self) -> Option<Cow<'a, str>> {
         match self {
             Self::Asset { partition, .. } => partition.and_then(|(set, place)| set.key(place)),
-            Self::Output { mapping_key, .. } => *mapping_key,
+            Self::Output { mapping_key, .. } => mapping_key.map(Cow::Borrowed),
             Self::Unconnected { .. } => None,
         }
     }

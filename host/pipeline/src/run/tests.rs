@@ -3,12 +3,11 @@ use std::sync::Mutex;
 
 use airlock_sandbox::Settings;
 use airlock_sandbox::context::MetadataValue;
-use jiff::Timestamp;
 
 use super::*;
 use crate::definitions::tests::{BUILTINS, Project};
 use crate::event::{EventReader, RunFilter};
-use crate::plan::PlanRequest;
+use crate::plan::{PartitionSets, PlanRequest};
 
 /// A project whose assets have no values, so that it needs no component.
 struct Commands {
@@ -460,7 +459,8 @@ fn runs_have_ids_that_sort_by_time() {
 fn an_asset_without_a_value_cannot_be_loaded() {
     let commands = Commands::new(r#"assets.weather = { command = ["true"], type = "none" }"#);
     let asset = commands.runner.definitions.asset("weather").unwrap();
-    let refused = commands.runner.load_asset(asset, None, Timestamp::now(), &RunOptions::default()).unwrap_err();
+    let refused =
+        commands.runner.load_asset(asset, None, &PartitionSets::default(), &RunOptions::default()).unwrap_err();
     assert_eq!(refused.to_string(), "`weather` has no value: it is defined with `type = \"none\"`");
     assert_eq!(refused.exit_code(), 2);
 }
