@@ -129,7 +129,7 @@ fn each_dimension_of_a_partition_may_be_a_range_or_all() {
     };
     refused(
         "2024-01-03|uk",
-        "`region` has no partition \"uk\": its partitions are \"eu\" to \"us\"; did you mean `eu`?",
+        "`region` has no partition \"uk\": its partitions are \"eu\" to \"us\"; did you mean `us`?",
     );
     refused(
         "2024-01-01|eu..2024-01-02|eu",
