@@ -16,6 +16,8 @@ pub struct Graph {
     upstream: Vec<Vec<usize>>,
     /// By place, the places of what depends on it, in order.
     downstream: Vec<Vec<usize>>,
+    /// By the name of a multi-asset, the places of the assets that it computes.
+    members: HashMap<String, Vec<usize>>,
 }
 
 impl Graph {
@@ -55,6 +57,9 @@ impl Graph {
                 }
             }
             graph.upstream.push(upstream.into_iter().collect());
+            if let Some(multi) = &asset.multi_asset {
+                graph.members.entry(multi.clone()).or_default().push(position);
+            }
             graph.places.insert(asset.name.clone(), position);
             graph.order.push(asset.name.clone());
         }
@@ -81,7 +86,7 @@ impl Graph {
         places.filter_map(|place| self.order.get(*place)).map(String::as_str).collect()
     }
 
-    /// The names of the assets that `selection` means, in order: each entry is `name`, `+name` (and all upstream),
+    /// The names of the assets that `selection` means, in order, with those that are computed together with one of them: each entry is `name`, `+name` (and all upstream),
     /// `name+` (and all downstream), `+name+`, or with the same signs `group:NAME`, `kind:NAME`, `owner:OWNER`, `tag:KEY`
     /// or `tag:KEY=VALUE`; several mean their union, none mean all.
     ///
@@ -108,6 +113,12 @@ impl Graph {
                 }
             }
             selected.extend(named);
+        }
+        // What is computed together is selected together.
+        for members in self.members.values() {
+            if members.iter().any(|place| selected.contains(place)) {
+                selected.extend(members);
+            }
         }
         Ok(selected.into_iter().filter_map(|place| self.order.get(place).cloned()).collect())
     }

@@ -28,6 +28,7 @@ impl Op for Ops {
             "tell" => tell(context),
             "every_other_output" => every_other_output(context),
             "elements" => elements(context),
+            "every_output" => every_output(context),
             "nothing" => Ok(()),
             "wrong_key" => context.output("result")?.begin(Some("no such key"), "text/plain").map(drop),
             "twice" => twice(context),
@@ -120,6 +121,15 @@ fn every_other_output(context: &OpContext) -> Result<(), Error> {
     for name in context.outputs().iter().step_by(2) {
         context.output(name)?.begin(None, "text/plain")?.write_all(name.as_bytes())?;
         context.add_output_metadata(name, "name", name.as_str())?;
+    }
+    Ok(())
+}
+
+/// Gives every output its name and the partition.
+fn every_output(context: &OpContext) -> Result<(), Error> {
+    for name in context.outputs() {
+        let text = format!("{name} of {}", context.partition_keys().concat());
+        context.output(&name)?.begin(None, "text/plain")?.write_all(text.as_bytes())?;
     }
     Ok(())
 }

@@ -224,36 +224,29 @@ fn show_json(result: &RunResult) -> Result<(), Error> {
     output.finish()
 }
 
-/// The steps of one asset, or one step.
+/// The steps of one name, or one step.
 enum Line<'a> {
     Step(&'a StepResult),
-    Asset { asset: &'a str, steps: &'a [StepResult] },
+    Together { name: &'a str, steps: &'a [StepResult] },
 }
 
 impl Line<'_> {
     fn name(&self) -> String {
         safe_name(match self {
             Line::Step(step) => &step.key,
-            Line::Asset { asset, .. } => asset,
+            Line::Together { name, .. } => name,
         })
     }
 }
 
-/// The asset, or the step of a job, that `step` is an execution of.
-fn owner(step: &StepResult) -> &str {
-    let of_key =
-        || step.mapping_key.as_ref().and_then(|_| step.key.split_once('[')).map_or(&*step.key, |(name, _)| name);
-    step.asset.as_deref().unwrap_or_else(of_key)
-}
-
 /// A line for each step; for the partitions of one asset one together, and for the elements of a step of a job.
 fn lines(steps: &[StepResult]) -> Vec<String> {
-    let of_one_asset = |a: &StepResult, b: &StepResult| owner(a) == owner(b);
+    let of_one_asset = |a: &StepResult, b: &StepResult| a.name == b.name;
     let entries: Vec<Line<'_>> = steps
         .chunk_by(of_one_asset)
         .filter_map(|steps| match steps {
             [step] => Some(Line::Step(step)),
-            [first, ..] => Some(Line::Asset { asset: owner(first), steps }),
+            [first, ..] => Some(Line::Together { name: &first.name, steps }),
             [] => None,
         })
         .collect();
@@ -263,7 +256,7 @@ fn lines(steps: &[StepResult]) -> Vec<String> {
         let name = console::pad_str(&name, width, console::Alignment::Left, None);
         match entry {
             Line::Step(step) => step_line(step, &name),
-            Line::Asset { steps, .. } => asset_line(steps, &name),
+            Line::Together { steps, .. } => asset_line(steps, &name),
         }
     };
     entries.iter().map(line).collect()
@@ -347,6 +340,7 @@ mod tests {
     fn step(key: &str, status: StepStatus) -> StepResult {
         StepResult {
             key: key.to_owned(),
+            name: key.to_owned(),
             asset: Some(key.to_owned()),
             partition: None,
             mapping_key: None,
@@ -398,6 +392,7 @@ mod tests {
     #[test]
     fn partitions_of_one_asset_have_one_line_together() {
         let of = |asset: &str, key: &str, status| StepResult {
+            name: asset.to_owned(),
             asset: Some(asset.to_owned()),
             partition: Some(key.to_owned()),
             ..step(&format!("{asset}[{key}]"), status)

@@ -48,6 +48,8 @@ struct Shown<'a> {
     asset: &'a Asset,
     upstream: Vec<&'a str>,
     downstream: Vec<&'a str>,
+    /// What the same op computes besides.
+    computed_with: Vec<&'a str>,
     /// Which partitions there are, and which are stored.
     partitions_stored: Option<Partitions>,
     materializations: Vec<Materialization>,
@@ -70,10 +72,12 @@ impl Show {
             reader.map_or(Ok(Vec::new()), |reader| reader.materializations(&asset.name, SHOWN)).map_err(event_log)?;
         let graph = definitions.graph();
         let presence = Presence::of(&project, &[asset], self.now.moment())?.remove(asset.name.as_str());
+        let with = definitions.computed_with(asset).into_iter().map(|other| other.name.as_str());
         let shown = Shown {
             asset,
             upstream: graph.upstream(&asset.name),
             downstream: graph.downstream(&asset.name),
+            computed_with: with.filter(|name| *name != asset.name).collect(),
             partitions_stored: presence.and_then(|presence| presence.partitions),
             materializations,
         };
@@ -102,6 +106,7 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
         },
     );
     fields.add("op", op(&asset.op, directory));
+    fields.add_all("with", shown.computed_with.iter().map(|name| safe_name(name)));
     fields.add_some("io", asset.output.io.clone());
     fields.add_all("inputs", asset.inputs.iter().map(input));
     fields.add_all("deps", asset.deps.iter().cloned());

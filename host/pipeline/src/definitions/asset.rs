@@ -5,7 +5,7 @@ use airlock_sandbox::limits;
 
 use super::dimension_mapping::Sides;
 use super::fields::{Fields, Problems};
-use super::input::Reader;
+use super::input::{self, Reader};
 use super::known::{Known, Mistaken};
 use super::output::{self, RESULT};
 use super::table::Form;
@@ -25,7 +25,7 @@ pub(super) fn read(
     let key = asset_key(&entry.key, &entry.position, problems);
     let labels = label::read(&fields, problems);
     let by = op::kind(&fields);
-    let output = output::read(RESULT, &fields, by, known, known.default_io, problems);
+    let output = output::read(&output_name(&fields, problems), &fields, by, known, known.default_io, problems);
     let partitions = fields.text("partitions").map(|(name, position)| {
         known.check_partitions(name, position, problems);
         check_depth(&key, name, position, known, problems);
@@ -53,12 +53,26 @@ pub(super) fn read(
         owners: labels.owners,
         tags: labels.tags,
         kinds: labels.kinds,
+        multi_asset: None,
         partitions: partitions.map(str::to_owned),
         op: op::of_asset(&fields, known.builtins, problems).unwrap_or(Op::Command(Vec::new())),
         inputs: Reader { known, by, form: output.form.unwrap_or(Form::Csv), partitions, steps: None, problems }
             .read(&fields),
         deps: deps.into_iter().map(|(name, _)| name.to_owned()).collect(),
         output,
+    }
+}
+
+/// What the op calls the asset `fields`, where it computes several.
+fn output_name(fields: &Fields<'_>, problems: &Problems) -> String {
+    match fields.text("output") {
+        Some((name, position)) => {
+            if !input::is_name(name) {
+                problems.at(position, format!("the name of the output {name:?} {}", input::NAME_RULE));
+            }
+            name.to_owned()
+        }
+        None => RESULT.to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads the sections of the definitions and checks what holds between them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GrantError, MountGrant, MountSource};
@@ -13,7 +13,7 @@ use super::sections::Sections;
 use super::tree::Entry;
 use super::{
     Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, Job, MountPath, Op, Setting, asset,
-    component, job, keys, overlap, partitions, retry, template,
+    component, job, keys, overlap, partitions, retry, template, variables,
 };
 use crate::home::Home;
 use crate::partition::PartitionsDefinition;
@@ -136,7 +136,8 @@ impl Reader<'_> {
         }
         overlap::check(&contents.assets, &contents.io_managers, self.home, &problems);
         let of_templates = template::once(problems.into_list(), &sections.templates);
-        list.extend(template::once(of_templates, &sections.ops));
+        let of_ops = template::once(of_templates, &sections.ops);
+        list.extend(template::once(of_ops, &sections.multi_assets));
         (contents, list)
     }
 
@@ -151,14 +152,38 @@ impl Reader<'_> {
         }
         let io_managers = sections.io_managers.iter().map(|entry| io_manager(entry, self.builtins, problems)).collect();
         template::check(&sections.templates, &known, problems);
-        let assets = sections
-            .assets
-            .iter()
-            .map(|entry| asset::read(entry, &format!("the asset `{}`", entry.key), keys::ASSET, &known, problems));
-        let assets = assets.collect();
+        let assets = sections.assets.iter().map(|entry| {
+            let multi_asset = sections.members.get(&entry.key);
+            let known_keys = if multi_asset.is_some() { keys::WHOLE_MEMBER } else { keys::ASSET };
+            let what = format!("the asset `{}`", entry.key);
+            Asset { multi_asset: multi_asset.cloned(), ..asset::read(entry, &what, known_keys, &known, problems) }
+        });
+        let assets: Vec<Asset> = assets.collect();
+        check_members(&assets, problems);
         job::check_ops(&sections.ops, &known, problems);
         let jobs = sections.jobs.iter().map(|entry| job::read(entry, &known, problems)).collect();
         Contents { assets, jobs, io_managers, ..Contents::default() }
+    }
+}
+
+/// That two of `assets` that one op computes are one output of it is a problem, and that the op loads what it computes.
+fn check_members(assets: &[Asset], problems: &Problems) {
+    let mut outputs: HashMap<(&str, String), &Asset> = HashMap::new();
+    for asset in assets {
+        let Some(multi) = asset.multi_asset.as_deref() else { continue };
+        let variable = variables::upper(&asset.output.name);
+        if let Some(other) = outputs.insert((multi, variable), asset) {
+            let (ours, theirs) = (&asset.output.name, &other.output.name);
+            let message =
+                format!("`{}` and `{}` are one output of `{multi}`: `{theirs}` and `{ours}`", other.name, asset.name);
+            problems.push(Diagnostic::at(&asset.position, message).help("name another: `output = \"NAME\"`"));
+        }
+        for input in asset.inputs.iter().filter(|input| input.asset() != Some(&asset.name)) {
+            let loaded = input.asset().and_then(|name| assets.iter().find(|other| other.name == name));
+            if loaded.is_some_and(|loaded| loaded.multi_asset.as_deref() == Some(multi)) {
+                problems.at(&input.position, format!("`{multi}` cannot load what it computes"));
+            }
+        }
     }
 }
 

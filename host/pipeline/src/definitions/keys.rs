@@ -2,9 +2,9 @@
 
 /// Of the file.
 pub(super) const FILE: &[&str] =
-    &["include", "defaults", "io", "partitions", "profile", "templates", "assets", "ops", "jobs"];
+    &["include", "defaults", "io", "partitions", "profile", "templates", "assets", "multi_assets", "ops", "jobs"];
 /// Of a file that is included.
-pub(super) const INCLUDED_FILE: &[&str] = &["io", "partitions", "templates", "assets", "ops", "jobs"];
+pub(super) const INCLUDED_FILE: &[&str] = &["io", "partitions", "templates", "assets", "multi_assets", "ops", "jobs"];
 /// Of `[profile.NAME]`.
 pub(super) const PROFILE: &[&str] = &["defaults", "io", "assets"];
 /// Of `[defaults]`.
@@ -37,6 +37,57 @@ pub(super) const ASSET: &[&str] = &[
     "schema",
     "media_type",
     "partitions",
+    "io",
+    "config",
+    "metadata",
+];
+/// Of `[multi_assets.NAME]`.
+pub(super) const MULTI_ASSET: &[&str] = &[
+    "description",
+    "group",
+    "owners",
+    "tags",
+    "kinds",
+    "command",
+    "component",
+    "inputs",
+    "deps",
+    "partitions",
+    "assets",
+];
+/// Of `assets."KEY"` of a multi-asset, beside what it shares with the others.
+pub(super) const MEMBER: &[&str] = &[
+    "output",
+    "description",
+    "group",
+    "owners",
+    "tags",
+    "kinds",
+    "type",
+    "as",
+    "schema",
+    "media_type",
+    "io",
+    "config",
+    "metadata",
+];
+/// Of an asset that a multi-asset computes, with what they share.
+pub(super) const WHOLE_MEMBER: &[&str] = &[
+    "output",
+    "description",
+    "group",
+    "owners",
+    "tags",
+    "kinds",
+    "command",
+    "component",
+    "inputs",
+    "deps",
+    "partitions",
+    "type",
+    "as",
+    "schema",
+    "media_type",
     "io",
     "config",
     "metadata",

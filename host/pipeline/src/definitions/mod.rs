@@ -14,6 +14,7 @@ mod keys;
 mod known;
 mod label;
 mod metadata;
+mod multi_asset;
 mod op;
 mod output;
 mod overlap;
@@ -130,6 +131,14 @@ impl Definitions {
         self.assets.get(*self.places.get(name)?)
     }
 
+    /// The assets that are computed together with `asset`, in the order of their definition; it is among them.
+    pub fn computed_with<'a>(&'a self, asset: &'a Asset) -> Vec<&'a Asset> {
+        match &asset.multi_asset {
+            None => vec![asset],
+            of => self.assets.iter().filter(|other| other.multi_asset == *of).collect(),
+        }
+    }
+
     /// The jobs, in the order of their definition.
     pub fn jobs(&self) -> &[Job] {
         &self.jobs
@@ -196,6 +205,9 @@ pub struct Asset {
     pub tags: BTreeMap<String, String>,
     /// What it is made with or of, such as `python`; at most 3.
     pub kinds: Vec<String>,
+    /// The multi-asset whose op computes it together with others; absent where its op computes it alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_asset: Option<String>,
     /// The name of its partitions; absent where it has none.
     pub partitions: Option<String>,
     /// What computes it.

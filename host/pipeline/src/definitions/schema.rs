@@ -49,6 +49,8 @@ mod tests {
             ("/$defs/op_component", keys::OP_COMPONENT),
             ("/$defs/input", keys::INPUT),
             ("/$defs/step_input", keys::STEP_INPUT),
+            ("/$defs/multi_asset", keys::MULTI_ASSET),
+            ("/$defs/member", keys::MEMBER),
             ("/$defs/job", keys::JOB),
             ("/$defs/op", keys::OP),
             ("/$defs/step", keys::STEP),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::fields::{Fields, Problems};
+use super::multi_asset::{self, Members};
 use super::tree::{Entry, Node, Tree};
 use super::{Diagnostic, Position, keys, steps};
 
@@ -15,6 +16,9 @@ pub(super) struct Sections {
     pub partitions: Vec<Entry>,
     /// Merged over their templates.
     pub assets: Vec<Entry>,
+    pub multi_assets: Vec<Entry>,
+    /// Which of the assets multi-assets compute.
+    pub members: Members,
     pub ops: Vec<Entry>,
     /// Their steps are merged over their ops.
     pub jobs: Vec<Entry>,
@@ -31,10 +35,13 @@ impl Sections {
             templates: collect(&mut files, "templates", "template", problems),
             partitions: collect(&mut files, "partitions", "partitions", problems),
             assets: collect(&mut files, "assets", "asset", problems),
+            multi_assets: collect(&mut files, "multi_assets", "multi-asset", problems),
+            members: Members::new(),
             ops: collect(&mut files, "ops", "op", problems),
             jobs: collect(&mut files, "jobs", "job", problems),
         };
         sections.apply_templates(problems);
+        sections.members = multi_asset::expand(&sections.multi_assets, &mut sections.assets, problems);
         steps::apply(&mut sections.jobs, &mut sections.ops, problems);
         sections
     }
@@ -72,6 +79,7 @@ impl Sections {
         }
         merge_section(&fields, "io", "I/O manager", &mut self.io_managers, problems);
         merge_section(&fields, "assets", "asset", &mut self.assets, problems);
+        multi_asset::check_profile(&self.members, fields.named("assets"), problems);
         for named in fields.named("assets").iter().filter_map(|asset| asset.node.get("template")) {
             let message = "a profile cannot change the template of an asset, which is merged before it";
             problems.push(Diagnostic::at(&named.position, message).help("say here what is to be different"));

@@ -35,11 +35,15 @@ pub(super) fn choose(
     let mut chosen: HashMap<&str, Selected> = HashMap::new();
     let mut list = Vec::new();
     for (asset, asked) in assets.iter().zip(asked) {
-        let mut due = asked.without(stored.present.get(&asset.name).unwrap_or(&Selected::default()));
-        // What a run left undone that failed half-way: its inputs are newer than it.
-        due = due.union(&older(definitions, sets, asset, stored));
-        if request.extent == Extent::Changed {
-            due = due.union(stored.outdated.get(&asset.name).unwrap_or(&Selected::default()));
+        let mut due = Selected::default();
+        // What lacks one of those that are computed together lacks all of them.
+        for asset in definitions.computed_with(asset) {
+            due = due.union(&asked.without(stored.present.get(&asset.name).unwrap_or(&Selected::default())));
+            // What a run left undone that failed half-way: its inputs are newer than it.
+            due = due.union(&older(definitions, sets, asset, stored));
+            if request.extent == Extent::Changed {
+                due = due.union(stored.outdated.get(&asset.name).unwrap_or(&Selected::default()));
+            }
         }
         due = due.union(&after(definitions, sets, asset, &chosen)).intersect(&asked);
         due = with_later(definitions, sets, asset, due).intersect(&asked);

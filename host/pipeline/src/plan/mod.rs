@@ -85,7 +85,7 @@ pub struct Plan {
     pub sets: PartitionSets,
 }
 
-/// An asset that has steps.
+/// An asset that has steps; of those that are computed together the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedAsset {
     /// Its name.
@@ -105,7 +105,7 @@ pub struct PlannedAsset {
 pub struct PlannedStep {
     /// Its key: the name of the asset, and of a partition its key in brackets: `daily_weather[2012-01-01]`.
     pub key: String,
-    /// The asset that it computes, or the step of a job that it is an execution of.
+    /// The asset or multi-asset that it computes, or the step of a job that it is an execution of.
     pub name: String,
     /// The partition that it computes.
     pub partition: Option<PlannedPartition>,
@@ -263,10 +263,15 @@ impl Plan {
         let mut plan = Self { selection, partition, sets, ..Self::default() };
         let mut places: HashMap<&str, usize> = HashMap::new();
         for (asset, mut partitions) in assets.into_iter().zip(chosen) {
+            let name = asset.multi_asset.as_deref().unwrap_or(&asset.name);
+            if let Some(place) = places.get(name).filter(|_| asset.multi_asset.is_some()).copied() {
+                // Its steps are those of the first that is computed together with it.
+                places.insert(&asset.name, place);
+                continue;
+            }
             let set = plan.sets.of(asset).cloned();
             if let Some(only) = &request.only {
-                let key =
-                    |place: &usize| value_name(&asset.name, set.as_ref().and_then(|set| set.key(*place)).as_deref());
+                let key = |place: &usize| value_name(name, set.as_ref().and_then(|set| set.key(*place)).as_deref());
                 partitions = Selected::of_indices(partitions.iter().filter(|place| only.contains(&key(place))));
             }
             if partitions.is_empty() {
@@ -276,6 +281,7 @@ impl Plan {
             // The asset may load earlier partitions of itself.
             let steps = first..first + partitions.len();
             places.insert(&asset.name, plan.assets.len());
+            places.insert(name, plan.assets.len());
             plan.assets.push(PlannedAsset::new(&asset.name, steps, set.as_ref().map(|_| partitions.clone())));
             for place in partitions.iter() {
                 let partition =
@@ -301,6 +307,7 @@ impl Plan {
         partition: Option<PlannedPartition>,
         places: &HashMap<&str, usize>,
     ) -> Result<PlannedStep, PlanError> {
+        let step_name = asset.multi_asset.as_deref().unwrap_or(&asset.name);
         let mut after = Selected::default();
         let mut loads = Vec::new();
         for Need { name, asset: upstream, mapping, input } in needs(definitions, asset) {
@@ -322,8 +329,8 @@ impl Plan {
             }
         }
         Ok(PlannedStep {
-            key: value_name(&asset.name, partition.as_ref().map(|partition| partition.key.as_str())),
-            name: asset.name.clone(),
+            key: value_name(step_name, partition.as_ref().map(|partition| partition.key.as_str())),
+            name: step_name.to_owned(),
             partition,
             mapping_key: None,
             after: after.ranges().to_vec(),

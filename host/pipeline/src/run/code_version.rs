@@ -6,6 +6,7 @@ use airlock_sandbox::text::sha256;
 use serde_json::json;
 
 use super::context::written;
+use super::prepare::ReadyOutput;
 use super::step::Step;
 use crate::definitions::{Asset, ComponentSource, Definitions, Input, Op, Setting};
 use crate::partition::PartitionsDefinition;
@@ -105,9 +106,9 @@ fn scripts(directory: &Path, words: &[Setting]) -> Vec<Option<String>> {
 }
 
 impl Step<'_> {
-    /// The version of what computes `asset`, which the step does: a component of the digest `digest`, or a command.
-    pub(super) fn code_version(&self, asset: &Asset, digest: Option<&str>) -> String {
-        let known = &self.ready.of.code_version;
+    /// The version of what computes `asset`, the output `ready`: a component of the digest `digest`, or a command.
+    pub(super) fn code_version(&self, ready: &ReadyOutput<'_>, asset: &Asset, digest: Option<&str>) -> String {
+        let known = &ready.code_version;
         known.get_or_init(|| code_version(self.run.definitions, asset, digest)).clone()
     }
 }

@@ -126,9 +126,9 @@ pub(super) fn run(
 fn no_output(step: &Step<'_>, ready: &ReadyCommand, output: &definitions::Output) -> StepFailure {
     let variable = output_name(&output.name);
     let message = format!("the command `{}` ended well, and wrote no file to {variable}", ready.shown);
-    let otherwise = match step.asset() {
-        Some(_) => "say `type = \"none\"` where nothing is stored",
-        None => "say `optional = true` of an output that may be absent, and `type = \"none\"` where nothing is stored",
+    let otherwise = match step.is_of_job() {
+        false => "say `type = \"none\"` where nothing is stored",
+        true => "say `optional = true` of an output that may be absent, and `type = \"none\"` where nothing is stored",
     };
     let help = format!(
         "write the value to the path in the environment variable {variable}, in Python by airlock.store_json and its \
@@ -174,11 +174,12 @@ fn environment(step: &Step<'_>, files: &Files) -> io::Result<Vec<(String, OsStri
         ("AIRLOCK_STEP".to_owned(), step.ready.planned.key.clone().into()),
         ("PYTHONPATH".to_owned(), python_path(&step.run.scratch.join("python"))),
     ];
-    let (variable, name) = match step.asset() {
-        Some(asset) => ("AIRLOCK_ASSET", asset.name.clone()),
-        None => ("AIRLOCK_JOB", step.ready.of.name.first().cloned().unwrap_or_default()),
-    };
-    environment.push((variable.to_owned(), name.into()));
+    if let Some(asset) = step.ready.of.asset() {
+        environment.push(("AIRLOCK_ASSET".to_owned(), asset.name.clone().into()));
+    }
+    if let Some(job) = step.ready.of.name.first().filter(|_| step.is_of_job()) {
+        environment.push(("AIRLOCK_JOB".to_owned(), job.into()));
+    }
     if let Some(key) = &step.ready.planned.mapping_key {
         environment.push(("AIRLOCK_MAPPING_KEY".to_owned(), key.into()));
     }

@@ -104,7 +104,7 @@ impl Step<'_> {
         }
         let message = format!("the component ended well, and gave no value of `{}`", self.output_name(ready));
         let failure = wrong_output(message);
-        Err(if self.asset().is_none() {
+        Err(if self.is_of_job() {
             failure.help("say `optional = true` of the output that may be absent").into()
         } else {
             failure.into()

@@ -235,7 +235,9 @@ pub struct RunResult {
 pub struct StepResult {
     /// Its key.
     pub key: String,
-    /// The asset; absent where it is a step of a job.
+    /// The asset or multi-asset that it computes, or the step of a job that it is an execution of.
+    pub name: String,
+    /// The asset; absent where it computes several, or is a step of a job.
     pub asset: Option<String>,
     /// The partition; absent where the asset has none.
     pub partition: Option<String>,

@@ -26,9 +26,7 @@ pub(super) struct ReadyStep<'a> {
 /// What the steps of one asset, or of one step of a job, have in common.
 #[derive(Debug)]
 pub(super) struct ReadyTask<'a> {
-    /// The asset; none where it is a step of a job.
-    pub asset: Option<&'a Asset>,
-    /// The parts of its name: of the key of the asset, or the job and its step.
+    /// The parts of its name: of the key of the asset, the multi-asset, or the job and its step.
     pub name: Vec<String>,
     /// Its partitions; none where it has none.
     pub set: Option<Arc<PartitionSet>>,
@@ -37,8 +35,16 @@ pub(super) struct ReadyTask<'a> {
     /// The steps of the job that must have been done, beside those that it loads from.
     pub deps: &'a [String],
     pub outputs: Vec<ReadyOutput<'a>>,
-    /// Of what computes it; known once a step was done.
-    pub code_version: OnceLock<String>,
+}
+
+impl<'a> ReadyTask<'a> {
+    /// The asset that it computes, where it computes one alone.
+    pub fn asset(&self) -> Option<&'a Asset> {
+        match self.outputs.as_slice() {
+            [only] => only.asset,
+            _ => None,
+        }
+    }
 }
 
 /// What computes it.
@@ -135,12 +141,16 @@ impl ReadyInput<'_> {
 /// An output to store.
 #[derive(Debug)]
 pub(super) struct ReadyOutput<'a> {
+    /// The asset that it is; none of a step of a job.
+    pub asset: Option<&'a Asset>,
     pub output: &'a Output,
     /// Who stores it; none where there is no value.
     pub manager: Option<Arc<Lent>>,
     pub config: Value,
     /// How often a store is tried.
     pub retry: Option<&'a RetryPolicy>,
+    /// Of what computes the asset; known once a step was done.
+    pub code_version: OnceLock<String>,
 }
 
 /// What is ready of a plan.
@@ -225,20 +235,24 @@ impl<'a> Preparation<'a, '_> {
 
     fn asset(&mut self, name: &str) -> Option<ReadyTask<'a>> {
         let asset = self.definitions.asset(name)?;
-        let table = format!("[assets.{}.component]", toml_key(&asset.name));
-        let op = self.op(&asset.op, &asset.name, &table);
+        let (name, table) = match &asset.multi_asset {
+            Some(multi) => (multi, format!("[multi_assets.{}.component]", toml_key(multi))),
+            None => (&asset.name, format!("[assets.{}.component]", toml_key(&asset.name))),
+        };
+        let op = self.op(&asset.op, name, &table);
         let inputs: Vec<Option<ReadyInput>> =
             asset.inputs.iter().map(|input| self.input(input, |ready| ready.asset_source(asset, input))).collect();
-        let outputs = self.output(&asset.output).map(|output| vec![output]);
+        let members = self.definitions.computed_with(asset);
+        let outputs: Vec<Option<ReadyOutput>> =
+            members.into_iter().map(|asset| self.output(&asset.output, Some(asset))).collect();
+        let name = if asset.multi_asset.is_some() { vec![name.clone()] } else { asset.key.clone() };
         Some(ReadyTask {
-            asset: Some(asset),
-            name: asset.key.clone(),
+            name,
             set: self.sets.of(asset).cloned(),
             op: op?,
             inputs: inputs.into_iter().collect::<Option<_>>()?,
             deps: &[],
-            outputs: outputs?,
-            code_version: OnceLock::new(),
+            outputs: outputs.into_iter().collect::<Option<_>>()?,
         })
     }
 
@@ -247,16 +261,14 @@ impl<'a> Preparation<'a, '_> {
         let op = self.op(&step.op, &step.name, &table);
         let inputs: Vec<Option<ReadyInput>> =
             step.inputs.iter().map(|input| self.input(input, |ready| ready.step_source(job, input))).collect();
-        let outputs: Vec<Option<ReadyOutput>> = step.outputs.iter().map(|output| self.output(output)).collect();
+        let outputs: Vec<Option<ReadyOutput>> = step.outputs.iter().map(|output| self.output(output, None)).collect();
         Some(ReadyTask {
-            asset: None,
             name: vec![job.name.clone(), step.name.clone()],
             set: None,
             op: op?,
             inputs: inputs.into_iter().collect::<Option<_>>()?,
             deps: &step.deps,
             outputs: outputs.into_iter().collect::<Option<_>>()?,
-            code_version: OnceLock::new(),
         })
     }
 
@@ -352,14 +364,15 @@ impl<'a> Preparation<'a, '_> {
         Some(Loader { manager: manager?, stored_with: stored_with? })
     }
 
-    fn output(&mut self, output: &'a Output) -> Option<ReadyOutput<'a>> {
-        let config = self.config(output.config.as_ref());
+    fn output(&mut self, output: &'a Output, asset: Option<&'a Asset>) -> Option<ReadyOutput<'a>> {
+        let (config, code_version) = (self.config(output.config.as_ref()), OnceLock::new());
         let Some(name) = output.io.as_deref() else {
-            return Some(ReadyOutput { output, manager: None, config: config?, retry: None });
+            return Some(ReadyOutput { asset, output, manager: None, config: config?, retry: None, code_version });
         };
         let manager = self.manager(name);
         let definition = self.definitions.io_manager(name)?;
-        Some(ReadyOutput { output, manager: Some(manager?), config: config?, retry: definition.retry.as_ref() })
+        let retry = definition.retry.as_ref();
+        Some(ReadyOutput { asset, output, manager: Some(manager?), config: config?, retry, code_version })
     }
 
     fn config(&mut self, config: Option<&Setting>) -> Option<Value> {

@@ -7,7 +7,7 @@ use airlock_sandbox::text::sha256;
 use serde_json::json;
 
 use super::failure::Stage;
-use super::prepare::{ReadyInput, ReadyOp, ReadySource};
+use super::prepare::{ReadyInput, ReadyOp, ReadyOutput, ReadySource};
 use super::step::Step;
 use crate::definitions::{Asset, Op};
 use crate::event::{EventLogError, LoadedVersions};
@@ -75,12 +75,27 @@ impl Step<'_> {
     /// no value, since it is there for what it does.
     pub fn is_unchanged(&self) -> Result<bool, EventLogError> {
         let Some(stored) = &self.run.stored else { return Ok(false) };
-        let Some(asset) = self.asset() else { return Ok(false) };
+        for ready in &self.ready.of.outputs {
+            let is_unchanged = ready.asset.map_or(Ok(false), |asset| self.is_asset_unchanged(ready, asset, stored))?;
+            if !is_unchanged {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether `asset`, the output `ready`, is, given what is `stored`.
+    fn is_asset_unchanged(
+        &self,
+        ready: &ReadyOutput<'_>,
+        asset: &Asset,
+        stored: &HashMap<String, Selected>,
+    ) -> Result<bool, EventLogError> {
         let place = self.ready.planned.partition.as_ref().map_or(0, |partition| partition.place);
         if !is_stored(stored, asset, place) || !asset.deps.is_empty() || asset.output.io.is_none() {
             return Ok(false);
         }
-        let store = self.run.store(self.ready.of.outputs.first().and_then(|output| output.manager.as_deref()));
+        let store = self.run.store(ready.manager.as_deref());
         let Some(recorded) = self.run.latest(&asset.name, self.key(), &store)? else { return Ok(false) };
         let Some(versions) = &recorded.body.inputs else { return Ok(false) };
         let digest = match &self.ready.of.op {
@@ -91,7 +106,7 @@ impl Step<'_> {
                 Err(_) => return Ok(false),
             },
         };
-        if recorded.body.code_version.as_deref() != Some(&*self.code_version(asset, digest)) {
+        if recorded.body.code_version.as_deref() != Some(&*self.code_version(ready, asset, digest)) {
             return Ok(false);
         }
         for input in &self.ready.of.inputs {

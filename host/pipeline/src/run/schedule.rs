@@ -220,7 +220,8 @@ fn panicked(step: &ReadyStep<'_>) -> StepResult {
 fn not_begun(step: &ReadyStep<'_>, status: StepStatus) -> StepResult {
     StepResult {
         key: step.planned.key.clone(),
-        asset: step.of.asset.map(|asset| asset.name.clone()),
+        asset: step.of.asset().map(|asset| asset.name.clone()),
+        name: step.planned.name.clone(),
         mapping_key: step.planned.mapping_key.clone(),
         partition: step.planned.partition.as_ref().map(|partition| partition.key.clone()),
         status,

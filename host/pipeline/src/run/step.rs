@@ -19,7 +19,7 @@ use super::provenance::Provenance;
 use super::step_log::StepLog;
 use super::subject::{Subject, partitions};
 use super::{StepResult, StepStatus, command_step, value};
-use crate::definitions::{Asset, Form, ValueType};
+use crate::definitions::{Form, ValueType};
 use crate::event::{EventBody, EventLogError, OpUse};
 
 /// Failures are much larger than what they stand in the place of.
@@ -95,9 +95,9 @@ impl<'a> Step<'a> {
         self.run.emit(Some(&self.ready.planned.key), body);
     }
 
-    /// The asset that it computes; none where it is a step of a job.
-    pub fn asset(&self) -> Option<&'a Asset> {
-        self.ready.of.asset
+    /// Whether it is a step of a job, and not of assets.
+    pub fn is_of_job(&self) -> bool {
+        self.ready.of.outputs.iter().all(|output| output.asset.is_none())
     }
 
     /// The key of the partition that it computes.
@@ -122,7 +122,7 @@ impl<'a> Step<'a> {
 
     /// The output `ready`, or its element `mapping_key`, as this run stores it.
     pub fn subject<'s>(&'s self, ready: &'s ReadyOutput<'_>, mapping_key: Option<&'s str>) -> Subject<'s> {
-        match self.asset() {
+        match ready.asset {
             Some(asset) => {
                 let set = self.ready.of.set.as_deref();
                 let partition = set.zip(self.ready.planned.partition.as_ref().map(|partition| partition.place));
@@ -170,7 +170,8 @@ impl<'a> Step<'a> {
         let (size, metadata) = done.map(|done| (done.size, done.metadata)).unwrap_or_default();
         StepResult {
             key: self.ready.planned.key.clone(),
-            asset: self.asset().map(|asset| asset.name.clone()),
+            asset: self.ready.of.asset().map(|asset| asset.name.clone()),
+            name: self.ready.planned.name.clone(),
             mapping_key: self.ready.planned.mapping_key.clone(),
             partition: self.key().map(str::to_owned),
             status,

@@ -42,7 +42,7 @@ impl Step<'_> {
             if let Some(value) = &given.value {
                 done.size = Some(done.size.unwrap_or(0).saturating_add(value.size()));
             }
-            match self.asset() {
+            match ready.asset {
                 Some(asset) => done.metadata = self.store_asset(asset, ready, &given, computed_by.as_ref())?,
                 None => {
                     if let Some(elements) = self.store_output(ready, &given, computed_by.as_ref())? {
@@ -51,7 +51,7 @@ impl Step<'_> {
                 }
             }
         }
-        if self.asset().is_none() {
+        if self.is_of_job() {
             self.run.produced.give(&self.ready.planned.key, produced);
         }
         Ok(done)
@@ -79,7 +79,7 @@ impl Step<'_> {
             manager: None,
             output_config: serde_json::Value::Null,
             data_version: None,
-            code_version: Some(self.code_version(asset, digest)),
+            code_version: Some(self.code_version(ready, asset, digest)),
             inputs: self.loaded_versions(),
             store: Some(self.run.store(ready.manager.as_deref())),
             logged: false,
