@@ -77,6 +77,7 @@ struct Used {
 
 impl Used {
     fn note(&mut self, contents: &Contents) {
+        self.io_managers.extend(contents.io_managers.iter().filter_map(|manager| manager.parent.clone()));
         for asset in &contents.assets {
             for name in asset.inputs.iter().filter_map(|input| input.io.as_ref()) {
                 self.io_managers.insert(name.clone());
@@ -150,7 +151,9 @@ impl Reader<'_> {
                 known.default_io = Some(name);
             }
         }
-        let io_managers = sections.io_managers.iter().map(|entry| io_manager(entry, self.builtins, problems)).collect();
+        let io_managers: Vec<IoManager> =
+            sections.io_managers.iter().map(|entry| io_manager(entry, &known, problems)).collect();
+        check_parents(&io_managers, problems);
         template::check(&sections.templates, &known, problems);
         let assets = sections.assets.iter().map(|entry| {
             let multi_asset = sections.members.get(&entry.key);
@@ -187,16 +190,31 @@ fn check_members(assets: &[Asset], problems: &Problems) {
     }
 }
 
-fn io_manager(entry: &Entry, builtins: Builtins, problems: &Problems) -> IoManager {
+fn io_manager(entry: &Entry, known: &Known<'_>, problems: &Problems) -> IoManager {
     if !asset::is_name(&entry.key) {
         let message = format!("the name of the I/O manager {:?} {}", entry.key, asset::NAME_RULE);
         problems.at(&entry.position, message);
     }
     let what = format!("the I/O manager `{}`", entry.key);
     let fields = Fields::new(&entry.node, &entry.position, &what, keys::IO_MANAGER, problems);
-    let component = component::read(&fields, &component::IO_MANAGER, builtins, problems);
+    let component = component::read(&fields, &component::IO_MANAGER, known.builtins, problems);
     let retry = retry::read(&fields, problems);
-    IoManager { name: entry.key.clone(), position: entry.position.clone(), component, retry }
+    let parent = fields.text("parent").map(|(name, position)| {
+        known.check_io_manager(name, position, problems);
+        name.to_owned()
+    });
+    IoManager { name: entry.key.clone(), position: entry.position.clone(), component, retry, parent }
+}
+
+/// That an I/O manager is its own parent, at whatever distance, is a problem.
+fn check_parents(io_managers: &[IoManager], problems: &Problems) {
+    let parent = |manager: &IoManager| io_managers.iter().find(|other| Some(&other.name) == manager.parent.as_ref());
+    for manager in io_managers {
+        let ancestors = std::iter::successors(parent(manager), |manager| parent(manager)).take(io_managers.len());
+        if ancestors.into_iter().any(|ancestor| ancestor.name == manager.name) {
+            problems.at(&manager.position, format!("the I/O manager `{}` is its own `parent`", manager.name));
+        }
+    }
 }
 
 /// The files that decide what components may do: the definitions, and the components.

@@ -10,7 +10,7 @@ pub(super) const PROFILE: &[&str] = &["defaults", "io", "assets"];
 /// Of `[defaults]`.
 pub(super) const DEFAULTS: &[&str] = &["io"];
 /// Of `[io.NAME]`.
-pub(super) const IO_MANAGER: &[&str] = &["component", "config", "mounts", "environment", "limits", "retry"];
+pub(super) const IO_MANAGER: &[&str] = &["component", "config", "mounts", "environment", "limits", "retry", "parent"];
 /// Of `retry` of an I/O manager.
 pub(super) const RETRY: &[&str] = &["attempts", "delay", "backoff", "jitter"];
 /// Of `mounts."/path"` of an I/O manager.

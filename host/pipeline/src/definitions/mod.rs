@@ -383,6 +383,8 @@ pub struct IoManager {
     pub component: ComponentUse,
     /// How often a store that failed is tried again; not at all where it is absent.
     pub retry: Option<RetryPolicy>,
+    /// The I/O manager that loads what this one did not store; absent where none does.
+    pub parent: Option<String>,
 }
 
 /// A component, its configuration and what it is lent.

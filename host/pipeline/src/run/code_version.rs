@@ -72,7 +72,8 @@ fn manager(definitions: &Definitions, name: Option<&str>) -> serde_json::Value {
         // A project that lies elsewhere is the same.
         ComponentSource::File(path) => path.strip_prefix(definitions.directory()).unwrap_or(path).display().to_string(),
     };
-    json!([component, manager.component.config])
+    let parent = self::manager(definitions, manager.parent.as_deref());
+    json!([component, manager.component.config, parent])
 }
 
 /// How `asset` is cut into partitions, but not which there are, since these come and go.

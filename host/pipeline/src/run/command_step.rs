@@ -126,9 +126,10 @@ pub(super) fn run(
 fn no_output(step: &Step<'_>, ready: &ReadyCommand, output: &definitions::Output) -> StepFailure {
     let variable = output_name(&output.name);
     let message = format!("the command `{}` ended well, and wrote no file to {variable}", ready.shown);
-    let otherwise = match step.is_of_job() {
-        false => "say `type = \"none\"` where nothing is stored",
-        true => "say `optional = true` of an output that may be absent, and `type = \"none\"` where nothing is stored",
+    let otherwise = if step.is_of_job() {
+        "say `optional = true` of an output that may be absent, and `type = \"none\"` where nothing is stored"
+    } else {
+        "say `type = \"none\"` where nothing is stored"
     };
     let help = format!(
         "write the value to the path in the environment variable {variable}, in Python by airlock.store_json and its \

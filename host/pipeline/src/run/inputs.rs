@@ -32,7 +32,7 @@ pub(super) enum StepInput<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum Loadable<'a> {
     /// An asset, or a partition of it.
-    Asset { asset: &'a Asset, partition: Option<(&'a PartitionSet, usize)>, with: &'a Loader },
+    Asset { asset: &'a Asset, partition: Option<(&'a PartitionSet, usize)>, with: Loader },
     /// What another step gave; as a part of an input under a key.
     Output { reference: &'a ReadyReference<'a>, produced: Arc<Produced>, key: Option<String> },
 }
@@ -90,9 +90,12 @@ impl<'a> Step<'a> {
                 let planned = self.ready.planned.loads.iter().find(|load| load.input == input.input.name);
                 let partitions = planned.and_then(|planned| planned.partitions.as_ref());
                 let (Some(set), Some(partitions)) = (set.as_deref(), partitions) else {
+                    let with = self.branch(input, with, asset, || std::iter::once(None))?;
                     return self.load_one(input, &Loadable::Asset { asset, partition: None, with });
                 };
-                let loadable = move |place| Loadable::Asset { asset, partition: Some((set, place)), with };
+                let with = self.branch(input, with, asset, || partitions.iter().map(|place| set.key(place)))?;
+                let loadable =
+                    move |place| Loadable::Asset { asset, partition: Some((set, place)), with: with.clone() };
                 if *is_many {
                     let all = Box::new(partitions.iter().map(loadable));
                     return Ok(StepInput::Many(Parts::new(self, input, all).into()));
@@ -127,6 +130,21 @@ impl<'a> Step<'a> {
                 Ok(self.given_one(input, Some(part)))
             }
         }
+    }
+
+    /// Who loads the partitions of `asset` with `keys` for `input`.
+    fn branch<'k, Keys: Iterator<Item = Option<Cow<'k, str>>>>(
+        &self,
+        input: &ReadyInput<'_>,
+        with: &Loader,
+        asset: &Asset,
+        keys: impl Fn() -> Keys,
+    ) -> Outcome<Loader> {
+        with.branch(self.run, asset, keys).map_err(|error| {
+            let (name, asset) = (input.input.name.clone(), Some(asset.name.clone()));
+            let stage = Stage::Input { name, asset, partition: None };
+            StepFailure::new(FailureClass::Storage, stage, error.to_string()).into()
+        })
     }
 
     /// What the steps gave that `outputs` name, as an input gathers it.

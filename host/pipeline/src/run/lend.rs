@@ -56,6 +56,8 @@ pub(super) struct Lent {
     pub grant: Grant,
     /// Its configuration.
     pub config: Value,
+    /// What loads what it did not store.
+    pub parent: Option<Arc<Lent>>,
     code: Code,
 }
 
@@ -98,7 +100,7 @@ impl Lender<'_> {
             .ok()?;
         let code = self.components.get(&definition.component);
         let (name, definition) = (name.to_owned(), definition.clone());
-        Some(Lent { name, is_op, table, definition, grant, config: config?, code })
+        Some(Lent { name, is_op, table, definition, grant, config: config?, parent: None, code })
     }
 
     /// The value, where nothing is wrong with it.

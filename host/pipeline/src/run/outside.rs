@@ -1,5 +1,7 @@
 //! Loads values, and converts tables, outside a run.
 
+use std::sync::Arc;
+
 use airlock_sandbox::report::{Log, Receipt};
 use airlock_sandbox::value::{Content, Value};
 use jiff::Timestamp;
@@ -9,6 +11,7 @@ use super::earlier::Earlier;
 use super::failure::Stage;
 use super::lend::Lent;
 use super::load::{Load, Recorded};
+use super::prepare::Loader;
 use super::produced::Produced;
 use super::subject::Subject;
 use super::{LoadError, RunError, RunOptions, Runner, context, prepare};
@@ -109,7 +112,7 @@ impl Runner {
     fn load(
         &self,
         subject: Subject<'_>,
-        manager: &Lent,
+        manager: &Arc<Lent>,
         recorded: Recorded<'_>,
         options: &RunOptions,
     ) -> Result<LoadedValue, LoadError> {
@@ -117,6 +120,15 @@ impl Runner {
         let id = context::new_run_id();
         let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
         let run = self.context(id, scratch.path().to_owned(), options);
+        let mut with = Loader { manager: Arc::clone(manager), stored_with: Arc::clone(manager) };
+        if let Some(asset) = subject.asset() {
+            with = with.branch(&run, asset, || std::iter::once(subject.key())).map_err(RunError::from)?;
+        }
+        let manager = &*with.manager;
+        let recorded = match recorded {
+            Recorded::Asset(_) => Recorded::Asset(manager),
+            recorded => recorded,
+        };
         let config = &serde_json::Value::Null;
         let load = Load { subject, manager, recorded, input: None, config, media_type: None };
         let mut said = Log::default();

@@ -1,18 +1,21 @@
 //! Makes the steps of a plan ready: every name looked up, everything that the environment has resolved, before the
 //! first step begins.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use airlock_sandbox::text;
 use serde_json::Value;
 
+use super::context::RunContext;
 use super::help::toml_key;
 use super::lend::{Lender, Lent};
 use crate::definitions::{
     Asset, Definitions, Diagnostics, Input, InputSource, Job, JobStep, Op, Output, OutputReference, RetryPolicy,
     Setting, ValueType,
 };
+use crate::event::EventLogError;
 use crate::partition::PartitionSet;
 use crate::plan::{PartitionSets, Plan, PlannedStep};
 
@@ -122,6 +125,36 @@ pub(super) enum Gathering {
 pub(super) struct Loader {
     pub manager: Arc<Lent>,
     pub stored_with: Arc<Lent>,
+}
+
+impl Loader {
+    /// Who loads `asset`, of which the partitions with `keys` are needed: where not all of them were stored by the manager
+    /// that stores it now, its parent, and so on.
+    pub fn branch<'k, Keys: Iterator<Item = Option<Cow<'k, str>>>>(
+        &self,
+        run: &RunContext<'_>,
+        asset: &Asset,
+        keys: impl Fn() -> Keys,
+    ) -> Result<Self, EventLogError> {
+        let mut chosen = self.clone();
+        while chosen.manager.name == chosen.stored_with.name
+            && let Some(parent) = &chosen.stored_with.parent
+        {
+            let store = chosen.stored_with.store();
+            let mut is_whole = true;
+            for key in keys() {
+                if run.latest(&asset.name, key.as_deref(), &store)?.is_none() {
+                    is_whole = false;
+                    break;
+                }
+            }
+            if is_whole {
+                break;
+            }
+            chosen = Self { manager: Arc::clone(parent), stored_with: Arc::clone(parent) };
+        }
+        Ok(chosen)
+    }
 }
 
 impl ReadyInput<'_> {
@@ -386,7 +419,13 @@ impl<'a> Preparation<'a, '_> {
             return manager.clone();
         }
         let definition = self.definitions.io_manager(name)?;
-        let lent = self.lender.lend_manager(name, &definition.component).map(Arc::new);
+        let parent = definition.parent.as_deref().map(|parent| self.manager(parent));
+        let mut lent = self.lender.lend_manager(name, &definition.component);
+        if let (Some(lent), Some(parent)) = (&mut lent, &parent) {
+            lent.parent.clone_from(parent);
+        }
+        // Without its parent it is not whole.
+        let lent = lent.filter(|_| parent.is_none_or(|parent| parent.is_some())).map(Arc::new);
         self.managers.insert(name, lent.clone());
         lent
     }

@@ -127,15 +127,17 @@ impl Step<'_> {
         known: &LoadedVersions,
         stored: &HashMap<String, Selected>,
     ) -> Result<bool, EventLogError> {
+        let only = Selected::all(1);
         let (asset, set, store) = match &input.source {
             // It is part of the definition.
             ReadySource::Value(_) => return Ok(true),
             ReadySource::Asset { asset, set, loaded_with, .. } if input.has_versions() => {
-                (*asset, set, loaded_with.stored_with.store())
+                let key = |place| set.as_deref().and_then(|set| set.key(place));
+                let with = loaded_with.branch(self.run, asset, || partitions.unwrap_or(&only).iter().map(key))?;
+                (*asset, set, with.stored_with.store())
             }
             _ => return Ok(false),
         };
-        let only = Selected::all(1);
         let mut versions = Versions::default();
         for place in partitions.unwrap_or(&only).iter() {
             if versions.count == known.count && !known.whole {
