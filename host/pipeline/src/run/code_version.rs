@@ -6,7 +6,7 @@ use airlock_sandbox::text::sha256;
 use serde_json::json;
 
 use super::context::written;
-use super::prepare::ReadyOutput;
+use super::ready::ReadyOutput;
 use super::step::Step;
 use crate::definitions::{Asset, ComponentSource, Definitions, Input, Op, Setting};
 use crate::partition::PartitionsDefinition;

@@ -13,7 +13,7 @@ use super::convert::Conversion;
 use super::failure::{Stage, StepFailure};
 use super::inputs::StepInput;
 use super::parts::Parts;
-use super::prepare::ReadyInput;
+use super::ready::ReadyInput;
 use super::step::Step;
 use crate::definitions::{Form, ValueType, environment_name, media_type_name, partitions_name};
 use crate::partition::value_name;

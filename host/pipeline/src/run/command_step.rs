@@ -17,7 +17,7 @@ use super::command;
 use super::command_inputs::{self, NotGiven};
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::inputs::StepInput;
-use super::prepare::ReadyCommand;
+use super::ready::ReadyCommand;
 use super::step::{Computed, Given, Step, wrong_output};
 use super::value;
 use crate::definitions::{self, Form, ValueType, dimension_name, metadata_name, output_name};

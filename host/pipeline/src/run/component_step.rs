@@ -10,7 +10,7 @@ use super::failure::{FailureClass, Stage, StepFailure};
 use super::inputs::StepInput;
 use super::lend::Lent;
 use super::parts::{Served, remote};
-use super::prepare::ReadyOutput;
+use super::ready::ReadyOutput;
 use super::step::{Computed, Given, Outcome, Step, wrong_output};
 use super::value;
 use crate::definitions::{Form, ValueType};

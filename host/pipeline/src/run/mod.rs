@@ -21,6 +21,7 @@ mod parts;
 mod prepare;
 mod produced;
 mod provenance;
+mod ready;
 mod schedule;
 mod step;
 mod step_log;

@@ -11,8 +11,8 @@ use airlock_sandbox::value::{LoadParts, NotLoaded, Part};
 
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::inputs::Loadable;
-use super::prepare::ReadyInput;
 use super::provenance::Versions;
+use super::ready::ReadyInput;
 use super::step::{Outcome, Step};
 use super::value;
 use crate::event::{EventBody, LoadedPartitions, ManagerUse};

@@ -7,7 +7,7 @@ use airlock_sandbox::text::sha256;
 use serde_json::json;
 
 use super::failure::Stage;
-use super::prepare::{ReadyInput, ReadyOp, ReadyOutput, ReadySource};
+use super::ready::{ReadyInput, ReadyOp, ReadyOutput, ReadySource};
 use super::step::Step;
 use crate::definitions::{Asset, Op};
 use crate::event::{EventLogError, LoadedVersions};

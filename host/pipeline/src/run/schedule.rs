@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::dependencies::Dependencies;
 use super::failure::StepFailure;
-use super::prepare::{Ready, ReadyStep, ReadyTask};
+use super::prepare::Ready;
+use super::ready::{ReadyStep, ReadyTask};
 use super::{RunContext, StepResult, StepStatus, step};
 use crate::event::{EventBody, EventLogError};
 use crate::plan::{Elements, JobPlan};
