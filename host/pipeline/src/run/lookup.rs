@@ -37,7 +37,7 @@ pub(super) fn files(
         return Ok(if is_there { Selected::all(1) } else { Selected::default() });
     };
     let directory = directory.join(path);
-    if !directory.is_dir() {
+    if entries(&directory)?.next().is_none() {
         return Ok(Selected::default());
     }
     let mut found = Vec::new();

@@ -249,8 +249,7 @@ proptest! {
     ) {
         let names = ["b", "a", "c"];
         let dimensions = |of: [PartitionsDefinition; 3]| {
-            let dimensions = names.into_iter().zip(of);
-            several(&dimensions.collect::<Vec<_>>())
+            several(&names.into_iter().zip(of).collect::<Vec<_>>())
         };
         let (mut downstream, mut upstream) = (dimensions(ours.clone()), dimensions(theirs.clone()));
         let mut mappings: Vec<DimensionMapping> =
