@@ -15,6 +15,7 @@ use crate::command::inspect::Inspect;
 use crate::command::load::Load;
 use crate::command::logs::Logs;
 use crate::command::ls::Ls;
+use crate::command::partitions::Partitions;
 use crate::command::run::Run;
 use crate::command::runs::Runs;
 use crate::command::schema::Schema;
@@ -64,6 +65,7 @@ pub enum Verb {
     Load(Load),
     Ls(Ls),
     Show(Show),
+    Partitions(Partitions),
     Runs(Runs),
     Events(Events),
     Logs(Logs),

@@ -1,5 +1,6 @@
 //! What people are told when something that the libraries did has failed.
 
+use airlock_pipeline::partition::PartitionError;
 use airlock_pipeline::plan::PlanError;
 use airlock_pipeline::run::{FailureClass, LoadError, RunError, StepFailure};
 use airlock_sandbox::report::{Denial, Failure, Log, LogLine, Receipt};
@@ -42,11 +43,16 @@ fn plan(status: ExitStatus, error: &PlanError) -> Report {
         PlanError::PartitionNeeded { .. } => {
             report.hint("add `--partition KEY`, `--partition A..B`, `--partition all`, or `--missing`")
         }
-        PlanError::TooManyPartitions(_) => report.hint("let partitions of time among its dimensions begin later or be longer"),
+        PlanError::TooManyPartitions(_) => {
+            report.hint("let its dimensions of time begin later or have longer windows, or remove dynamic partitions")
+        }
         PlanError::External { asset } => report.hint(format!("`airlock load {asset}` loads it")),
         PlanError::UnknownJob { .. } => report.hint("`airlock ls` lists the jobs"),
         PlanError::Gone { .. } => report.hint("run what is to be computed by its name"),
         PlanError::NotPartitioned { .. } => report.hint("leave `--partition` out"),
+        PlanError::Partition { error, .. } if matches!(**error, PartitionError::None { .. }) => report.hint(
+            "those of time are there once they have ended; dynamic ones are added by `airlock partitions add NAME KEY`",
+        ),
         PlanError::Partition { asset, .. } => {
             let asset = safe_name(asset);
             report.hint(format!("`airlock show {asset}` shows which partitions there are; name assets to leave others out"))

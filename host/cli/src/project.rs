@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use airlock_pipeline::definitions::{Asset, Job};
 use airlock_pipeline::event::{EventLogError, RunSearch, RunSummary};
+use airlock_pipeline::partition::PartitionsDefinition;
 use airlock_pipeline::{Definitions, Diagnostic, Diagnostics, EventReader, Home, Runner};
 use airlock_sandbox::text::safe;
 
@@ -80,6 +81,22 @@ impl Project {
     /// The run that `name` means: an id, the beginning of one, or `latest`.
     pub fn run(&self, name: &str) -> Result<RunSummary, Error> {
         find_run(EventReader::open(&self.home).map_err(event_log)?.as_ref(), name)
+    }
+
+    /// How the partitions `name` are defined.
+    pub fn partitions(&self, name: &str) -> Result<&PartitionsDefinition, Error> {
+        let unknown = || {
+            let names: Vec<String> = self
+                .definitions
+                .partitions()
+                .iter()
+                .map(|(name, _)| format!("`{}`", render::safe_name(name)))
+                .collect();
+            let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let message = format!("there are no partitions `{}`", render::safe_name(name));
+            Error::usage(message).hint(format!("the definitions have {there}")).into()
+        };
+        self.definitions.partitions_definition(name).ok_or_else(unknown)
     }
 
     /// What does runs of it.

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod load;
 pub mod logs;
 pub mod ls;
+pub mod partitions;
 pub mod run;
 pub mod runs;
 pub mod schema;
@@ -24,6 +25,7 @@ pub fn execute(verb: Verb) -> Result<ExitStatus, Error> {
         Verb::Load(load) => load.execute(),
         Verb::Ls(ls) => ls.execute(),
         Verb::Show(show) => show.execute(),
+        Verb::Partitions(partitions) => partitions.execute(),
         Verb::Runs(runs) => runs.execute(),
         Verb::Events(events) => events.execute(),
         Verb::Logs(logs) => logs.execute(),

@@ -122,7 +122,7 @@ impl Run {
             }
             Extent::Changed => "the steps of a job are always done: leave `--changed` out",
             Extent::Everything => {
-                return Plan::of_job(&project.definitions, job, now).map_err(|error| failure::run(error.into()));
+                return runner.plan_job(job, now).map_err(failure::run);
             }
         };
         Err(Error::usage(refused).into())

@@ -80,7 +80,8 @@ fn refused(partitions: &PartitionsDefinition) -> Option<(&str, &'static str)> {
     let keys = match partitions {
         PartitionsDefinition::Static(keys) => keys.as_slice(),
         PartitionsDefinition::Time(time) => std::slice::from_ref(&time.calendar.format),
-        PartitionsDefinition::Dimensions(_) => &[],
+        // Those that are dynamic are refused when they are added.
+        PartitionsDefinition::Dynamic(_) | PartitionsDefinition::Dimensions(_) => &[],
     };
     keys.iter().find_map(|key| Some((key.as_str(), refuse_dimension_key(key)?)))
 }

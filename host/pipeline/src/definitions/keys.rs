@@ -154,9 +154,9 @@ pub(super) const OUTPUT: &[&str] =
     &["type", "as", "schema", "media_type", "io", "config", "metadata", "optional", "dynamic"];
 /// Of `[partitions.NAME]`: one of them.
 pub(super) const PARTITIONS: &[&str] =
-    &["dimensions", "hourly", "daily", "weekly", "monthly", "yearly", "cron", "static"];
-/// Of partitions that are one of several dimensions: one of them.
-pub(super) const DIMENSION: &[&str] = PARTITIONS.split_at(1).1;
+    &["dimensions", "dynamic", "hourly", "daily", "weekly", "monthly", "yearly", "cron", "static"];
+/// Of one of several dimensions that says what it has: one of them.
+pub(super) const DIMENSION: &[&str] = PARTITIONS.split_at(2).1;
 /// Of `cron` of partitions.
 pub(super) const CRON_PARTITIONS: &[&str] = &["start", "end", "time_zone", "format", "schedule"];
 /// Of `weekly` and `monthly` of partitions.

@@ -28,6 +28,7 @@ mod setting;
 mod steps;
 mod table;
 mod template;
+mod time_partitions;
 mod tree;
 mod variables;
 

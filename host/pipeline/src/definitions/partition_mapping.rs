@@ -1,7 +1,7 @@
 //! Reads which partitions an input loads.
 
 use super::fields::{Fields, Problems, text};
-use super::partitions::integer;
+use super::time_partitions::integer;
 use super::tree::{Entry, Tree};
 use super::{Diagnostic, Position, keys};
 use crate::partition::{MappedKeys, PartitionMapping};

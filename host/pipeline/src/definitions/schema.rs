@@ -211,6 +211,13 @@ mod tests {
                  [assets.b]\npartitions = \"days\"\ncommand = [\"x\"]\ntype = \"json\"",
                 true,
             ),
+            ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\ndynamic = true", true),
+            ("command = [\"x\"]\ntype = \"none\"\n[partitions.x]\ndynamic = false", false),
+            (
+                "command = [\"x\"]\ntype = \"none\"\n[partitions.x]\n\
+                 dimensions = { a = \"days\", b = { dynamic = true } }",
+                false,
+            ),
             ("command = [\"x\"]\ntype = \"none\"\n[templates.u]\ntemplate = \"t\"", false),
             ("command = [\"x\"]\ntype = \"none\"\n[profile.p.assets.a]\ntemplate = \"t\"", false),
             ("command = [\"x\"]\ntype = \"none\"\n[io.x]\ncomponent = \"builtin:files\"\nretry.attempts = 1", false),

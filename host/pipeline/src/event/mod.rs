@@ -1,5 +1,6 @@
 //! What was done: the events of runs, and the log that keeps them.
 
+mod dynamic;
 mod log;
 mod reader;
 mod store;
@@ -13,6 +14,7 @@ use airlock_sandbox::report::Receipt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use dynamic::{DynamicError, DynamicPartitions};
 pub(crate) use log::EventLog;
 pub use reader::{
     EventReader, Materialization, RecordedEvent, RecordedPartition, RunFilter, RunSearch, RunStatus, RunSummary,

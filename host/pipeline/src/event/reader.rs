@@ -236,7 +236,12 @@ impl EventReader {
         Ok(events.into_iter().filter_map(materialization).collect())
     }
 
-    fn query<T>(
+    /// Whether the log has what was added to dynamic partitions.
+    pub(super) fn has_dynamic_partitions(&self) -> bool {
+        self.version > 2
+    }
+
+    pub(super) fn query<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,

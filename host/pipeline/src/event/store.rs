@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 use super::{Event, EventBody, EventLogError};
 
 /// The version of the schema, kept as `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// How long to wait for another program that writes the log.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -43,12 +43,22 @@ const SCHEMA: &str = "
 ";
 
 /// What each version has that the one before it had not, from the first to the second on.
-const UPGRADES: [&str; 1] = ["
+const UPGRADES: [&str; 2] = [
+    "
     ALTER TABLE runs ADD COLUMN partition TEXT;
     ALTER TABLE materializations ADD COLUMN code_version TEXT;
     ALTER TABLE materializations ADD COLUMN store TEXT;
     CREATE INDEX materializations_by_partition ON materializations (asset, partition, event, code_version, store);
-"];
+",
+    "
+    CREATE TABLE dynamic_partitions (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        key TEXT NOT NULL,
+        UNIQUE (name, key)
+    ) STRICT;
+",
+];
 
 /// Opens the log at `path` to write it, and makes it where there is none.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, EventLogError> {

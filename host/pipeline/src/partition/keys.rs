@@ -118,6 +118,11 @@ pub(crate) fn refuse_dimension_key(key: &str) -> Option<&'static str> {
     key.contains(SEPARATOR).then_some("holds a `|`, which separates the keys of dimensions")
 }
 
+/// Why `key` cannot be added to dynamic partitions, which may be a dimension, in words that follow it.
+pub fn refuse_dynamic_key(key: &str) -> Option<String> {
+    refuse_key(key).or_else(|| refuse_dimension_key(key).map(str::to_owned))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -261,7 +261,7 @@ fn names<'a>(dimensions: impl IntoIterator<Item = &'a Dimension>) -> String {
 fn listed(partitions: &PartitionsDefinition) -> Option<HashSet<&str>> {
     match partitions {
         PartitionsDefinition::Static(keys) => Some(keys.iter().map(String::as_str).collect()),
-        PartitionsDefinition::Time(_) | PartitionsDefinition::Dimensions(_) => None,
+        PartitionsDefinition::Time(_) | PartitionsDefinition::Dynamic(_) | PartitionsDefinition::Dimensions(_) => None,
     }
 }
 

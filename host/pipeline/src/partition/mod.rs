@@ -16,6 +16,8 @@ mod set;
 mod time;
 mod windows;
 
+use std::collections::HashMap;
+
 pub use airlock_sandbox::partition::TimeWindow;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -28,6 +30,7 @@ pub use selected::Selected;
 pub use set::PartitionSet;
 pub use time::{TimeMistake, TimePartitions};
 
+pub use keys::refuse_dynamic_key;
 pub(crate) use keys::{refuse_dimension_key, refuse_key};
 
 /// Partitions of one definition, at most.
@@ -39,6 +42,9 @@ pub fn value_name(asset: &str, key: Option<&str>) -> String {
     key.map_or_else(|| asset.to_owned(), |key| format!("{asset}[{key}]"))
 }
 
+/// Keys of dynamic partitions by the name of these, in the order in which they were added.
+pub type DynamicKeys = HashMap<String, Vec<String>>;
+
 /// How the partitions of assets are defined: `[partitions.NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +53,8 @@ pub enum PartitionsDefinition {
     Time(TimePartitions),
     /// Keys that are listed, all different.
     Static(Vec<String>),
+    /// Keys that are added and removed by command, kept under this name.
+    Dynamic(String),
     /// One for each combination of the partitions of several dimensions.
     Dimensions(Vec<Dimension>),
 }
@@ -61,18 +69,25 @@ pub struct Dimension {
 }
 
 impl PartitionsDefinition {
-    /// The partitions that there are at `now`, called `name`.
+    /// The partitions that there are at `now`, called `name`, where no dynamic ones were added.
     ///
     /// Those of time are the windows that have ended by then.
     pub fn partitions(&self, name: &str, now: Timestamp) -> PartitionSet {
+        self.partitions_with(name, now, &DynamicKeys::new())
+    }
+
+    /// As [`partitions`](Self::partitions), with `added` as the keys of dynamic partitions.
+    pub fn partitions_with(&self, name: &str, now: Timestamp, added: &DynamicKeys) -> PartitionSet {
         match self {
             Self::Time(time) => {
                 let (keys, boundaries) = time.at(now);
                 PartitionSet::of_time(name, keys, windows::Windows::new(time.calendar.clone(), boundaries))
             }
             Self::Static(keys) => PartitionSet::of_keys(name, keys),
+            Self::Dynamic(kept) => PartitionSet::of_keys(name, added.get(kept).map_or(&[][..], Vec::as_slice)),
             Self::Dimensions(dimensions) => {
-                let sets = dimensions.iter().map(|dimension| dimension.partitions.partitions(&dimension.name, now));
+                let set = |of: &Dimension| of.partitions.partitions_with(&of.name, now, added);
+                let sets = dimensions.iter().map(set);
                 PartitionSet::of_dimensions(name, sets.collect())
             }
         }
@@ -82,7 +97,7 @@ impl PartitionsDefinition {
     pub fn dimensions(&self) -> &[Dimension] {
         match self {
             Self::Dimensions(dimensions) => dimensions,
-            Self::Time(_) | Self::Static(_) => &[],
+            Self::Time(_) | Self::Static(_) | Self::Dynamic(_) => &[],
         }
     }
 
@@ -96,7 +111,7 @@ impl PartitionsDefinition {
     fn time(&self) -> Option<&TimePartitions> {
         match self {
             Self::Time(time) => Some(time),
-            Self::Static(_) | Self::Dimensions(_) => None,
+            Self::Static(_) | Self::Dynamic(_) | Self::Dimensions(_) => None,
         }
     }
 }

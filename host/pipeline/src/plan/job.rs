@@ -4,8 +4,6 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use jiff::Timestamp;
-
 use super::{PartitionSets, Plan, PlanError, PlannedLoad, PlannedStep, load};
 use crate::definitions::{Definitions, InputSource, Job, JobStep, OutputReference};
 use crate::partition::{Selected, value_name};
@@ -15,24 +13,18 @@ use crate::suggest;
 pub const JOB: &str = "job:";
 
 impl Plan {
-    /// The plan of the job `name`, as far as it is known before it begins; `now` is when partitions without an end, end.
+    /// The plan of the job `name`, as far as it is known before it begins: without the steps whose keys are `done` already,
+    /// and with those for the `elements` that are known. `sets` are the partitions as of now.
     ///
     /// # Errors
     /// [`PlanError`]
-    pub fn of_job(definitions: &Definitions, name: &str, now: Timestamp) -> Result<Self, PlanError> {
-        Self::of_rest(definitions, name, now, &HashSet::new(), &|_| Elements::Unknown)
-    }
-
-    /// As [`of_job`](Self::of_job), without the steps whose keys are `done` already, and with the `elements` that are
-    /// known.
-    pub(crate) fn of_rest(
+    pub(crate) fn of_job(
         definitions: &Definitions,
         name: &str,
-        now: Timestamp,
+        sets: PartitionSets,
         done: &HashSet<String>,
         elements: &dyn Fn(&OutputReference) -> Elements,
     ) -> Result<Self, PlanError> {
-        let sets = PartitionSets::new(definitions, now)?;
         let job = definitions.job(name).ok_or_else(|| PlanError::UnknownJob {
             name: name.to_owned(),
             help: suggest::help(name, definitions.jobs().iter().map(|job| &*job.name)),

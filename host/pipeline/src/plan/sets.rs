@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::definitions::{Asset, Definitions};
-use crate::partition::{PARTITIONS, PartitionSet};
+use crate::partition::{DynamicKeys, PARTITIONS, PartitionSet};
 
 /// The partitions of the definitions at one moment, by the name of their definition. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -21,14 +21,14 @@ pub struct TooManyPartitions {
 }
 
 impl PartitionSets {
-    /// Those of `definitions` at `now`.
+    /// Those of `definitions` at `now`, with `added` as the keys of dynamic ones.
     ///
     /// # Errors
     /// [`TooManyPartitions`] where dimensions together have too many by then.
-    pub fn new(definitions: &Definitions, now: Timestamp) -> Result<Self, TooManyPartitions> {
+    pub fn new(definitions: &Definitions, now: Timestamp, added: &DynamicKeys) -> Result<Self, TooManyPartitions> {
         let mut sets = HashMap::new();
         for (name, definition) in definitions.partitions() {
-            let set = definition.partitions(name, now);
+            let set = definition.partitions_with(name, now, added);
             if set.len() > PARTITIONS {
                 return Err(TooManyPartitions { name: name.clone() });
             }
@@ -37,8 +37,13 @@ impl PartitionSets {
         Ok(Self(Arc::new(sets)))
     }
 
+    /// The partitions that are defined as `name`.
+    pub fn named(&self, name: &str) -> Option<&Arc<PartitionSet>> {
+        self.0.get(name)
+    }
+
     /// The partitions of `asset`; none where it is not partitioned.
     pub fn of(&self, asset: &Asset) -> Option<&Arc<PartitionSet>> {
-        self.0.get(asset.partitions.as_deref()?)
+        self.named(asset.partitions.as_deref()?)
     }
 }

@@ -1,6 +1,7 @@
 #![expect(clippy::single_range_in_vec_init, reason = "these are lists of ranges")]
 
 use crate::definitions::tests::definitions;
+use crate::partition::DynamicKeys;
 
 use super::*;
 
@@ -49,7 +50,7 @@ fn keys(plan: &Plan) -> String {
 }
 
 fn plan_of(definitions: &Definitions, request: &PlanRequest, stored: &Stored) -> Result<Plan, PlanError> {
-    Plan::new(definitions, PartitionSets::new(definitions, request.now)?, request, stored)
+    Plan::new(definitions, PartitionSets::new(definitions, request.now, &DynamicKeys::new())?, request, stored)
 }
 
 fn planned(definitions: &Definitions, request: &PlanRequest) -> Plan {

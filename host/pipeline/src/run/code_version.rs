@@ -86,6 +86,7 @@ fn partitions(definitions: &Definitions, asset: &Asset) -> serde_json::Value {
 fn cut(definition: &PartitionsDefinition) -> serde_json::Value {
     match definition {
         PartitionsDefinition::Static(_) => json!("static"),
+        PartitionsDefinition::Dynamic(_) => json!("dynamic"),
         PartitionsDefinition::Time(time) => json!(time.calendar),
         PartitionsDefinition::Dimensions(dimensions) => {
             dimensions.iter().map(|dimension| json!([dimension.name, cut(&dimension.partitions)])).collect()

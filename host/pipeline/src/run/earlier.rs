@@ -122,6 +122,15 @@ fn start(event: Event) -> Option<Start> {
 }
 
 impl Runner {
+    /// The plan of the job `name` as of `now`, as far as it is known before it begins.
+    ///
+    /// # Errors
+    /// [`RunError`]
+    pub fn plan_job(&self, name: &str, now: Timestamp) -> Result<Plan, RunError> {
+        let sets = self.partition_sets(now)?;
+        Ok(Plan::of_job(&self.definitions, name, sets, &HashSet::new(), &|_| Elements::Unknown)?)
+    }
+
     /// The plan of what the run `run` left undone, as of `now`: what of its steps, and those of the runs that it went on
     /// from, did not succeed. Empty where there is nothing.
     ///
@@ -137,7 +146,9 @@ impl Runner {
         let earlier = self.earlier(&run.run_id)?;
         let done: HashSet<String> = earlier.done.keys().cloned().collect();
         let mut plan = if let Some(name) = &earlier.job {
-            let plan = Plan::of_rest(&self.definitions, name, now, &done, &|output| earlier.elements(output))?;
+            let plan = Plan::of_job(&self.definitions, name, self.partition_sets(now)?, &done, &|output| {
+                earlier.elements(output)
+            })?;
             if let Some(job) = self.definitions.job(name) {
                 self.refuse_memory(job, &plan, &earlier, &run.run_id)?;
             }

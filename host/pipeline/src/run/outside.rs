@@ -16,7 +16,8 @@ use super::ready::Loader;
 use super::subject::Subject;
 use super::{LoadError, RunError, RunOptions, Runner, context, prepare};
 use crate::definitions::{Asset, Form, Job, Output};
-use crate::partition::PartitionError;
+use crate::event::EventReader;
+use crate::partition::{DynamicKeys, PartitionError, PartitionsDefinition};
 use crate::plan::{PartitionSets, PlanError};
 use crate::suggest;
 
@@ -39,12 +40,18 @@ pub struct LoadedOutput<'a> {
 }
 
 impl Runner {
-    /// The partitions that there are at `now`.
+    /// The partitions that there are at `now`, of dynamic ones those that were added until then.
     ///
     /// # Errors
     /// [`RunError`]
     pub fn partition_sets(&self, now: Timestamp) -> Result<PartitionSets, RunError> {
-        Ok(PartitionSets::new(&self.definitions, now).map_err(PlanError::from)?)
+        let mut definitions = self.definitions.partitions().iter();
+        let added = if definitions.any(|(_, definition)| matches!(definition, PartitionsDefinition::Dynamic(_))) {
+            EventReader::open(&self.home)?.map(|reader| reader.dynamic_keys()).transpose()?.unwrap_or_default()
+        } else {
+            DynamicKeys::new()
+        };
+        Ok(PartitionSets::new(&self.definitions, now, &added).map_err(PlanError::from)?)
     }
 
     /// Loads the value of `asset`, or of its partition `key` in `sets`, outside a run, through the manager that the
