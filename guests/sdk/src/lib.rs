@@ -56,6 +56,7 @@
 //! | `description` | one sentence |
 //! | `values` | the media types it claims: `["*/*"]`, `["text/csv"]`; absent: all |
 //! | `config` | the JSON schema of its configuration; absent: it takes none |
+//! | `output_config`, `input_config` | the same of an output that it stores, of an input that it loads |
 //! | `mounts` | the directories it would like: `path` as the guest sees it, `access` (`read` or `write`), `reason` |
 //! | `environment` | the environment entries it would like: `name`, `reason` |
 //!

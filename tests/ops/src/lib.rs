@@ -151,3 +151,4 @@ fn twice(context: &OpContext) -> Result<(), Error> {
 }
 
 airlock_sdk::export_op!(Ops);
+airlock_sdk::manifest!("../manifest.json");

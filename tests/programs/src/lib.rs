@@ -118,3 +118,4 @@ impl InputManager for Programs {
 }
 
 airlock_sdk::export!(Programs);
+airlock_sdk::manifest!("../manifest.json");

@@ -106,6 +106,7 @@ fn round(value: f64, parts: f64) -> f64 {
 }
 
 airlock_sdk::export_op!(Monthly);
+airlock_sdk::manifest!("../manifest.json");
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use airlock_sandbox::component::{Inspection, Manifest};
+use airlock_sandbox::component::{ConfigSchema, Inspection, Manifest};
 use clap::Args;
 
 use crate::arguments::FormatArgument;
@@ -85,14 +85,16 @@ fn add_manifest(fields: &mut Fields, manifest: &Manifest) {
     let mounts = mounts.map(|mount| format!("{} to {}{}", mount.path, word(&mount.access), because(&mount.reason)));
     let environment = manifest.environment.iter().map(|entry| format!("${}{}", entry.name, because(&entry.reason)));
     fields.add_all("asks for", mounts.chain(environment));
-    let properties = manifest.config.as_ref().and_then(|schema| schema.get("properties")?.as_object());
-    fields.add_all(
-        "config",
-        properties.into_iter().flatten().map(|(name, schema)| {
-            let description = schema.get("description").and_then(|text| text.as_str()).unwrap_or_default();
-            crate::render::safe_name(&format!("{name}{}", because(description)))
-        }),
-    );
+    let keys = |schema: &Option<ConfigSchema>| {
+        let keys = schema.iter().flat_map(ConfigSchema::keys);
+        let line = |(key, description): (&str, Option<&str>)| {
+            crate::render::safe_name(&format!("{key}{}", because(description.unwrap_or_default())))
+        };
+        keys.map(line).collect::<Vec<_>>()
+    };
+    fields.add_all("config", keys(&manifest.config));
+    fields.add_all("output config", keys(&manifest.output_config));
+    fields.add_all("input config", keys(&manifest.input_config));
 }
 
 /// The imports, a line for each package and version: `wasi:io@0.2.6 error, poll, streams`.

@@ -7,7 +7,7 @@ use wasmparser::{
     Parser, Payload,
 };
 
-use super::ComponentError;
+use super::{ComponentError, ConfigSchema};
 use crate::limits::{
     COMPONENT_BYTES, FUNCTION_BYTES, FUNCTIONS, INSTANCES, MANIFEST_BYTES, MEMORIES, MODULES, NESTING, TABLE_ELEMENTS,
     TABLES,
@@ -23,6 +23,8 @@ const MANIFEST_SECTION: &str = "airlock:manifest";
 /// Names that an error lists, at most, and bytes of each.
 const LISTED: usize = 12;
 const NAME_BYTES: usize = 200;
+/// Bytes of what is wrong with a manifest: it may list the words that a schema takes.
+const MANIFEST_ERROR_BYTES: usize = 1024;
 
 /// What the host provides. Everything of WASI is linked, since language runtimes import all of it, but empty until a
 /// grant fills it.
@@ -102,9 +104,15 @@ pub struct Manifest {
     /// The media types that it stores and loads; `*/*` for any.
     #[serde(default)]
     pub values: Vec<String>,
-    /// The JSON schema of its configuration.
+    /// What its configuration may be; it takes none where this is absent.
     #[serde(default)]
-    pub config: Option<serde_json::Value>,
+    pub config: Option<ConfigSchema>,
+    /// What the configuration of an output that it stores may be, likewise.
+    #[serde(default)]
+    pub output_config: Option<ConfigSchema>,
+    /// What the configuration of an input that it loads may be, likewise.
+    #[serde(default)]
+    pub input_config: Option<ConfigSchema>,
     /// The mounts that it would like.
     #[serde(default)]
     pub mounts: Vec<ManifestMount>,
@@ -370,7 +378,7 @@ fn at_most(what: &'static str, found: u64, allowed: u64) -> Result<(), Component
 
 fn parse_manifest(section: &[u8]) -> Result<Manifest, ComponentError> {
     let mut manifest: Manifest = serde_json::from_slice(section)
-        .map_err(|error| ComponentError::Manifest(safe_line(&error.to_string(), NAME_BYTES)))?;
+        .map_err(|error| ComponentError::Manifest(safe_line(&error.to_string(), MANIFEST_ERROR_BYTES)))?;
     let texts = [&mut manifest.name, &mut manifest.version, &mut manifest.description];
     let mounts = manifest.mounts.iter_mut().flat_map(|mount| [&mut mount.path, &mut mount.reason]);
     let environment = manifest.environment.iter_mut().flat_map(|entry| [&mut entry.name, &mut entry.reason]);

@@ -1,6 +1,7 @@
 //! Components: read, digested, checked and compiled, in that order, before any of their code runs.
 
 mod cache;
+mod config_schema;
 mod error;
 mod inspect;
 
@@ -15,6 +16,7 @@ use wasmtime::component::Linker;
 
 pub(crate) use cache::Cache;
 pub use cache::CacheSettings;
+pub use config_schema::{ConfigMistake, ConfigSchema};
 pub use error::ComponentError;
 pub use inspect::{Exports, Inspection, Manifest, ManifestEnvironment, ManifestMount, inspect};
 

@@ -153,6 +153,55 @@ fn a_manifest_is_read_wherever_a_linker_left_it_and_made_safe() {
     }
 }
 
+/// The component with a manifest.
+fn with_manifest(manifest: &str) -> String {
+    let manifest = manifest.replace('"', "\\\"");
+    OUTPUT.replace("(instance $i)\n", &format!("(instance $i) (@custom \"airlock:manifest\" \"{manifest}\")\n"))
+}
+
+#[test]
+fn a_schema_that_says_more_than_is_checked_is_refused_before_anything_of_it_is_used() {
+    let pattern = format!("(a{{1000}}){{{}}}", "9".repeat(1000));
+    for (key, words) in [
+        ("config", format!(r#"{{ "properties": {{ "a": {{ "pattern": "{pattern}" }} }} }}"#)),
+        ("output_config", r##"{ "$ref": "#" }"##.to_owned()),
+        ("input_config", r#"{ "anyOf": [{ "$ref": "https://example.org/schema.json" }] }"#.to_owned()),
+    ] {
+        let told = message(&with_manifest(&format!(r#"{{ "name": "x", "{key}": {words} }}"#)));
+        let begin = "the component's airlock:manifest section is not a manifest: unknown field `";
+        assert!(told.starts_with(begin) && told.contains(" at line 1 column ") && told.len() < 1024, "{told}");
+    }
+}
+
+#[test]
+fn a_schema_is_neither_nested_nor_long_without_end() {
+    let nested = format!("{}true{}", r#"{"items":"#.repeat(200), "}".repeat(200));
+    let told = message(&with_manifest(&format!(r#"{{ "name": "x", "config": {nested} }}"#)));
+    assert!(told.contains("recursion limit exceeded"), "{told}");
+    let long = format!(r#"{{ "name": "x", "config": {{ "title": "{}" }} }}"#, "x".repeat(256 << 10));
+    assert!(message(&with_manifest(&long)).ends_with(" bytes of manifest; 262144 are allowed"));
+}
+
+/// A file of the repository.
+fn file(path: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
+}
+
+#[test]
+fn the_published_schema_of_manifests_has_what_is_read() {
+    let published: serde_json::Value = serde_json::from_str(&file("wit/manifest.schema.json")).unwrap();
+    let keys = |value: &serde_json::Value| {
+        let keys = value.as_object().unwrap().keys().filter(|key| key.as_str() != "$schema");
+        keys.cloned().collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(keys(&published["properties"]), keys(&serde_json::to_value(Manifest::default()).unwrap()));
+    // A word that is not known is refused with those that are.
+    let refused = serde_json::from_str::<ConfigSchema>(r#"{ "pattern": "" }"#).unwrap_err().to_string();
+    let words = refused.split('`').skip(3).step_by(2).filter(|word| *word != "$schema");
+    let words = words.map(str::to_owned).collect();
+    assert_eq!(keys(&published["$defs"]["config_schema"]["properties"]), words);
+}
+
 #[test]
 fn a_broken_manifest_is_an_error() {
     let component = OUTPUT.replace("(instance $i)\n", "(instance $i) (@custom \"airlock:manifest\" \"{}\")\n");
