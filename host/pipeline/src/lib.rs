@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+mod config_check;
 pub mod definitions;
 pub mod event;
 pub mod graph;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod run;
 mod suggest;
 
+pub use config_check::{check_configs, config_help};
 pub use definitions::{Builtins, Definitions, Diagnostic, Diagnostics};
 pub use event::{Event, EventBody, EventReader};
 pub use home::Home;

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Read};
 use std::str::FromStr;
 
+use airlock_pipeline::config_help;
 use airlock_pipeline::definitions::is_media_type;
 use airlock_pipeline::run::VALUE_MEMORY;
 use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry, OutputContext};
@@ -147,6 +148,7 @@ impl Call {
         let sandbox = places::sandbox()?;
         let component =
             sandbox.load_bytes(&name, &self.component.read()?).map_err(|error| Error::component(&name, &error))?;
+        self.check_config(&component)?;
         let budget = Budget::new(VALUE_MEMORY, std::env::temp_dir());
         let location = Location::asset(&self.asset.0);
         let value = match self.function {
@@ -160,6 +162,24 @@ impl Call {
             Some(value) => self.store(&prepared, &location, &value),
             None => self.load(&prepared, &location),
         }
+    }
+
+    /// Checks the configuration as the definitions have theirs checked.
+    fn check_config(&self, component: &Component) -> Result<(), Error> {
+        let Some(manifest) = &component.inspection().manifest else { return Ok(()) };
+        let name = component.name();
+        let refused = |mistake: &str| Error::usage(format!("`--config` does not fit {name}: {mistake}"));
+        let is_empty = self.config.0.as_object().is_some_and(serde_json::Map::is_empty);
+        let mistakes = match &manifest.config {
+            None if is_empty => return Ok(()),
+            None => return Err(refused("it takes none").hint("leave `--config` out").into()),
+            Some(schema) => schema.check(&self.config.0, &[]),
+        };
+        let Some((first, others)) = mistakes.split_first() else { return Ok(()) };
+        let report =
+            others.iter().fold(refused(&first.message), |report, mistake| report.note(mistake.message.as_str()));
+        let report = mistakes.iter().filter_map(config_help).fold(report, error::Report::hint);
+        Err(report.hint(format!("`airlock inspect {name}` shows what it may hold")).into())
     }
 
     fn store(&self, prepared: &Prepared, location: &Location, value: &Value) -> Result<ExitStatus, Error> {

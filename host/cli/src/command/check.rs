@@ -6,6 +6,7 @@ use std::path::Path;
 use airlock_pipeline::definitions::{
     ComponentSource, ComponentUse, Definitions, Input, Job, LimitSettings, MountPath, Op,
 };
+use airlock_pipeline::{Diagnostics, check_configs};
 use airlock_sandbox::component::{ComponentError, Inspection, inspect};
 use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::text::safe;
@@ -66,18 +67,15 @@ impl Check {
         let path = project::find(self.project.file.as_deref())?;
         let project = match Project::read_file(&path, self.project.profile.as_deref()) {
             Ok(project) => project,
-            Err(mistakes) if self.format.format == Format::Human => {
-                return Err(project::tell_mistakes(&path, &mistakes));
-            }
-            Err(mistakes) => {
-                let mut output = Output::new();
-                output.json_items(self.format.format, "mistakes", &mistakes.list)?;
-                output.finish()?;
-                return Ok(ExitStatus::Usage);
-            }
+            Err(mistakes) => return self.refuse(&path, &mistakes),
         };
         let definitions = &project.definitions;
-        let (checked, failed) = check_all(definitions)?;
+        let mut inspected = HashMap::new();
+        let (checked, failed) = check_all(definitions, &mut inspected)?;
+        let list = check_configs(definitions, |source| inspected.get(source)?.manifest.as_ref());
+        if !list.is_empty() {
+            return self.refuse(&path, &Diagnostics { list });
+        }
         let mut output = Output::new();
         match self.format.format {
             Format::Human if failed.is_some() => {}
@@ -95,17 +93,32 @@ impl Check {
         }
         Ok(failed.unwrap_or(ExitStatus::Done))
     }
+
+    /// Tells the mistakes in the definitions at `path`.
+    fn refuse(&self, path: &Path, mistakes: &Diagnostics) -> Result<ExitStatus, Error> {
+        if self.format.format == Format::Human {
+            return Err(project::tell_mistakes(path, mistakes));
+        }
+        let mut output = Output::new();
+        output.json_items(self.format.format, "mistakes", &mistakes.list)?;
+        output.finish()?;
+        Ok(ExitStatus::Usage)
+    }
 }
 
+/// What was inspected; many assets may have one component.
+type Inspected<'a> = HashMap<&'a ComponentSource, Inspection>;
+
 /// Checks every component and tells of those that cannot be used; the first of them says how the command ends.
-fn check_all(definitions: &Definitions) -> Result<(Vec<Checked<'_>>, Option<ExitStatus>), Error> {
+fn check_all<'a>(
+    definitions: &'a Definitions,
+    inspected: &mut Inspected<'a>,
+) -> Result<(Vec<Checked<'a>>, Option<ExitStatus>), Error> {
     let mut checked = Vec::new();
     let mut failed = None;
-    // Many assets may have one component.
-    let mut inspected = HashMap::new();
     for (place, role, used) in components(definitions) {
         let mut component = Checked { place, digest: None, used, warnings: Vec::new(), failure: None };
-        match check(&component.place, role, used, definitions.directory(), &mut inspected) {
+        match check(&component.place, role, used, definitions.directory(), inspected) {
             Ok(inspection) => {
                 component.warnings = gaps(&inspection, used);
                 component.digest = Some(inspection.digest);
@@ -164,7 +177,7 @@ fn check<'a>(
     role: Role,
     used: &'a ComponentUse,
     directory: &Path,
-    inspected: &mut HashMap<&'a ComponentSource, Inspection>,
+    inspected: &mut Inspected<'a>,
 ) -> Result<Inspection, Error> {
     let name = ComponentName::of(&used.component, directory);
     let called = format!("{place}: {name}");
@@ -325,7 +338,7 @@ mod tests {
         std::fs::write(&file, definitions).unwrap();
         let project = Project::read_file(&file, None).unwrap();
         std::fs::remove_file(folder.path().join("gone.wasm")).unwrap();
-        let (checked, failed) = check_all(&project.definitions).unwrap();
+        let (checked, failed) = check_all(&project.definitions, &mut HashMap::new()).unwrap();
         assert_eq!(failed, Some(ExitStatus::Component));
         let document = serde_json::to_value(&checked).unwrap();
         assert!(document[0]["digest"].is_string() && document[0]["failure"].is_null(), "{document}");

@@ -10,7 +10,8 @@ use airlock_sandbox::mount::MemoryDirectory;
 use super::fields::{Fields, Problems, setting, text_setting};
 use super::tree::{Entry, Node, Tree};
 use super::{
-    Builtins, ComponentSource, ComponentUse, LimitSettings, Mount, MountPath, Position, Setting, keys, quantity,
+    Builtins, ComponentSource, ComponentUse, Configuration, LimitSettings, Mount, MountPath, Position, Setting, keys,
+    quantity,
 };
 
 /// What the component of an I/O manager and of an op differ in.
@@ -32,8 +33,8 @@ pub(super) fn read(fields: &Fields<'_>, role: &Role, builtins: Builtins, problem
     let mounts = mounts(fields, role, problems);
     let environment = environment(fields, problems);
     let limits = limits(fields, problems);
-    let config = fields.setting("config").unwrap_or_else(|| Setting::Table(BTreeMap::new()));
-    if let (Some(entry), false) = (fields.get("config"), matches!(config, Setting::Table(_))) {
+    let config = fields.configuration("config").unwrap_or_else(|| Configuration::empty(fields.position));
+    if let (Some(entry), false) = (fields.get("config"), matches!(config.setting, Setting::Table(_))) {
         problems.wrong_kind(&entry.node, "`config`", "a table");
     }
     let entry = fields.get(role.source_key);
@@ -45,9 +46,9 @@ pub(super) fn read(fields: &Fields<'_>, role: &Role, builtins: Builtins, problem
     ComponentUse { component, config, mounts, environment, limits }
 }
 
-/// A component that is nothing but its source.
-pub(super) fn plain(component: ComponentSource) -> ComponentUse {
-    let config = Setting::Table(BTreeMap::new());
+/// A component that is nothing but its source, which stands at `position`.
+pub(super) fn plain(component: ComponentSource, position: &Position) -> ComponentUse {
+    let config = Configuration::empty(position);
     ComponentUse { component, config, mounts: Vec::new(), environment: Vec::new(), limits: LimitSettings::default() }
 }
 

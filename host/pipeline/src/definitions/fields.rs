@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::tree::{Entry, Node, Tree};
-use super::{Diagnostic, Position, Setting, SettingType, keys};
+use super::{Configuration, Diagnostic, Position, Setting, SettingType, keys};
 use crate::definitions::EnvironmentReference;
 use crate::suggest;
 
@@ -55,7 +55,7 @@ impl Problems {
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     entries: &'a [Entry],
-    position: &'a Position,
+    pub position: &'a Position,
     /// What the table is, as a message names it: `asset "a/b"`.
     pub what: &'a str,
     problems: &'a Problems,
@@ -143,8 +143,8 @@ impl<'a> Fields<'a> {
     }
 
     /// A value of any shape, in which the environment may be named.
-    pub fn setting(&self, key: &str) -> Option<Setting> {
-        Some(setting(&self.get(key)?.node, self.problems))
+    pub fn configuration(&self, key: &str) -> Option<Configuration> {
+        Some(Configuration::read(self.get(key)?, self.problems))
     }
 }
 

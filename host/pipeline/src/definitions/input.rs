@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
                 media_type(&entry.node, value_type, problems)
             }),
             io: fields.and_then(|fields| self.io(fields)),
-            config: fields.and_then(|fields| fields.setting("config")),
+            config: fields.and_then(|fields| fields.configuration("config")),
             metadata: fields.map(|fields| metadata::read(fields, problems)).unwrap_or_default(),
             source,
         }

@@ -3,6 +3,7 @@
 mod asset;
 mod check;
 mod component;
+mod configuration;
 mod diagnostic;
 mod dimension_mapping;
 mod dimensions;
@@ -42,6 +43,7 @@ use serde::Serialize;
 
 pub(crate) use check::{is_no_directory, refuse_deciding};
 pub(crate) use component::beside;
+pub use configuration::Configuration;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
 pub use job::{Job, JobStep};
 pub use output::{RESULT, is_media_type};
@@ -240,7 +242,7 @@ pub struct Output {
     /// The name of the I/O manager that stores and loads it; absent where there is no value.
     pub io: Option<String>,
     /// The configuration of the output, for its I/O manager.
-    pub config: Option<Setting>,
+    pub config: Option<Configuration>,
     /// Facts about it.
     pub metadata: Vec<MetadataEntry>,
     /// Whether the op may give none, and what loads it is then passed over.
@@ -309,7 +311,7 @@ pub struct Input {
     /// The I/O manager that loads it, where that is another one than stores the value.
     pub io: Option<String>,
     /// The configuration of the input, for the I/O manager that loads it.
-    pub config: Option<Setting>,
+    pub config: Option<Configuration>,
     /// Facts about it.
     pub metadata: Vec<MetadataEntry>,
 }
@@ -393,8 +395,8 @@ pub struct IoManager {
 pub struct ComponentUse {
     /// Where it comes from.
     pub component: ComponentSource,
-    /// Its configuration, a table.
-    pub config: Setting,
+    /// Its configuration, a table; an empty one where none is given.
+    pub config: Configuration,
     /// The directories that it is lent.
     pub mounts: Vec<Mount>,
     /// The environment that it is lent.

@@ -68,7 +68,7 @@ fn read(fields: &Fields<'_>, otherwise: &str, builtins: Builtins, problems: &Pro
         (None, Some(entry)) => {
             if let Tree::Text(_) = entry.node.tree {
                 return component::source(&entry.node, builtins, problems)
-                    .map(|source| Op::Component(Box::new(component::plain(source))));
+                    .map(|source| Op::Component(Box::new(component::plain(source, &entry.node.position))));
             }
             let what = format!("`component` of {}", fields.what);
             let fields = Fields::new(&entry.node, &entry.position, &what, keys::OP_COMPONENT, problems);

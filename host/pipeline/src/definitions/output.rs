@@ -90,7 +90,7 @@ pub(super) fn read(
         form: is_converted.then_some(form.unwrap_or(Form::Csv)),
         schema: table::schema(fields, value_type, problems),
         io: io(fields, value_type, known, default_io, problems),
-        config: fields.setting("config"),
+        config: fields.configuration("config"),
         metadata: metadata::read(fields, problems),
         is_optional: flag("optional"),
         is_dynamic: flag("dynamic"),

@@ -55,6 +55,18 @@ pub enum SettingType {
     Bool,
 }
 
+impl SettingType {
+    /// A value of it, which is an integer where it is a number.
+    fn example(self) -> Value {
+        match self {
+            Self::Text => Value::from(""),
+            Self::Int => Value::from(0),
+            Self::Float => Value::from(0.0),
+            Self::Bool => Value::from(false),
+        }
+    }
+}
+
 /// An environment reference that has no value, or one of the wrong kind. It never shows the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", position.as_ref().map(|position| format!("{position}: ")).unwrap_or_default())]
@@ -117,6 +129,38 @@ impl Setting {
             }
             Setting::Environment(reference) => reference.resolve(environment)?,
         })
+    }
+
+    /// The value with something of the type that is said in the place of each reference to the environment, and the paths of
+    /// these.
+    pub(crate) fn outline(&self) -> (Value, Vec<Vec<String>>) {
+        fn visit(setting: &Setting, path: &mut Vec<String>, references: &mut Vec<Vec<String>>) -> Value {
+            let mut inner = |part: String, setting: &Setting| {
+                path.push(part);
+                let value = visit(setting, path, references);
+                path.pop();
+                value
+            };
+            match setting {
+                Setting::Boolean(value) => Value::from(*value),
+                Setting::Integer(value) => Value::from(*value),
+                Setting::Float(value) => Value::from(*value),
+                Setting::Text(value) => Value::from(value.as_str()),
+                Setting::List(values) => {
+                    values.iter().enumerate().map(|(place, value)| inner(place.to_string(), value)).collect()
+                }
+                Setting::Table(values) => {
+                    values.iter().map(|(name, value)| (name.clone(), inner(name.clone(), value))).collect()
+                }
+                Setting::Environment(reference) => {
+                    references.push(path.clone());
+                    reference.setting_type.example()
+                }
+            }
+        }
+        let mut references = Vec::new();
+        let value = visit(self, &mut Vec::new(), &mut references);
+        (value, references)
     }
 
     /// The text of a setting that is one.
@@ -229,6 +273,19 @@ mod tests {
         let setting = Setting::List(vec![Setting::Table(inner.into())]);
         let expected = json!([{ "bucket": "lake", "fast": true, "level": 3, "ratio": 3.0, "region": "eu" }]);
         assert_eq!(setting.resolve(&environment).unwrap(), expected);
+    }
+
+    #[test]
+    fn without_an_environment_the_types_of_references_are_known_and_their_places() {
+        let inner = [
+            ("bucket".to_owned(), reference("BUCKET", SettingType::Text, None)),
+            ("level".to_owned(), Setting::Integer(3)),
+            ("fast".to_owned(), reference("FAST", SettingType::Bool, Some(Setting::Boolean(true)))),
+        ];
+        let setting = Setting::List(vec![Setting::Table(inner.into()), reference("RATIO", SettingType::Float, None)]);
+        let (value, references) = setting.outline();
+        assert_eq!(value, json!([{ "bucket": "", "fast": false, "level": 3 }, 0.0]));
+        assert_eq!(references, [&["0", "bucket"][..], &["0", "fast"], &["1"]]);
     }
 
     #[test]

@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(other.output.form, Some(Form::Csv));
         assert_eq!((&*other.tags["tier"], &*other.tags["source"]), ("2", "met"));
         let expected = [("depth".to_owned(), Setting::Integer(1)), ("level".to_owned(), Setting::Integer(2))];
-        assert_eq!(other.output.config, Some(Setting::Table(expected.into())));
+        assert_eq!(other.output.config.as_ref().unwrap().setting, Setting::Table(expected.into()));
         let prod = project.read(Some("prod")).unwrap();
         let other = prod.asset("other").unwrap();
         assert_eq!((other.group.as_deref(), &*other.tags["tier"], &*other.tags["source"]), (Some("prod"), "2", "none"));

@@ -17,7 +17,7 @@ use super::lend::Lent;
 use super::produced::ProducedOutputs;
 use super::step::Outcome;
 use super::value;
-use crate::definitions::{Asset, Builtins, Definitions, Environment, RESULT, Setting};
+use crate::definitions::{Asset, Builtins, Configuration, Definitions, Environment, RESULT};
 use crate::event::{AssetMaterialization, Event, EventBody, EventLog, EventLogError, EventReader, Materialization};
 use crate::home::Home;
 use crate::partition::Selected;
@@ -76,7 +76,7 @@ fn now() -> Timestamp {
 }
 
 /// The configuration as it is written in the definitions; null where there is none.
-pub(super) fn written(config: Option<&Setting>) -> serde_json::Value {
+pub(super) fn written(config: Option<&Configuration>) -> serde_json::Value {
     config.and_then(|config| serde_json::to_value(config).ok()).unwrap_or_default()
 }
 
@@ -160,7 +160,7 @@ impl RunContext<'_> {
     }
 
     /// `config` with what the environment has; none where there is none.
-    pub fn output_config(&self, config: Option<&Setting>, stage: &Stage) -> Outcome<Option<serde_json::Value>> {
+    pub fn output_config(&self, config: Option<&Configuration>, stage: &Stage) -> Outcome<Option<serde_json::Value>> {
         let resolved = config.map(|config| config.resolve(self.environment)).transpose();
         resolved.map_err(|unresolved| {
             StepFailure::new(FailureClass::Definitions, stage.clone(), unresolved.to_string()).into()

@@ -20,7 +20,8 @@ pub enum RunError {
     /// The event log cannot be used.
     #[error(transparent)]
     EventLog(#[from] EventLogError),
-    /// The environment lacks something that the definitions name, or names what cannot be lent.
+    /// The environment lacks something that the definitions name, or names what cannot be lent, or a component does not take
+    /// its configuration.
     #[error(transparent)]
     Definitions(Diagnostics),
     /// There is no plan.

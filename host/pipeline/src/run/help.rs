@@ -119,7 +119,10 @@ pub(super) fn toml_key(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use airlock_sandbox::{Sandbox, Settings};
+
     use super::*;
+    use crate::config_check::ConfigCheck;
     use crate::definitions::Environment;
     use crate::definitions::tests::definitions;
     use crate::home::Home;
@@ -141,6 +144,9 @@ mod tests {
             environment: &Environment::from_iter([("LAKE", "/nowhere/lake")]),
             memory: &MemoryDirectories::default(),
             components: &Components::default(),
+            sandbox: &Sandbox::new(&Settings::default()).unwrap(),
+            builtins: &[],
+            configs: ConfigCheck::new(None),
             problems: Vec::new(),
         };
         let manager = definitions.io_manager("my.lake").unwrap();

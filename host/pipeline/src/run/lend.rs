@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use airlock_sandbox::component::ComponentError;
+use airlock_sandbox::component::{ComponentError, Manifest};
 use airlock_sandbox::grant::{DirectoryPath, Grant, GrantError, MountGrant, MountSource};
 use airlock_sandbox::mount::MemoryDirectory;
 use airlock_sandbox::text::sha256;
@@ -12,6 +12,7 @@ use airlock_sandbox::{Component, Sandbox};
 use serde_json::Value;
 
 use super::help::toml_key;
+use crate::config_check::{ConfigCheck, Owner};
 use crate::definitions::{
     Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, Setting, UnresolvedSetting,
     beside, is_no_directory, refuse_deciding,
@@ -30,14 +31,16 @@ type Code = Arc<OnceLock<Result<Component, ComponentError>>>;
 pub(super) struct Components(Arc<Mutex<HashMap<ComponentSource, Code>>>);
 
 impl Components {
-    /// The code from `source`; one that could not be loaded before is tried again.
+    /// The code from `source`.
     fn get(&self, source: &ComponentSource) -> Code {
         let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let code = components.entry(source.clone()).or_default();
-        if code.get().is_some_and(Result::is_err) {
-            *code = Code::default();
-        }
-        Arc::clone(code)
+        Arc::clone(components.entry(source.clone()).or_default())
+    }
+
+    /// Has those that could not be loaded tried again.
+    pub fn forget_failed(&self) {
+        let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        components.retain(|_, code| !code.get().is_some_and(Result::is_err));
     }
 }
 
@@ -69,19 +72,32 @@ pub(super) struct Lender<'a> {
     pub environment: &'a Environment,
     pub memory: &'a MemoryDirectories,
     pub components: &'a Components,
-    /// What is wrong.
+    pub sandbox: &'a Sandbox,
+    pub builtins: Builtins,
+    /// What is wrong with configurations.
+    pub configs: ConfigCheck<'a>,
+    /// What else is wrong.
     pub problems: Vec<Diagnostic>,
 }
 
 impl Lender<'_> {
     /// What the component of the I/O manager `name` is lent. Whatever is wrong with it becomes a problem.
     pub fn lend_manager(&mut self, name: &str, definition: &ComponentUse) -> Option<Lent> {
-        self.lend(name, false, format!("[io.{}]", toml_key(name)), definition)
+        let lent = self.lend(name, false, format!("[io.{}]", toml_key(name)), definition)?;
+        if let Some(manifest) = self.manifest(&lent) {
+            self.configs.io_manager(name, definition, manifest);
+        }
+        Some(lent)
     }
 
-    /// As [`lend_manager`](Self::lend_manager), of the op of the asset or step `name`, which the table `table` defines.
-    pub fn lend_op(&mut self, name: &str, table: &str, definition: &ComponentUse) -> Option<Lent> {
-        self.lend(name, true, table.to_owned(), definition)
+    /// As [`lend_manager`](Self::lend_manager), of the op of `owner`, which is called `name` and which the table `table`
+    /// defines.
+    pub fn lend_op(&mut self, owner: Owner<'_>, name: &str, table: &str, definition: &ComponentUse) -> Option<Lent> {
+        let lent = self.lend(name, true, table.to_owned(), definition)?;
+        if let Some(manifest) = self.manifest(&lent) {
+            self.configs.op(owner, definition, manifest);
+        }
+        Some(lent)
     }
 
     fn lend(&mut self, name: &str, is_op: bool, table: String, definition: &ComponentUse) -> Option<Lent> {
@@ -101,6 +117,11 @@ impl Lender<'_> {
         let code = self.components.get(&definition.component);
         let (name, definition) = (name.to_owned(), definition.clone());
         Some(Lent { name, is_op, table, definition, grant, config: config?, parent: None, code })
+    }
+
+    /// What the component of `lent` says of itself. One that cannot be loaded is told of where it is needed.
+    pub fn manifest<'b>(&self, lent: &'b Lent) -> Option<&'b Manifest> {
+        lent.component(self.sandbox, self.builtins).ok()?.inspection().manifest.as_ref()
     }
 
     /// The value, where nothing is wrong with it.
@@ -184,5 +205,19 @@ impl Lent {
     /// What is recorded of it.
     pub fn manager_use(&self, component: &Component) -> ManagerUse {
         ManagerUse { name: self.name.clone(), digest: component.digest().to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_cannot_be_loaded_is_tried_once_until_it_is_asked_for_anew() {
+        let (components, source) = (Components::default(), ComponentSource::Builtin("none".to_owned()));
+        assert!(components.get(&source).set(Err(ComponentError::TooLarge)).is_ok());
+        assert!(components.get(&source).get().is_some());
+        components.forget_failed();
+        assert!(components.get(&source).get().is_none());
     }
 }

@@ -53,6 +53,7 @@ use self::convert::Converter;
 use self::earlier::Earlier;
 use self::lend::{Components, Lender, MemoryDirectories};
 use self::produced::ProducedOutputs;
+use crate::config_check::ConfigCheck;
 use crate::definitions::{Builtins, Definitions, Environment};
 use crate::event::{Event, EventBody, EventLog, RunStatus};
 use crate::home::{Home, HomeError};
@@ -176,8 +177,19 @@ impl Runner {
     }
 
     fn lender(&self) -> Lender<'_> {
-        let Self { home, environment, memory, components, .. } = self;
-        Lender { home, deciding: self.definitions.deciding(), environment, memory, components, problems: Vec::new() }
+        let Self { home, environment, memory, components, sandbox, builtins, .. } = self;
+        components.forget_failed();
+        Lender {
+            home,
+            deciding: self.definitions.deciding(),
+            environment,
+            memory,
+            components,
+            sandbox,
+            builtins,
+            configs: ConfigCheck::new(Some(environment)),
+            problems: Vec::new(),
+        }
     }
 
     fn context(&self, run_id: String, scratch: PathBuf, options: &RunOptions) -> RunContext<'_> {

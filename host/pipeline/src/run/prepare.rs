@@ -1,5 +1,5 @@
-//! Makes the steps of a plan ready: every name looked up, everything that the environment has resolved, before the
-//! first step begins.
+//! Makes the steps of a plan ready: every name looked up, everything that the environment has resolved, every configuration
+//! checked, before the first step begins.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,10 @@ use super::ready::{
     Gathering, Loader, ReadyCommand, ReadyInput, ReadyOp, ReadyOutput, ReadyReference, ReadySource, ReadyStep,
     ReadyTask,
 };
-use crate::definitions::{Asset, Definitions, Diagnostics, Input, InputSource, Job, JobStep, Op, Output, Setting};
+use crate::config_check::Owner;
+use crate::definitions::{
+    Asset, Configuration, Definitions, Diagnostics, Input, InputSource, Job, JobStep, Op, Output, Setting,
+};
 use crate::plan::{PartitionSets, Plan};
 
 /// Bytes of a command that are shown.
@@ -30,7 +33,7 @@ pub(super) struct Ready<'a> {
 /// The steps of `plan`, ready.
 ///
 /// # Errors
-/// Everything that the environment lacks or has wrong.
+/// Everything that the environment lacks or has wrong, and every configuration that a component does not take.
 pub(super) fn prepare<'a>(
     definitions: &'a Definitions,
     plan: &Plan,
@@ -92,6 +95,7 @@ struct Preparation<'a, 'b> {
 impl<'a> Preparation<'a, '_> {
     fn finish<T>(self, ready: Option<T>) -> Result<T, Diagnostics> {
         let mut list = self.lender.problems;
+        list.extend(self.lender.configs.mistakes);
         list.dedup();
         match ready {
             Some(ready) if list.is_empty() => Ok(ready),
@@ -105,12 +109,16 @@ impl<'a> Preparation<'a, '_> {
             Some(multi) => (multi, format!("[multi_assets.{}.component]", toml_key(multi))),
             None => (&asset.name, format!("[assets.{}.component]", toml_key(&asset.name))),
         };
-        let op = self.op(&asset.op, name, &table);
-        let inputs: Vec<Option<ReadyInput>> =
-            asset.inputs.iter().map(|input| self.input(input, |ready| ready.asset_source(asset, input))).collect();
+        let owner = Owner::Asset(asset);
+        let op = self.op(&asset.op, owner, name, &table);
+        let inputs: Vec<Option<ReadyInput>> = asset
+            .inputs
+            .iter()
+            .map(|input| self.input(owner, input, |ready| ready.asset_source(asset, input)))
+            .collect();
         let members = self.definitions.computed_with(asset);
         let outputs: Vec<Option<ReadyOutput>> =
-            members.into_iter().map(|asset| self.output(&asset.output, Some(asset))).collect();
+            members.into_iter().map(|asset| self.output(Owner::Asset(asset), &asset.output)).collect();
         let name = if asset.multi_asset.is_some() { vec![name.clone()] } else { asset.key.clone() };
         Some(ReadyTask {
             name,
@@ -124,10 +132,11 @@ impl<'a> Preparation<'a, '_> {
 
     fn step(&mut self, job: &'a Job, step: &'a JobStep) -> Option<ReadyTask<'a>> {
         let table = format!("[jobs.{}.steps.{}.component]", toml_key(&job.name), toml_key(&step.name));
-        let op = self.op(&step.op, &step.name, &table);
+        let owner = Owner::Step(job, step);
+        let op = self.op(&step.op, owner, &step.name, &table);
         let inputs: Vec<Option<ReadyInput>> =
-            step.inputs.iter().map(|input| self.input(input, |ready| ready.step_source(job, input))).collect();
-        let outputs: Vec<Option<ReadyOutput>> = step.outputs.iter().map(|output| self.output(output, None)).collect();
+            step.inputs.iter().map(|input| self.input(owner, input, |ready| ready.step_source(job, input))).collect();
+        let outputs: Vec<Option<ReadyOutput>> = step.outputs.iter().map(|output| self.output(owner, output)).collect();
         Some(ReadyTask {
             name: vec![job.name.clone(), step.name.clone()],
             set: None,
@@ -138,13 +147,13 @@ impl<'a> Preparation<'a, '_> {
         })
     }
 
-    fn op(&mut self, op: &'a Op, name: &str, table: &str) -> Option<ReadyOp> {
+    fn op(&mut self, op: &'a Op, owner: Owner<'_>, name: &str, table: &str) -> Option<ReadyOp> {
         match op {
             Op::Command(arguments) => self.command(arguments).map(ReadyOp::Command),
             // No plan has steps of it.
             Op::External => None,
             Op::Component(component) => {
-                self.lender.lend_op(name, table, component).map(Arc::new).map(ReadyOp::Component)
+                self.lender.lend_op(owner, name, table, component).map(Arc::new).map(ReadyOp::Component)
             }
         }
     }
@@ -161,10 +170,24 @@ impl<'a> Preparation<'a, '_> {
 
     fn input(
         &mut self,
+        owner: Owner<'_>,
         input: &'a Input,
         source: impl FnOnce(&mut Self) -> Option<ReadySource<'a>>,
     ) -> Option<ReadyInput<'a>> {
         let source = source(self);
+        let managers: Vec<&Lent> = match &source {
+            Some(ReadySource::Asset { loaded_with, .. }) => vec![&loaded_with.manager],
+            Some(ReadySource::Outputs { outputs, .. }) => {
+                outputs.iter().map(|output| &*output.loaded_with.manager).collect()
+            }
+            Some(ReadySource::Unconnected { manager, .. }) => vec![manager],
+            Some(ReadySource::Value(_)) | None => Vec::new(),
+        };
+        for manager in managers {
+            if let Some(manifest) = self.lender.manifest(manager) {
+                self.lender.configs.input(owner, input, &manager.name, manifest);
+            }
+        }
         let config = self.config(input.config.as_ref());
         Some(ReadyInput { input, source: source?, config: config? })
     }
@@ -230,18 +253,27 @@ impl<'a> Preparation<'a, '_> {
         Some(Loader { manager: manager?, stored_with: stored_with? })
     }
 
-    fn output(&mut self, output: &'a Output, asset: Option<&'a Asset>) -> Option<ReadyOutput<'a>> {
+    fn output(&mut self, owner: Owner<'a>, output: &'a Output) -> Option<ReadyOutput<'a>> {
+        let asset = match owner {
+            Owner::Asset(asset) => Some(asset),
+            Owner::Step(..) => None,
+        };
         let (config, code_version) = (self.config(output.config.as_ref()), OnceLock::new());
         let Some(name) = output.io.as_deref() else {
             return Some(ReadyOutput { asset, output, manager: None, config: config?, retry: None, code_version });
         };
         let manager = self.manager(name);
+        if let Some(manager) = &manager
+            && let Some(manifest) = self.lender.manifest(manager)
+        {
+            self.lender.configs.output(owner, output, name, manifest);
+        }
         let definition = self.definitions.io_manager(name)?;
         let retry = definition.retry.as_ref();
         Some(ReadyOutput { asset, output, manager: Some(manager?), config: config?, retry, code_version })
     }
 
-    fn config(&mut self, config: Option<&Setting>) -> Option<Value> {
+    fn config(&mut self, config: Option<&Configuration>) -> Option<Value> {
         let Some(config) = config else { return Some(Value::Null) };
         self.lender.resolve(config.resolve(self.lender.environment))
     }

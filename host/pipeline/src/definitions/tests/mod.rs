@@ -121,7 +121,8 @@ inputs.days = { asset = "daily_weather", metadata = { columns = 2 }, config = { 
     // Paths are relative to the file that they stand in.
     assert_eq!(component.component, ComponentSource::File(project.directory.path().join("assets/monthly.wasm")));
     assert_eq!(component.mounts[0].scope, Scope::Mount);
-    assert_eq!(monthly.inputs[0].config, Some(Setting::Table([("header".to_owned(), Setting::Boolean(true))].into())));
+    let config = monthly.inputs[0].config.as_ref().unwrap();
+    assert_eq!(config.setting, Setting::Table([("header".to_owned(), Setting::Boolean(true))].into()));
 }
 
 #[test]

@@ -203,6 +203,22 @@ fn the_published_schema_of_manifests_has_what_is_read() {
 }
 
 #[test]
+fn the_manifest_that_the_guide_shows_and_those_of_this_repository_are_read() {
+    let guide = file("docs/guests.md");
+    let (_, shown) = guide.split_once("```json\n").unwrap();
+    let manifests = [
+        shown.split_once("```").unwrap().0.to_owned(),
+        file("guests/files/manifest.json"),
+        file("guests/tables/manifest.json"),
+        file("examples/weather/monthly/manifest.json"),
+        file("examples/weather/snoop/manifest.json"),
+    ];
+    for manifest in manifests {
+        parse_manifest(manifest.as_bytes()).unwrap_or_else(|error| panic!("{error}: {manifest}"));
+    }
+}
+
+#[test]
 fn a_broken_manifest_is_an_error() {
     let component = OUTPUT.replace("(instance $i)\n", "(instance $i) (@custom \"airlock:manifest\" \"{}\")\n");
     assert!(
