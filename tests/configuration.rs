@@ -70,12 +70,12 @@ fn an_output_and_an_input_are_configured_only_where_the_manager_takes_that() {
     refused(
         &definitions("component = \"builtin:files\"", "config = { level = 1 }\n"),
         "
-error: the configuration of the output of the asset `a`: the I/O manager `lake` takes none of an output
- --> airlock.toml:8:1
+error: the configuration of the output of the asset `a`: `/level` is not a key that is taken
+ --> airlock.toml:8:12
   |
 8 | config = { level = 1 }
-  | ^^^^^^
-  = help: leave `config` out
+  |            ^^^^^
+  = help: there is `path`
 ",
     );
     let input = "[assets.b]\ntype = \"none\"\ncommand = [\"true\"]\ninputs.a = { asset = \"a\", config = \"x\" }\n";
@@ -97,6 +97,36 @@ error: the configuration of the output of the asset `a`: `/off` is not a key tha
   = help: did you mean `of`?
 ",
     );
+}
+
+#[test]
+fn a_step_of_a_job_is_configured_as_its_managers_and_its_component_take_it() {
+    let job = |step: &str| {
+        let ops = guest("test-ops");
+        let first = "[jobs.j.steps.first]\ntype = \"text\"\nio = \"lake\"\ncommand = [\"true\"]\n";
+        definitions("component = \"builtin:files\"", &format!("{first}{step}").replace("TEST_OPS", &ops))
+    };
+    for (step, said) in [
+        (
+            "config = { level = 1 }\n",
+            "the output `result` of the step `first` of the job `j`: `/level` is not a key that is taken",
+        ),
+        (
+            "[jobs.j.steps.next]\ntype = \"none\"\ncommand = [\"true\"]\ninputs.i = { from = \"first\", config = 1 }\n",
+            "the input `i` of the step `next` of the job `j`: the I/O manager `lake` takes none of an input",
+        ),
+        (
+            "[jobs.j.steps.next]\ntype = \"none\"\ncomponent = \"TEST_OPS\"\n",
+            "the component of the step `next` of the job `j`: it lacks `op`",
+        ),
+    ] {
+        let project = Project::of(&job(step));
+        for arguments in [&["check"][..], &["run", "job:j"]] {
+            let ran = project.run(arguments);
+            assert_eq!(ran.code, Some(2), "{ran:#?}");
+            assert!(ran.stderr.contains(said), "{step}: {}", ran.stderr);
+        }
+    }
 }
 
 #[test]

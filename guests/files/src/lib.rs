@@ -10,8 +10,12 @@ mod media_type;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use airlock_sdk::path::ConfiguredPlace;
 use airlock_sdk::{Error, InputContext, InputManager, MetadataValue, OutputContext, OutputManager, Sink, Source, path};
 use serde::Deserialize;
+
+/// The mount that has the files.
+const DATA: &str = "/data";
 
 /// Stores and loads.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ struct Config {
 impl OutputManager for Files {
     fn handle_output(context: &OutputContext, value: &mut Source) -> Result<(), Error> {
         let config: Config = context.config()?;
+        let place = ConfiguredPlace::of_output(context)?;
         let mut parts = 0;
         let mut size = 0;
         let mut only = None;
@@ -35,12 +40,14 @@ impl OutputManager for Files {
             let key = path::stored_key(context, &part)?;
             let media_type = part.media_type();
             let extension = config.extension.as_deref().unwrap_or_else(|| media_type::extension(&media_type));
-            let file = context.file(key.as_deref(), extension)?;
+            let configured = place.file(&context.directory(DATA), key.as_deref())?;
+            let is_configured = configured.is_some();
+            let file = configured.map_or_else(|| context.file(key.as_deref(), extension), Ok)?;
             // A value has one file, so the one that takes an old one's place leaves no other behind. Where it cannot be
             // told whether there is one, saving says why.
             let replaces = file.try_exists().unwrap_or(false);
             size += part.save(&file)?;
-            if !replaces {
+            if !replaces && !is_configured {
                 for other in media_type::extensions().filter(|other| *other != extension) {
                     remove(&context.file(key.as_deref(), other)?)?;
                 }
@@ -89,6 +96,11 @@ impl InputManager for Files {
 /// Looks where the value was stored last, then under the extensions that it can have.
 fn find(context: &InputContext, config: &Config, key: Option<&str>) -> Result<Option<Stored>, Error> {
     let recorded = Recorded::new(context, key);
+    if let Some(file) = ConfiguredPlace::of_input(context, key)?.file(&context.directory(DATA), key)? {
+        let extension = extension_of(&file.to_string_lossy()).unwrap_or_default();
+        let media_type = recorded.media_type_of(&extension);
+        return Ok(file.try_exists()?.then_some(Stored { file, media_type }));
+    }
     if let Some(extension) = &recorded.extension {
         let file = context.file(key, extension)?;
         if file.try_exists()? {

@@ -1,7 +1,9 @@
 //! Managers that keep each part of a value in a file or directory of its own, and the steps that they share.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
 
 use crate::{
     Error, InputContext, InputManager, Level, MetadataValue, OutputContext, OutputManager, PartWriter, Reader, Sink,
@@ -156,4 +158,60 @@ pub fn present_parts<T>(
         context.log(Level::Warn, format!("{} is absent and left out", key.as_deref().unwrap_or("the value")));
     }
     Ok(present)
+}
+
+/// What stands for the key of the partition in a path that is configured.
+const PARTITION: &str = "{partition}";
+
+/// The place of a value that the configuration of its output says: `{ "path": "incoming/orders.csv" }`, below `/data`.
+///
+/// Who is lent the whole mount may keep values there, and find values that something else put there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfiguredPlace {
+    path: Option<String>,
+}
+
+impl ConfiguredPlace {
+    /// That of the output that is stored.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] where the configuration is something else.
+    pub fn of_output(context: &OutputContext) -> Result<Self, Error> {
+        Ok(context.output_config::<Option<Self>>()?.unwrap_or_default())
+    }
+
+    /// That of the part `key` of the value that is loaded.
+    ///
+    /// # Errors
+    /// As [`of_output`](Self::of_output).
+    pub fn of_input(context: &InputContext, key: Option<&str>) -> Result<Self, Error> {
+        let stored = context.upstream(key);
+        let place = stored.map(|stored| stored.output_config::<Option<Self>>()).transpose()?;
+        Ok(place.flatten().unwrap_or_default())
+    }
+
+    /// The path of the part `key` below the directory `data`; none where none is configured. `{partition}` in it stands
+    /// for the key.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] where the path is none below `data`, or does not tell one part from another.
+    pub fn file(&self, data: &Path, key: Option<&str>) -> Result<Option<PathBuf>, Error> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let wrong = |why: &str| Error::invalid_config(format!("the path {path:?} of the output {why}"));
+        let path = match (key, path.contains(PARTITION)) {
+            (None, false) => path.clone(),
+            (None, true) => return Err(wrong("has `{partition}`, and the value has no partitions")),
+            (Some(_), false) => return Err(wrong("lacks `{partition}`, so all partitions would lie there")),
+            (Some(key), true) if key.contains(['/', '\\', '\0']) => {
+                return Err(wrong("cannot have the key of a partition in it that has a `/`"));
+            }
+            (Some(key), true) => path.replace(PARTITION, key),
+        };
+        let is_below = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
+        if path.is_empty() || path.ends_with('/') || !is_below {
+            return Err(wrong("is not one below the directory that is lent, such as \"incoming/orders.csv\""));
+        }
+        Ok(Some(data.join(path)))
+    }
 }

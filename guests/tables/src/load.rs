@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use airlock_sdk::path::ConfiguredPlace;
 use airlock_sdk::table::TableWriter;
 use airlock_sdk::{Error, InputContext, InputManager, MetadataValue, Sink, path};
 use arrow::datatypes::SchemaRef;
@@ -14,6 +15,9 @@ use crate::config::{Config, Format};
 use crate::error::unreadable;
 use crate::format::{arrow_file, csv, json, parquet_file};
 use crate::table::Batches;
+
+/// The mount that has the files.
+pub const DATA: &str = "/data";
 
 /// The extension of the file that has the schema of the text beside it.
 pub const SCHEMA_EXTENSION: &str = "schema.arrows";
@@ -47,6 +51,12 @@ struct Stored {
 
 /// Looks where the value was stored last, then under the configured format, then under the others.
 fn find(context: &InputContext, config: Config, key: Option<&str>) -> Result<Option<Stored>, Error> {
+    if let Some(file) = ConfiguredPlace::of_input(context, key)?.file(&context.directory(DATA), key)? {
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        let format = Format::ALL.into_iter().find(|format| Some(format.extension()) == extension);
+        let (format, schema_file) = (format.unwrap_or(config.format), file.with_extension(SCHEMA_EXTENSION));
+        return Ok(file.try_exists()?.then_some(Stored { file, format, schema_file }));
+    }
     for format in recorded(context, key).into_iter().chain([config.format]).chain(Format::ALL) {
         let file = context.file(key, format.extension())?;
         if file.try_exists()? {

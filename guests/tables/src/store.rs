@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use airlock_sdk::path::ConfiguredPlace;
 use airlock_sdk::table::TableReader;
 use airlock_sdk::{Error, OutputContext, OutputManager, Source, path};
 use arrow::datatypes::Schema;
@@ -14,7 +15,7 @@ use crate::config::{Compression, Config, Format};
 use crate::dictionary::SmallIndexes;
 use crate::error::unwritable;
 use crate::format::{arrow_file, csv, json, parquet_file};
-use crate::load::SCHEMA_EXTENSION;
+use crate::load::{DATA, SCHEMA_EXTENSION};
 use crate::metadata::Summary;
 use crate::table::Writer;
 
@@ -22,13 +23,21 @@ impl OutputManager for Tables {
     fn handle_output(context: &OutputContext, value: &mut Source) -> Result<(), Error> {
         let config: Config = context.config()?;
         let compression = config.compression()?;
+        let place = ConfiguredPlace::of_output(context)?;
         let mut summary = Summary::default();
         while let Some(part) = value.next()? {
             let key = path::stored_key(context, &part)?;
             let table = TableReader::new(part)?;
             let schema = table.schema();
-            let file = context.file(key.as_deref(), config.format.extension())?;
-            let schema_file = context.file(key.as_deref(), SCHEMA_EXTENSION)?;
+            let configured = place.file(&context.directory(DATA), key.as_deref())?;
+            let is_configured = configured.is_some();
+            let (file, schema_file) = match configured {
+                Some(file) => (file.clone(), file.with_extension(SCHEMA_EXTENSION)),
+                None => {
+                    let file = |extension| context.file(key.as_deref(), extension);
+                    (file(config.format.extension())?, file(SCHEMA_EXTENSION)?)
+                }
+            };
 
             if let Some(directory) = file.parent() {
                 fs::create_dir_all(directory)?;
@@ -52,7 +61,7 @@ impl OutputManager for Tables {
             } else {
                 remove(&schema_file)?;
             }
-            for other in Format::ALL.into_iter().filter(|other| *other != config.format) {
+            for other in Format::ALL.into_iter().filter(|other| !is_configured && *other != config.format) {
                 remove(&context.file(key.as_deref(), other.extension())?)?;
             }
             summary.add(&file, file.metadata()?.len(), rows, schema);
