@@ -213,3 +213,19 @@ fn what_is_not_external_has_an_op_and_may_have_no_value() {
     let project = Project::new("[assets.a]\ntype = \"text\"\nexternal = false\n");
     assert!(project.run(&["check"]).stderr.contains("the asset `a` lacks `command`"));
 }
+
+#[test]
+fn what_comes_as_another_media_type_than_was_asked_for_is_refused() {
+    let definitions = ORDERS
+        .replace("inputs = [\"raw/orders\"]", "inputs.orders = { asset = \"raw/orders\", media_type = \"text/csv\" }");
+    let project = Project::new(&definitions);
+    project.put("data/raw/orders.txt", "three orders");
+    project.run(&["run"]).fails(
+        1,
+        "
+error: copy: cannot load `raw/orders` with the I/O manager `lake`: it came as text/plain, and text/csv was asked for",
+    );
+    std::fs::rename(project.path("data/raw/orders.txt"), project.path("data/raw/orders.csv")).unwrap();
+    project.run(&["run"]).ok();
+    assert_eq!(project.load("copy"), "three orders");
+}

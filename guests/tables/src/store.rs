@@ -31,12 +31,11 @@ impl OutputManager for Tables {
             let schema = table.schema();
             let configured = place.file(&context.directory(DATA), key.as_deref())?;
             let is_configured = configured.is_some();
-            let (file, schema_file) = match configured {
-                Some(file) => (file.clone(), file.with_extension(SCHEMA_EXTENSION)),
-                None => {
-                    let file = |extension| context.file(key.as_deref(), extension);
-                    (file(config.format.extension())?, file(SCHEMA_EXTENSION)?)
-                }
+            let (file, schema_file) = if let Some(file) = configured {
+                (file.clone(), file.with_extension(SCHEMA_EXTENSION))
+            } else {
+                let file = |extension| context.file(key.as_deref(), extension);
+                (file(config.format.extension())?, file(SCHEMA_EXTENSION)?)
             };
 
             if let Some(directory) = file.parent() {
