@@ -505,6 +505,31 @@ fn what_was_kept_in_memory_cannot_be_gone_on_from() {
 }
 
 #[test]
+fn an_output_that_was_defined_since_cannot_be_gone_on_from() {
+    let project = Project::new(
+        r#"
+        [jobs.two.steps.one]
+        command = ["sh", "-c", 'printf 1 > "$AIRLOCK_OUTPUT_GIVEN"']
+        outputs.given = "text"
+
+        [jobs.two.steps.two]
+        type = "text"
+        inputs = ["one.given"]
+        command = ["false"]
+        "#,
+    );
+    assert_eq!(project.run(&["run", "job:two"]).code, Some(1));
+    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
+    project
+        .put("airlock.toml", &definitions.replace("outputs.given", "outputs.other").replace("one.given", "one.other"));
+    project.run(&["run", "--retry", "latest"]).fails(
+        2,
+        "error: the run … cannot be gone on from: the step that gives `one.other` succeeded in it and did not give that; run \
+         the job from its beginning",
+    );
+}
+
+#[test]
 fn a_step_loads_assets_and_what_a_manager_finds_by_itself() {
     let project = Project::new(
         r#"

@@ -100,6 +100,12 @@ impl Earlier {
         self
     }
 
+    /// What the executions of the step `name` gave that succeeded.
+    fn of_step(&self, name: &str) -> impl Iterator<Item = &StepOutputs> {
+        let is_of = move |key: &str| key.split_once('[').map_or(key, |(name, _)| name) == name;
+        self.done.iter().filter(move |(key, _)| is_of(key)).map(|(_, outputs)| outputs)
+    }
+
     /// The elements of `output`, as far as they are known.
     pub fn elements(&self, output: &OutputReference) -> Elements {
         let given = self.done.get(&output.step).and_then(|outputs| outputs.get(&output.output));
@@ -150,7 +156,7 @@ impl Runner {
                 earlier.elements(output)
             })?;
             if let Some(job) = self.definitions.job(name) {
-                self.refuse_memory(job, &plan, &earlier, &run.run_id)?;
+                self.check_rest(job, &plan, &earlier, &run.run_id)?;
             }
             plan
         } else {
@@ -174,22 +180,23 @@ impl Runner {
         })
     }
 
-    /// That a step of `plan` loads what went with the process that did it cannot be made good.
-    fn refuse_memory(&self, job: &Job, plan: &Plan, earlier: &Earlier, run_id: &str) -> Result<(), RunError> {
+    /// That a step of `plan` loads what is not there cannot be made good: what went with the process that did it, or what
+    /// the definitions did not have then.
+    fn check_rest(&self, job: &Job, plan: &Plan, earlier: &Earlier, run_id: &str) -> Result<(), RunError> {
         let is_memory = |mount: &Mount| matches!(mount.source, MountPath::Memory);
         let left: HashSet<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
         let loads = job.steps.iter().filter(|step| left.contains(&*step.name)).flat_map(|step| &step.inputs);
         for reference in loads.flat_map(|input: &Input| input.source.outputs()) {
-            let manager = job.output(reference).and_then(|output| self.definitions.io_manager(output.io.as_deref()?));
-            let Some(manager) = manager.filter(|manager| manager.component.mounts.iter().any(is_memory)) else {
-                continue;
-            };
-            if earlier.done.contains_key(&reference.step) {
-                return Err(RunError::InMemory {
-                    run_id: run_id.to_owned(),
-                    output: reference.to_string(),
-                    manager: manager.name.clone(),
-                });
+            let Some(output) = job.output(reference) else { continue };
+            let given: Vec<&StepOutputs> = earlier.of_step(&reference.step).collect();
+            let (run_id, name) = (run_id.to_owned(), reference.to_string());
+            if !output.is_optional && given.iter().any(|outputs| !outputs.contains_key(&output.name)) {
+                return Err(RunError::NotGivenThen { run_id, output: name });
+            }
+            let manager = output.io.as_deref().and_then(|name| self.definitions.io_manager(name));
+            let in_memory = manager.filter(|manager| manager.component.mounts.iter().any(is_memory));
+            if let (Some(manager), false) = (in_memory, given.is_empty()) {
+                return Err(RunError::InMemory { run_id, output: name, manager: manager.name.clone() });
             }
         }
         Ok(())

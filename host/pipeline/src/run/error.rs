@@ -44,6 +44,17 @@ pub enum RunError {
         /// Its profile.
         profile: Option<String>,
     },
+    /// What would have to be loaded was not defined then.
+    #[error(
+        "the run {run_id} cannot be gone on from: the step that gives `{output}` succeeded in it and did not give that; run the \
+         job from its beginning"
+    )]
+    NotGivenThen {
+        /// The run.
+        run_id: String,
+        /// The output.
+        output: String,
+    },
     /// What would have to be loaded was in memory.
     #[error(
         "the run {run_id} cannot be gone on from: `{manager}` kept `{output}` in memory, which ended with it; run the job \
@@ -77,6 +88,7 @@ impl RunError {
             | Self::Plan(_)
             | Self::StillRunning { .. }
             | Self::OtherProfile { .. }
+            | Self::NotGivenThen { .. }
             | Self::InMemory { .. } => FailureClass::Definitions.exit_code(),
         }
     }
