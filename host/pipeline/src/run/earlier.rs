@@ -194,8 +194,8 @@ impl Runner {
                 return Err(RunError::NotGivenThen { run_id, output: name });
             }
             let manager = output.io.as_deref().and_then(|name| self.definitions.io_manager(name));
-            let in_memory = manager.filter(|manager| manager.component.mounts.iter().any(is_memory));
-            if let (Some(manager), false) = (in_memory, given.is_empty()) {
+            let forgetful = manager.filter(|manager| manager.component.mounts.iter().any(is_memory));
+            if let (Some(manager), false) = (forgetful, given.is_empty()) {
                 return Err(RunError::InMemory { run_id, output: name, manager: manager.name.clone() });
             }
         }
