@@ -79,35 +79,22 @@ impl Store {
 
     /// Stores `value` and is killed as it begins its change number `at`, counted from one. Gives whether it got there.
     fn store_killed(&self, value: &str, more: &[&str], at: usize) -> bool {
-        let mut child = self.storing(value, more).spawn().unwrap();
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-        ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_EXITKILL).unwrap();
-        ptrace::interrupt(pid).unwrap();
+        killed(&mut self.storing(value, more), at)
+    }
+
+    /// The command with these arguments, in the folder, behind a shell that waits for a line first.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"read go; exec "$@""#, "sh", env!("CARGO_BIN_EXE_airlock")]).args(arguments);
+        self.quiet(&mut command).current_dir(self.folder.path()).stdin(Stdio::piped());
+        command
+    }
+
+    /// Runs the command with these arguments, which may fail.
+    fn run(&self, arguments: &[&str]) {
+        let mut child = self.command(arguments).spawn().unwrap();
         writeln!(child.stdin.take().unwrap(), "go").unwrap();
-        let mut changes = 0;
-        let mut entering = true;
-        loop {
-            let signal = match waitpid(pid, None).unwrap() {
-                WaitStatus::PtraceSyscall(_) => {
-                    let call = libc::c_long::try_from(ptrace::getregs(pid).unwrap().orig_rax).unwrap_or(-1);
-                    changes += usize::from(entering && CHANGES.contains(&call));
-                    entering = !entering;
-                    if changes == at {
-                        kill(pid, Signal::SIGKILL).unwrap();
-                        while !matches!(waitpid(pid, None).unwrap(), WaitStatus::Signaled(..)) {}
-                        return true;
-                    }
-                    None
-                }
-                WaitStatus::Stopped(_, signal) => Some(signal),
-                WaitStatus::Exited(_, status) => {
-                    assert_eq!(status, 0, "it failed before it was killed");
-                    return false;
-                }
-                _ => None,
-            };
-            ptrace::syscall(pid, signal).unwrap();
-        }
+        child.wait().unwrap();
     }
 
     /// Loads the value, through a call that also finishes or sweeps what was left.
@@ -137,6 +124,40 @@ impl Store {
         }
         files.sort();
         files
+    }
+}
+
+/// Runs `command`, which a line on its standard input begins, and kills it as it begins its change number `at`, counted from
+/// one. Gives whether it got there.
+fn killed(command: &mut Command, at: usize) -> bool {
+    let mut child = command.spawn().unwrap();
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_EXITKILL).unwrap();
+    ptrace::interrupt(pid).unwrap();
+    writeln!(child.stdin.take().unwrap(), "go").unwrap();
+    let mut changes = 0;
+    let mut entering = true;
+    loop {
+        let signal = match waitpid(pid, None).unwrap() {
+            WaitStatus::PtraceSyscall(_) => {
+                let call = libc::c_long::try_from(ptrace::getregs(pid).unwrap().orig_rax).unwrap_or(-1);
+                changes += usize::from(entering && CHANGES.contains(&call));
+                entering = !entering;
+                if changes == at {
+                    kill(pid, Signal::SIGKILL).unwrap();
+                    while !matches!(waitpid(pid, None).unwrap(), WaitStatus::Signaled(..)) {}
+                    return true;
+                }
+                None
+            }
+            WaitStatus::Stopped(_, signal) => Some(signal),
+            WaitStatus::Exited(_, status) => {
+                assert_eq!(status, 0, "it failed before it was killed");
+                return false;
+            }
+            _ => None,
+        };
+        ptrace::syscall(pid, signal).unwrap();
     }
 }
 
@@ -197,4 +218,51 @@ fn a_store_of_several_files_killed_at_any_step_leaves_all_the_old_or_all_the_new
     let (kills, old, new) =
         kill_everywhere("test-programs.wasm", &["--config", r#"{"program": "stores_many_files", "piece": 1}"#]);
     assert!(kills >= 12 && old > 0 && new > 0, "{kills} kills, {old} times old, {new} times new");
+}
+
+/// An asset of three partitions, which are removed together.
+const PARTITIONED: &str = r#"
+[partitions.days]
+static = ["1", "2", "3"]
+
+[io.lake]
+component = "builtin:files"
+mounts."/data" = { path = "data", access = "write" }
+
+[assets.day]
+type = "text"
+io = "lake"
+partitions = "days"
+command = ["sh", "-c", 'printf "$AIRLOCK_PARTITION" > "$AIRLOCK_OUTPUT"']
+"#;
+
+#[test]
+fn a_wipe_of_several_partitions_killed_at_any_step_leaves_all_of_them_or_none() {
+    if !may_trace() {
+        return;
+    }
+    let store = Store::new("files.wasm");
+    std::fs::write(store.path("airlock.toml"), PARTITIONED).unwrap();
+    let (mut kills, mut found_all, mut found_none) = (0, 0, 0);
+    loop {
+        store.run(&["run", "--partition", "all"]);
+        let all = store.files();
+        assert_eq!(all.len(), 3 + 1, "the values, and what keeps Airlock's directory out of git: {all:?}");
+        if !killed(&mut store.command(&["wipe", "day", "--partition", "all", "--yes"]), kills + 1) {
+            assert_eq!(store.files().len(), 1);
+            break;
+        }
+        kills += 1;
+        // The next call finishes what was begun.
+        store.run(&["load", "day", "--partition", "1"]);
+        match store.files().len() {
+            1 => found_none += 1,
+            _ if store.files() == all => found_all += 1,
+            _ => panic!("killed at change {kills}, there is {:#?}", store.files()),
+        }
+    }
+    assert!(
+        kills >= 6 && found_all > 0 && found_none > 0,
+        "{kills} kills, {found_all} times all, {found_none} times none"
+    );
 }

@@ -20,6 +20,7 @@ use crate::command::run::Run;
 use crate::command::runs::Runs;
 use crate::command::schema::Schema;
 use crate::command::show::Show;
+use crate::command::wipe::Wipe;
 use crate::output::{Color, Format};
 
 const EXIT_CODES: &str = "\
@@ -66,6 +67,7 @@ pub enum Verb {
     Ls(Ls),
     Show(Show),
     Partitions(Partitions),
+    Wipe(Wipe),
     Runs(Runs),
     Events(Events),
     Logs(Logs),

@@ -2,7 +2,7 @@
 
 use airlock_pipeline::partition::PartitionError;
 use airlock_pipeline::plan::PlanError;
-use airlock_pipeline::run::{FailureClass, LoadError, RunError, StepFailure};
+use airlock_pipeline::run::{FailureClass, LoadError, RunError, StepFailure, WipeError};
 use airlock_sandbox::report::{Denial, Failure, Log, LogLine, Receipt};
 use airlock_sandbox::text::{safe, safe_line};
 use console::style;
@@ -93,6 +93,23 @@ pub fn load(error: LoadError) -> Error {
             Report::new(status, error.to_string()).into()
         }
     }
+}
+
+/// A value that was not removed.
+pub fn wipe(error: WipeError) -> Error {
+    let report = |error: &WipeError| Report::new(ExitStatus::Failed(error.exit_code()), error.to_string());
+    let report = match error {
+        WipeError::Run(error) => return run(error),
+        WipeError::PartitionNeeded { .. } => {
+            report(&error).hint("add `--partition KEY`, `--partition A..B`, or `--partition all`")
+        }
+        WipeError::Partition { ref name, .. } => {
+            report(&error).hint(format!("`airlock show {}` shows which partitions there are", safe_name(name)))
+        }
+        WipeError::NotPartitioned { .. } => report(&error).hint("leave `--partition` out"),
+        error => report(&error),
+    };
+    report.into()
 }
 
 /// A step of a run that failed.

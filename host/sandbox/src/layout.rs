@@ -95,6 +95,11 @@ fn is_device_name(key: &str) -> bool {
     }
 }
 
+/// The directory below a mount that holds all outputs of the run `run_id` that are no assets.
+pub(crate) fn run_directory(run_id: &str) -> String {
+    format!("runs={}", segment(run_id))
+}
+
 /// The place of an output below a mount: the path that belongs to it alone, without its extension.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location(String);
@@ -110,7 +115,7 @@ impl Location {
     ///
     /// No segment of an asset key holds a `=`, so it never meets an asset.
     pub fn output(run_id: &str, step_key: &str, output: &str) -> Self {
-        Self(format!("runs={}/{}/{}", segment(run_id), segment(step_key), segment(output)))
+        Self(format!("{}/{}/{}", run_directory(run_id), segment(step_key), segment(output)))
     }
 
     /// The place where an input is looked for that is no output of anything, by the parts of the name of what has it:

@@ -122,6 +122,7 @@ fn detail(body: &EventBody) -> String {
             Some(description) => format!("{asset}: {description}"),
             None => asset.clone(),
         },
+        EventBody::AssetWiped(wiped) => value_name(&wiped.asset, wiped.partition.as_deref()),
         EventBody::StepFailure(failure) => failure.message.clone(),
         EventBody::StepSkipped { because, output: None } => format!("{because} did not succeed"),
         EventBody::StepSkipped { because, output: Some(output) } => format!("{because} gave no {output}"),

@@ -14,6 +14,7 @@ pub mod runs;
 pub mod schema;
 pub mod show;
 mod show_job;
+pub mod wipe;
 
 use crate::arguments::Verb;
 use crate::error::{Error, ExitStatus};
@@ -26,6 +27,7 @@ pub fn execute(verb: Verb) -> Result<ExitStatus, Error> {
         Verb::Ls(ls) => ls.execute(),
         Verb::Show(show) => show.execute(),
         Verb::Partitions(partitions) => partitions.execute(),
+        Verb::Wipe(wipe) => wipe.execute(),
         Verb::Runs(runs) => runs.execute(),
         Verb::Events(events) => events.execute(),
         Verb::Logs(logs) => logs.execute(),

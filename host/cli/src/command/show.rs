@@ -7,6 +7,7 @@ use airlock_pipeline::definitions::{Asset, Input, InputSource, Op};
 use airlock_pipeline::event::Materialization;
 use airlock_pipeline::plan::JOB;
 use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::show_job;
@@ -53,6 +54,8 @@ struct Shown<'a> {
     /// Which partitions there are, and which are stored.
     partitions_stored: Option<Partitions>,
     materializations: Vec<Materialization>,
+    /// When something of it was removed last.
+    wiped: Option<Timestamp>,
 }
 
 /// Cells of the bar that shows which partitions are stored.
@@ -68,8 +71,9 @@ impl Show {
         }
         let asset = project.asset(&self.asset)?;
         let reader = EventReader::open(&project.home).map_err(event_log)?;
-        let materializations =
-            reader.map_or(Ok(Vec::new()), |reader| reader.materializations(&asset.name, SHOWN)).map_err(event_log)?;
+        let recorded =
+            |reader: EventReader| Ok((reader.materializations(&asset.name, SHOWN)?, reader.wiped(&asset.name)?));
+        let (materializations, wiped) = reader.map_or(Ok(Default::default()), recorded).map_err(event_log)?;
         let graph = definitions.graph();
         let presence = Presence::of(&project, &[asset], self.now.moment())?.remove(asset.name.as_str());
         let with = definitions.computed_with(asset).into_iter().map(|other| other.name.as_str());
@@ -80,6 +84,7 @@ impl Show {
             computed_with: with.filter(|name| *name != asset.name).collect(),
             partitions_stored: presence.and_then(|presence| presence.partitions),
             materializations,
+            wiped,
         };
         let mut output = Output::new();
         match self.format.format {
@@ -123,7 +128,7 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
         add_partitions(&mut fields, partitions);
     }
     match shown.materializations.first() {
-        None if matches!(asset.op, Op::External) => {}
+        None if matches!(asset.op, Op::External) || shown.wiped.is_some() => {}
         None => fields.add("stored", "never, as far as is recorded"),
         Some(latest) => {
             let what = latest.body.partition.as_deref().map(|key| format!("{} ", safe_name(key))).unwrap_or_default();
@@ -135,6 +140,7 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
             fields.add_all("recorded", metadata(&latest.body.metadata));
         }
     }
+    fields.add_some("removed", shown.wiped.map(instant));
     fields.print(output)?;
     if shown.materializations.len() > 1 {
         output.line("")?;

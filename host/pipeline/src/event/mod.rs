@@ -163,6 +163,10 @@ pub enum EventBody {
         /// The facts.
         metadata: Vec<MetadataEntry>,
     },
+    /// What was stored of an asset was removed.
+    AssetWiped(AssetWiped),
+    /// What a run of a job had stored was removed.
+    RunWiped {},
     /// A step succeeded.
     StepSuccess {},
     /// A step failed.
@@ -210,6 +214,19 @@ pub struct AssetMaterialization {
     pub store: Option<String>,
     /// Whether the manager logged it beside the one that the host records.
     pub logged: bool,
+}
+
+/// What was stored of an asset was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetWiped {
+    /// The asset.
+    pub asset: String,
+    /// The partition.
+    pub partition: Option<String>,
+    /// The name of the I/O manager that had stored it.
+    pub manager: String,
+    /// Where it was stored; as of a materialization.
+    pub store: String,
 }
 
 /// Which versions of an input were loaded.
@@ -276,6 +293,8 @@ impl EventBody {
             Self::HandledOutput { .. } => "HANDLED_OUTPUT",
             Self::AssetMaterialization(_) => "ASSET_MATERIALIZATION",
             Self::AssetObservation { .. } => "ASSET_OBSERVATION",
+            Self::AssetWiped(_) => "ASSET_WIPED",
+            Self::RunWiped {} => "RUN_WIPED",
             Self::StepSuccess {} => "STEP_SUCCESS",
             Self::StepFailure(_) => "STEP_FAILURE",
             Self::StepUnchanged {} => "STEP_UNCHANGED",
@@ -302,6 +321,7 @@ impl EventBody {
             }
             Self::AssetMaterialization(made) => Some((&made.asset, made.partition.as_deref())),
             Self::AssetObservation { asset, partition, .. } => Some((asset, partition.as_deref())),
+            Self::AssetWiped(wiped) => Some((&wiped.asset, wiped.partition.as_deref())),
             _ => None,
         }
     }

@@ -220,6 +220,18 @@ impl EventReader {
         self.query_materializations(&sql, params![asset, self::limit(limit)])
     }
 
+    /// When something of `asset` was last removed.
+    ///
+    /// # Errors
+    /// [`EventLogError`]
+    pub fn wiped(&self, asset: &str) -> Result<Option<Timestamp>, EventLogError> {
+        // It was of no run, by which it is found without looking at what runs recorded.
+        let sql =
+            "SELECT time FROM events WHERE run = '' AND kind = 'ASSET_WIPED' AND asset = ? ORDER BY id DESC LIMIT 1";
+        let times = self.query(sql, params![asset], |row| Ok(self.time(&row.get::<_, String>(0)?)))?;
+        Ok(times.into_iter().next())
+    }
+
     fn query_materializations(
         &self,
         sql: &str,

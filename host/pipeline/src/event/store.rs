@@ -179,6 +179,13 @@ fn write_event(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
             let values = params![made.asset, partition.unwrap_or_default(), id, made.code_version, made.store];
             connection.prepare_cached(sql)?.execute(values).map(drop)
         }
+        // What is gone is recorded no more as what is there, so that nothing has to know that it was removed.
+        EventBody::AssetWiped(wiped) => {
+            let sql = "DELETE FROM materializations
+                       WHERE asset = ? AND partition = ? AND (store IS NULL OR store = ?)";
+            let values = params![wiped.asset, partition.unwrap_or_default(), wiped.store];
+            connection.prepare_cached(sql)?.execute(values).map(drop)
+        }
         _ => Ok(()),
     }
 }

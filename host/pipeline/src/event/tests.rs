@@ -183,6 +183,43 @@ fn the_latest_materialization_is_the_hosts_own_whatever_a_manager_logged() {
 }
 
 #[test]
+fn what_was_removed_is_recorded_no_more_where_it_was_removed() {
+    let (_directory, home) = home();
+    let log = EventLog::open(&home.events()).unwrap();
+    let made = |asset: &str, partition: Option<&str>, store: &str| {
+        let EventBody::AssetMaterialization(made) = materialization(asset, false) else { panic!("it is none") };
+        let (partition, store) = (partition.map(str::to_owned), Some(store.to_owned()));
+        event("1", Some(asset), EventBody::AssetMaterialization(AssetMaterialization { partition, store, ..made }))
+    };
+    let wiped = |asset: &str, partition: Option<&str>| {
+        let (asset, partition) = (asset.to_owned(), partition.map(str::to_owned));
+        let (manager, store) = ("lake".to_owned(), "here".to_owned());
+        event("", None, EventBody::AssetWiped(AssetWiped { asset, partition, manager, store }))
+    };
+    for appended in [
+        made("a", None, "here"),
+        made("a", None, "there"),
+        made("b", Some("1"), "here"),
+        made("b", Some("2"), "here"),
+        wiped("a", None),
+        wiped("b", Some("1")),
+        made("c", None, "here"),
+        wiped("c", None),
+        made("c", None, "here"),
+    ] {
+        log.append(appended);
+    }
+    log.flush().unwrap();
+    let reader = EventReader::open(&home).unwrap().unwrap();
+    let is_recorded = |asset: &str, partition, store| reader.latest(asset, partition, store).unwrap().is_some();
+    assert!(!is_recorded("a", None, "here") && is_recorded("a", None, "there"));
+    assert!(!is_recorded("b", Some("1"), "here") && is_recorded("b", Some("2"), "here"));
+    assert!(is_recorded("c", None, "here"), "it was made again");
+    assert!(reader.wiped("a").unwrap().is_some() && reader.wiped("d").unwrap().is_none());
+    assert_eq!(reader.runs(&RunFilter { limit: 10, before: None }).unwrap(), [], "it is of no run");
+}
+
+#[test]
 fn there_is_no_log_before_the_first_run() {
     let (_directory, home) = home();
     assert!(EventReader::open(&home).unwrap().is_none());

@@ -31,6 +31,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 mod value;
+mod wipe;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -47,6 +48,7 @@ pub use error::{LoadError, RunError};
 pub use failure::{FailureClass, Stage, StepFailure};
 pub use load::shell_word;
 pub use outside::{LoadedOutput, LoadedValue};
+pub use wipe::{NotWiped, WipeError, WipeTarget, Wiped};
 
 use self::context::RunContext;
 use self::convert::Converter;

@@ -26,7 +26,7 @@ use crate::context::{InputContext, OpContext, OpOutput, OutputContext};
 use crate::contract::{SinkKeys, SinkState, SourceHandle, wit_types};
 use crate::grant::Grant;
 use crate::layout::Location;
-use crate::mount::{Durability, FileSystem, Intent};
+use crate::mount::{self, Durability, FileSystem, Intent, RemovedValue, Wipe};
 use crate::report::{Computed, ComputedOutput, Failure, Loaded, Log, Receipt, Report, Stored};
 use crate::value::{Budget, Input, Value};
 use engine::Turns;
@@ -199,6 +199,17 @@ impl Sandbox {
             _ => Computed::default(),
         };
         self.perform(call, Intent::Store, &[], Subject::op(context), sinks, enter, finish)
+    }
+
+    /// Removes what `what` names from the directories that `grant` lends to be written with
+    /// [`Scope::Output`](crate::grant::Scope::Output), and gives what was removed. No component is asked. Waits for calls
+    /// that hold it, at most as long as the grant allows a call; of what is removed from one directory all is gone, or
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Interrupted`] and [`Failure::Storage`].
+    pub fn wipe(&self, grant: &Grant, what: Wipe<'_>, interrupt: &Interrupt) -> Result<Vec<RemovedValue>, Failure> {
+        mount::wipe(grant.mounts(), what, grant.limits(), self.0.durability, &|| interrupt.is_interrupted())
     }
 
     /// The way of every call: open its files, run the guest in a fresh store, close the store, publish or discard.

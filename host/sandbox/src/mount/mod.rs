@@ -30,14 +30,17 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod wasi;
+mod wipe;
 
 pub use memory::MemoryDirectory;
+pub use wipe::{RemovedValue, Wipe};
 
 pub(crate) use error::FileError;
 pub(crate) use record::Record;
 pub(crate) use scope::{CallScope, Place};
 pub(crate) use system::{FileSystem, ReadFile};
 pub(crate) use wasi::{FileSystemView, HasFileSystem};
+pub(crate) use wipe::wipe;
 
 use std::sync::OnceLock;
 

@@ -202,11 +202,16 @@ impl Mount {
         if self.entries.contains_key(path) || self.is_hidden(path) {
             return Ok(Vec::new());
         }
+        self.list_stored(path, limit).map_err(|error| self.fail("list", path, &error))
+    }
+
+    /// What the call may see in the directory `path` of the back end and has no entries for, at most one more than `limit`.
+    pub(super) fn list_stored(&self, path: &str, limit: usize) -> io::Result<Vec<(String, Kind)>> {
         let keep = |name: &str| {
             let path = join(path, name);
             self.scope.place(&path) != Place::Outside && !self.entries.contains_key(&path)
         };
-        self.backend.list(path, &keep, limit).map_err(|error| self.fail("list", path, &error))
+        self.backend.list(path, &keep, limit)
     }
 
     /// The call's own entries in the directory `path`.

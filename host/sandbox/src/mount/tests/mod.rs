@@ -7,6 +7,7 @@ mod policy;
 mod publishing;
 mod recovery;
 mod wasi;
+mod wiping;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
