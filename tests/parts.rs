@@ -117,9 +117,9 @@ inputs.parts = "letter"
     assert_eq!(events[2]["partitions"], json!({ "count": 1, "first": "a", "last": "a", "missing": 0 }));
 }
 
-#[test]
-fn what_a_manager_told_of_the_only_part_is_recorded() {
-    let project = Project::of(&format!(
+/// Letters, a partition each, and a word that has all of them, loaded by a manager that tells where it found each.
+fn told(letters: &[String]) -> Project {
+    Project::of(&format!(
         r#"
 [io.teller]
 component = "{}"
@@ -130,7 +130,7 @@ mounts."/data" = {{ path = "data", access = "write" }}
 io = "teller"
 
 [partitions.letters]
-static = ["a", "b"]
+static = {letters:?}
 
 [assets.letter]
 type = "text"
@@ -144,17 +144,63 @@ inputs.parts = {{ asset = "letter", allow_missing = true }}
 "#,
         guest("test-programs"),
         guest("test-ops")
-    ));
+    ))
+}
+
+/// The events of the latest run of this kind.
+fn events(project: &Project, kind: &str) -> Vec<Value> {
+    let events = project.run(&["events", "--format", "jsonl"]).ok();
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["kind"] == kind).collect()
+}
+
+#[test]
+fn what_a_manager_told_of_the_only_part_is_recorded() {
+    let project = told(&["a".to_owned(), "b".to_owned()]);
     project.run(&["run", "letter", "-p", "a"]).ok();
     project.run(&["run", "word"]).ok();
     let loaded = project.event("LOADED_INPUT");
     assert_eq!(loaded["partitions"]["count"], 1);
     assert_eq!(loaded["metadata"][0]["label"], "file", "{loaded}");
-    // Of several there is no telling which it is of.
-    project.run(&["run", "letter", "-p", "b"]).ok();
+    assert_eq!(events(&project, "ASSET_OBSERVATION"), [""; 0]);
+}
+
+#[test]
+fn what_a_manager_told_of_each_of_several_partitions_is_recorded_of_that() {
+    let project = told(&["a", "b", "c"].map(str::to_owned));
+    project.run(&["run", "letter", "-p", "a..b"]).ok();
     project.run(&["run", "word"]).ok();
+    // Together there would be no telling which it is of. The op asks for each twice, and it is told once.
     let loaded = project.event("LOADED_INPUT");
     assert_eq!((&loaded["partitions"]["count"], &loaded["metadata"]), (&json!(2), &json!([])), "{loaded}");
+    let observed = events(&project, "ASSET_OBSERVATION");
+    let told: Vec<_> =
+        observed.iter().map(|event| (&event["asset"], &event["partition"], &event["metadata"])).collect();
+    let file = |key: &str| {
+        let path = format!("/data/letter/letters={key}.bin");
+        json!([{ "label": "file", "value": { "kind": "tagged", "value": ["path", path] } }])
+    };
+    let letter = &json!("letter");
+    assert_eq!(told, [(letter, &json!("a"), &file("a")), (letter, &json!("b"), &file("b"))]);
+    let shown = project.run(&["events"]).ok();
+    assert!(shown.contains("ASSET_OBSERVATION") && shown.contains("word: letter[b]\n"), "{shown}");
+}
+
+#[test]
+fn what_a_manager_told_of_more_than_a_thousand_partitions_is_counted() {
+    let keys: Vec<String> = (0..1002).map(|number| format!("{number}")).collect();
+    let project = told(&keys);
+    for key in &keys {
+        project.put(&format!("data/letter/letters={key}.bin"), "a");
+    }
+    project.run(&["run", "word"]).ok();
+    let observed = events(&project, "ASSET_OBSERVATION");
+    assert_eq!(observed.len(), 1001);
+    assert_eq!(observed[999]["partition"], "999");
+    assert_eq!(
+        (&observed[1000]["partition"], &observed[1000]["description"]),
+        (&Value::Null, &json!("`teller` told something of 2 partitions more, which is not recorded"))
+    );
 }
 
 #[test]

@@ -118,10 +118,10 @@ fn detail(body: &EventBody) -> String {
             format!("{output} with {}{attempt}, wrote {}{}", manager.name, size(receipt.written.bytes), denied(receipt))
         }
         EventBody::AssetMaterialization(made) => value_name(&made.asset, made.partition.as_deref()),
-        EventBody::AssetObservation { asset, description, .. } => match description {
-            Some(description) => format!("{asset}: {description}"),
-            None => asset.clone(),
-        },
+        EventBody::AssetObservation { asset, partition, description, .. } => {
+            let name = value_name(asset, partition.as_deref());
+            description.as_ref().map_or(name.clone(), |description| format!("{name}: {description}"))
+        }
         EventBody::AssetWiped(wiped) => value_name(&wiped.asset, wiped.partition.as_deref()),
         EventBody::StepFailure(failure) => failure.message.clone(),
         EventBody::StepSkipped { because, output: None } => format!("{because} did not succeed"),

@@ -17,6 +17,8 @@ use super::step::{Outcome, Step};
 use super::value;
 use crate::event::{EventBody, LoadedPartitions, ManagerUse};
 
+/// Partitions of one input of which it is recorded what the manager told as it loaded them; of more it is counted.
+const OBSERVED: usize = 1000;
 /// How often one who waits for a part looks whether to go on.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -52,8 +54,10 @@ struct Summary {
     partitions: LoadedPartitions,
     media_type: Option<String>,
     size: u64,
-    /// What the manager recorded of the only part; of several there is no telling which an entry is of.
+    /// What the manager recorded of the only part.
     metadata: Vec<MetadataEntry>,
+    /// Of how many of several partitions it recorded something.
+    observed: usize,
     versions: Versions,
     /// Whether the op asked for more than there are.
     whole: bool,
@@ -91,6 +95,7 @@ impl<'a> Parts<'a> {
                 continue;
             };
             self.present.push(loadable);
+            self.observe(&loaded);
             let part = self.summary.count(loaded);
             if self.present.len() > place {
                 return Ok(Some(part));
@@ -98,6 +103,28 @@ impl<'a> Parts<'a> {
         }
         self.summary.whole = true;
         Ok(None)
+    }
+
+    /// Records what the manager told of a partition that is one of several, by itself: together there would be no telling
+    /// which an entry is of. Of an only one the record of the input says it.
+    fn observe(&mut self, loaded: &LoadedPart) {
+        let LoadedPartitions { count, first, .. } = &self.summary.partitions;
+        if *count == 1 {
+            let (first, metadata) = (first.clone(), std::mem::take(&mut self.summary.metadata));
+            self.observe_one(first, &metadata);
+        }
+        if self.summary.partitions.count > 0 {
+            self.observe_one(loaded.part.key.clone(), &loaded.metadata);
+        }
+    }
+
+    fn observe_one(&mut self, partition: Option<String>, metadata: &[MetadataEntry]) {
+        let Some(asset) = self.asset().filter(|_| !metadata.is_empty()) else { return };
+        self.summary.observed += 1;
+        if self.summary.observed <= OBSERVED {
+            let metadata = metadata.to_vec();
+            self.step.emit(EventBody::AssetObservation { asset, partition, description: None, metadata });
+        }
     }
 
     fn vanished(&self, loadable: &Loadable<'_>) -> Box<StepFailure> {
@@ -123,13 +150,27 @@ impl<'a> Parts<'a> {
 
     /// Records what was loaded, where the op asked for anything.
     pub fn record(self) {
-        let Summary { partitions, media_type, size, metadata, versions, whole, receipt, manager } = self.summary;
+        let asset = self.asset();
+        let Summary { partitions, media_type, size, metadata, observed, versions, whole, receipt, manager } =
+            self.summary;
         let input = &self.input.input;
         self.step.provenance.note(&input.name, versions, whole);
         let Some(manager) = manager else { return };
+        if let (Some(asset), true) = (&asset, observed > OBSERVED) {
+            let unlisted = observed - OBSERVED;
+            self.step.emit(EventBody::AssetObservation {
+                asset: asset.clone(),
+                partition: None,
+                description: Some(format!(
+                    "`{}` told something of {unlisted} partitions more, which is not recorded",
+                    manager.name
+                )),
+                metadata: Vec::new(),
+            });
+        }
         self.step.emit(EventBody::LoadedInput {
             input: input.name.clone(),
-            asset: self.input.input.asset().map(str::to_owned),
+            asset,
             partitions: Some(partitions),
             manager,
             upstream_run_id: None,
