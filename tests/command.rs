@@ -241,6 +241,33 @@ fn a_value_can_be_stored_and_loaded_without_definitions() {
 }
 
 #[test]
+fn an_output_of_a_step_and_a_partition_can_be_stored_and_loaded_without_definitions() {
+    let project = Project::new("");
+    for (subject, name, file) in [
+        (&["--step", "clean", "--run", "r1"][..], "clean", "runs=r1/clean/result.txt"),
+        (
+            &["--step", "list.files", "--mapping-key", "Fox"],
+            "list.files[Fox]",
+            "runs=call/list/files/mapping_key=+fox.txt",
+        ),
+        (&["--asset", "day", "--partition", "days=2026-01-31"], "day[2026-01-31]", "day/days=2026-01-31.txt"),
+    ] {
+        let call = |function: &str, mount: &str| {
+            let arguments = ["call", "builtin:files", function, "--media-type", "text/plain", "--mount", mount];
+            let arguments: Vec<String> = arguments.iter().chain(subject).map(|word| (*word).to_owned()).collect();
+            move |project: &Project| {
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                project.run_with_input(&arguments, b"hello").ok()
+            }
+        };
+        let printed = call("handle-output", "lake::/data:write")(&project);
+        assert_prints(&printed, &format!("stored   {name} with builtin:files\nwrote    /data/{file} 5 B\n…"));
+        assert_eq!(std::fs::read_to_string(project.path("lake").join(file)).unwrap(), "hello");
+        assert_eq!(call("load-input", "lake::/data")(&project), "hello");
+    }
+}
+
+#[test]
 fn what_is_no_component_is_told_in_words() {
     let project = Project::new("");
     project

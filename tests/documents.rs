@@ -127,6 +127,11 @@ fn the_examples_of_io_managers_show_what_the_commands_print() {
 }
 
 #[test]
+fn a_component_can_be_called_by_hand_as_is_documented() {
+    check("docs/guests.md");
+}
+
+#[test]
 fn the_job_that_is_documented_runs() {
     check("docs/jobs.md");
 }

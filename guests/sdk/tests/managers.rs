@@ -60,6 +60,60 @@ fn an_output_that_is_no_asset_lies_below_its_run() {
 }
 
 #[test]
+fn the_output_of_a_step_is_loaded_by_the_names_of_its_run_and_step() {
+    let output = build_output_context().run_id("r1").step_key("clean").output_name("rows").build();
+    output.store::<Reversed>([Part::new("text/plain", "a")]).unwrap();
+    let input = build_input_context().root(output.directory("/")).step_output("r1", "clean", "rows").build();
+    assert_eq!(input.load::<Reversed>().unwrap(), [Part::new("text/plain", "a")]);
+    assert!(input.context().asset_key().is_none());
+}
+
+#[test]
+fn an_element_of_a_dynamic_output_has_its_mapping_key() {
+    let output = build_output_context().run_id("r1").step_key("list").output_name("files").mapping_key("fox").build();
+    output.store::<Reversed>([Part::new("text/plain", "a")]).unwrap();
+    assert!(output.directory("/data").join("runs=r1/list/files/mapping_key=fox.txt").is_file());
+    assert_eq!(output.context().partition_keys(), ["fox"]);
+    assert_eq!(output.context().partition_dimensions("fox"), [("mapping_key".to_owned(), "fox".to_owned())]);
+
+    let input = build_input_context().upstream_output(&output).build();
+    assert_eq!(input.load::<Reversed>().unwrap()[0].bytes, b"a");
+    assert_eq!(input.context().upstream(None).unwrap().mapping_key().as_deref(), Some("fox"));
+    let input = build_input_context().root(output.directory("/")).step_output("r1", "list", "files");
+    assert_eq!(input.mapping_key("fox").build().load::<Reversed>().unwrap()[0].bytes, b"a");
+}
+
+#[test]
+fn an_input_that_the_manager_finds_by_itself_has_a_path_and_nothing_that_was_stored() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("data/inputs=nightly/clean/rates.txt");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, "a").unwrap();
+    let input = build_input_context().root(root.path()).unconnected(["nightly", "clean"], "rates").build();
+    assert_eq!(input.load::<Reversed>().unwrap()[0].bytes, b"a");
+    assert!(input.context().upstream(None).is_none() && input.context().asset_key().is_none());
+    assert_eq!(input.context().input_name().as_deref(), Some("rates"));
+}
+
+#[test]
+fn a_partition_of_several_dimensions_lies_below_all_of_them_and_has_its_window() {
+    let (start, end) = (1_767_225_600_000, 1_767_312_000_000);
+    let output = build_output_context()
+        .asset_key(["sales"])
+        .partition("2026-01-01|eu", [("region", "eu"), ("days", "2026-01-01")])
+        .time_window(start, end, "Europe/Oslo")
+        .build();
+    output.store::<Reversed>([Part::new("text/plain", "a")]).unwrap();
+    assert!(output.directory("/data").join("sales/days=2026-01-01/region=eu.txt").is_file());
+    let input = build_input_context().upstream_output(&output).build();
+    assert_eq!(input.load::<Reversed>().unwrap()[0].bytes, b"a");
+    let window = input.context().time_window().unwrap();
+    assert_eq!((window.start_ms, window.end_ms), (start, end));
+    assert_eq!(input.context().time_zone().as_deref(), Some("Europe/Oslo"));
+    assert_eq!(input.context().partition_dimensions("2026-01-01|eu").len(), 2);
+}
+
+#[test]
 fn absent_partitions_are_named_wherever_they_lie() {
     for absent in DAYS {
         let root = tempfile::tempdir().unwrap();

@@ -60,7 +60,50 @@ fn an_output_that_is_not_begun_is_skipped() {
 fn an_output_that_the_step_does_not_have_is_an_error() {
     let op = build_op_context().config(json!({ "unit": "x" })).outputs(["rows"]).build();
     let error = op.run::<Count>().unwrap_err();
-    assert!(matches!(error, Error::Other(other) if other.message.contains("\"result\"")));
+    assert!(
+        matches!(error, Error::Other(other) if other.code == "unknown-output" && other.message.contains("\"result\""))
+    );
+}
+
+/// Splits a text into its lines, each an element of a dynamic output, and counts them.
+struct Split;
+
+impl Op for Split {
+    fn run(context: &OpContext) -> Result<(), Error> {
+        let mut text = context.input("text")?;
+        let (mut lines, mut count) = (context.output("lines")?, 0);
+        for line in text.single()?.lines() {
+            let line = line?;
+            lines.begin(Some(&line), "text/plain")?.write_all(line.as_bytes())?;
+            count += 1;
+        }
+        write!(context.output("count")?.begin(None, "application/json")?, "{count}")?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_dynamic_output_has_a_part_for_each_mapping_key() {
+    let op = build_op_context().dynamic_outputs(["lines"]).outputs(["count"]);
+    let of_text = |text: &str| op.clone().input("text", [Part::new("text/plain", text)]).build();
+    let split = of_text("fox\nhare");
+    split.run::<Split>().unwrap();
+    let element = |key: &str| Part::new("text/plain", key).with_key(key);
+    assert_eq!(split.output("lines"), [element("fox"), element("hare")]);
+    assert_eq!(split.output("count"), [Part::new("application/json", "2")]);
+
+    let error = of_text("a fox").run::<Split>().unwrap_err();
+    assert!(matches!(error, Error::Other(other) if other.code == "bad-mapping-key"));
+}
+
+#[test]
+fn a_part_of_a_dynamic_output_needs_a_mapping_key_and_one_of_partitions_one_of_theirs() {
+    let keyless = build_op_context().dynamic_outputs(["result"]).config(json!({ "unit": "x" })).build();
+    let error = keyless.run::<Count>().unwrap_err();
+    assert!(matches!(error, Error::Other(other) if other.code == "bad-mapping-key"));
+    let many = build_op_context().partition("a", [("l", "a")]).partition("b", [("l", "b")]);
+    let error = many.config(json!({ "unit": "x" })).build().run::<Count>().unwrap_err();
+    assert!(matches!(error, Error::Other(other) if other.code == "unknown-key"));
 }
 
 #[test]

@@ -92,9 +92,9 @@ impl LendArguments {
         Ok(Grant::new(mounts, environment, limits)?)
     }
 
-    /// The options that would allow what was denied; `location` is where the value lies that the call loads or stores.
-    pub fn remedies(&self, denials: &Denials, location: &Location, stores: bool) -> Vec<String> {
-        let mounts = MountRemedy::of_all(&denials.list, std::slice::from_ref(location), stores);
+    /// The options that would allow what was denied; `places` are where the value lies that the call loads or stores.
+    pub fn remedies(&self, denials: &Denials, places: &[Location], stores: bool) -> Vec<String> {
+        let mounts = MountRemedy::of_all(&denials.list, places, stores);
         let mounts: Vec<MountOption> = mounts.into_iter().map(|mount| self.option(mount)).collect();
         let is_of_load = |denial: &Denial| matches!(denial.rule, Rule::ReadOnly { loading: true, .. });
         let storing_only = denials.list.iter().any(is_of_load);
@@ -203,7 +203,7 @@ mod tests {
 
     fn remedy(lend: &LendArguments, operation: Operation, subject: &str, rule: Rule) -> String {
         let denials = Denials { list: vec![Denial { operation, subject: subject.to_owned(), rule }], unlisted: 0 };
-        lend.remedies(&denials, &Location::asset(&["a", "b"]), false).join("\n")
+        lend.remedies(&denials, &[Location::asset(&["a", "b"])], false).join("\n")
     }
 
     #[test]
@@ -263,7 +263,7 @@ mod tests {
         let denied =
             |operation, subject: &str| Denial { operation, subject: subject.to_owned(), rule: Rule::NotMounted };
         let list = vec![denied(Operation::Write, "/data/a/b.bin"), denied(Operation::Read, "/data/c.bin")];
-        let remedies = lend(&[]).remedies(&Denials { list, unlisted: 0 }, &Location::asset(&["a", "b"]), false);
+        let remedies = lend(&[]).remedies(&Denials { list, unlisted: 0 }, &[Location::asset(&["a", "b"])], false);
         assert_eq!(remedies, ["to allow it, lend it so:\n--mount DIRECTORY::/data:write:mount"]);
     }
 }

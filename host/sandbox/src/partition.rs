@@ -33,7 +33,15 @@ pub struct PartitionKey {
     pub dimensions: Vec<(String, String)>,
 }
 
+/// The dimension of the mapping keys of a dynamic output.
+const MAPPING_KEY: &str = "mapping_key";
+
 impl PartitionKey {
+    /// What stands for the element `key` of a dynamic output.
+    pub fn of_mapping_key(key: &str) -> Self {
+        Self::single(MAPPING_KEY, key)
+    }
+
     /// The key of a partition that has one dimension.
     pub fn single(dimension: &str, key: &str) -> Self {
         Self { key: key.to_owned(), dimensions: vec![(dimension.to_owned(), key.to_owned())] }

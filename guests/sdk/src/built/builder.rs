@@ -2,17 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::context::{
-    InputContext, InputFields, OpContext, OpFields, OpRecord, OutputContext, OutputFields, Partitions, Record,
-    StoredOutput,
-};
+use super::context::{InputContext, InputFields, OutputContext, OutputFields, Partitions, Record, StoredOutput};
 use super::layout::Location;
-use super::outcome::{BuiltInput, BuiltOp, BuiltOutput};
+use super::outcome::{BuiltInput, BuiltOutput};
 use super::root::Root;
-use super::value::Part;
-use crate::{MetadataEntry, MetadataValue, TimeWindow};
+use super::setters::{setters, strings};
 
 /// A context to store the output `result` of the step `step` in the run `test`, as no asset.
 ///
@@ -86,101 +81,9 @@ pub fn build_input_context() -> InputContextBuilder {
     }
 }
 
-/// A context to compute the output `result` in the step `step` of the run `test`.
-pub fn build_op_context() -> OpContextBuilder {
-    OpContextBuilder {
-        fields: OpFields {
-            run_id: "test".to_owned(),
-            step_key: "step".to_owned(),
-            attempt: 1,
-            config: "{}".to_owned(),
-            partitions: Partitions::default(),
-            inputs: Vec::new(),
-            outputs: vec!["result".to_owned()],
-        },
-    }
-}
-
 #[expect(clippy::expect_used, reason = "in a test, where nothing can be done about it")]
 fn temporary_root() -> Root {
     Root::temporary().expect("a temporary directory can be made")
-}
-
-fn strings<S: Into<String>>(items: impl IntoIterator<Item = S>) -> Vec<String> {
-    items.into_iter().map(Into::into).collect()
-}
-
-fn entry(label: impl Into<String>, value: impl Into<MetadataValue>) -> MetadataEntry {
-    MetadataEntry { label: label.into(), value: value.into() }
-}
-
-/// Methods that builders share, each once.
-macro_rules! setters {
-    () => {};
-    (text $(#[$doc:meta])* $name:ident; $($rest:tt)*) => {
-        $(#[$doc])*
-        #[must_use]
-        pub fn $name(mut self, $name: impl Into<String>) -> Self {
-            self.fields.$name = $name.into();
-            self
-        }
-        setters!($($rest)*);
-    };
-    (option $(#[$doc:meta])* $name:ident; $($rest:tt)*) => {
-        $(#[$doc])*
-        #[must_use]
-        pub fn $name(mut self, $name: impl Into<String>) -> Self {
-            self.fields.$name = Some($name.into());
-            self
-        }
-        setters!($($rest)*);
-    };
-    (json $(#[$doc:meta])* $name:ident; $($rest:tt)*) => {
-        $(#[$doc])*
-        #[must_use]
-        pub fn $name(mut self, $name: serde_json::Value) -> Self {
-            self.fields.$name = $name.to_string();
-            self
-        }
-        setters!($($rest)*);
-    };
-    (metadata $(#[$doc:meta])* $name:ident; $($rest:tt)*) => {
-        $(#[$doc])*
-        #[must_use]
-        pub fn $name(mut self, label: impl Into<String>, value: impl Into<MetadataValue>) -> Self {
-            self.fields.$name.push(entry(label, value));
-            self
-        }
-        setters!($($rest)*);
-    };
-    (partitions; $($rest:tt)*) => {
-        /// One more partition: its key, and the names and keys of its dimensions.
-        #[must_use]
-        pub fn partition<const N: usize>(mut self, key: &str, dimensions: [(&str, &str); N]) -> Self {
-            let dimensions = dimensions.map(|(name, key)| (name.to_owned(), key.to_owned()));
-            self.fields.partitions.keys.push((key.to_owned(), dimensions.to_vec()));
-            self
-        }
-
-        /// The time window of the partitions, in milliseconds since the Unix epoch, and the IANA name of their time
-        /// zone.
-        #[must_use]
-        pub fn time_window(mut self, start_ms: i64, end_ms: i64, time_zone: &str) -> Self {
-            self.fields.partitions.time_window = Some(TimeWindow { start_ms, end_ms });
-            self.fields.partitions.time_zone = Some(time_zone.to_owned());
-            self
-        }
-        setters!($($rest)*);
-    };
-    (root; $($rest:tt)*) => {
-        /// The directory in which guest paths lie: `/data` is its `data`. A temporary one by default.
-        #[must_use]
-        pub fn root(mut self, directory: impl AsRef<Path>) -> Self {
-            self.fields.root = Root::at(directory.as_ref());
-            self
-        }
-        setters!($($rest)*);
-    };
 }
 
 /// Builds a [`BuiltOutput`].
@@ -199,6 +102,7 @@ impl OutputContextBuilder {
         metadata /** One more entry of the definition's metadata. */ definition_metadata;
         metadata /** One more entry of the metadata that the op added. */ runtime_metadata;
         partitions;
+        mapping_key;
         root;
     }
 
@@ -238,6 +142,7 @@ impl InputContextBuilder {
         json /** The configuration of this input. */ input_config;
         metadata /** One more entry of the metadata of the input's definition. */ definition_metadata;
         partitions;
+        mapping_key;
         root;
     }
 
@@ -247,6 +152,25 @@ impl InputContextBuilder {
         let key = strings(parts);
         self.fields.location = Location::asset(&key);
         self.fields.asset_key = Some(key);
+        self
+    }
+
+    /// What is loaded is the output `output_name` of the step `step_key` of a job, which the run `run_id` stored.
+    #[must_use]
+    pub fn step_output(mut self, run_id: &str, step_key: &str, output_name: &str) -> Self {
+        self.fields.location = Location::output(run_id, step_key, output_name);
+        self.fields.asset_key = None;
+        self
+    }
+
+    /// What is loaded is no output of anything: the manager finds it by itself, for the input `input_name` of the asset or
+    /// step that the parts of `of` name, such as `["job", "step"]`.
+    #[must_use]
+    pub fn unconnected<S: Into<String>>(mut self, of: impl IntoIterator<Item = S>, input_name: &str) -> Self {
+        self.fields.location = Location::input(&strings(of), input_name);
+        self.fields.asset_key = None;
+        self.fields.input_name = Some(input_name.to_owned());
+        self.fields.upstream.clear();
         self
     }
 
@@ -288,7 +212,7 @@ impl InputContextBuilder {
             run_id: Some(from.run_id.clone()),
             step_key: Some(from.step_key.clone()),
             output_name: from.output_name.clone(),
-            mapping_key: None,
+            mapping_key: from.partitions.mapping_key(),
             output_config: from.output_config.clone(),
             definition_metadata: from.definition_metadata.clone(),
             stored_metadata: from.runtime_metadata.iter().chain(&record.metadata).cloned().collect(),
@@ -340,46 +264,5 @@ impl StoredOutputBuilder {
         metadata /** One more entry of the metadata of its definition. */ definition_metadata;
         metadata /** One more entry of the metadata of the materialization. */ stored_metadata;
         option /** The version of its content. */ data_version;
-    }
-}
-
-/// Builds a [`BuiltOp`].
-#[derive(Clone, Debug)]
-pub struct OpContextBuilder {
-    fields: OpFields,
-}
-
-impl OpContextBuilder {
-    setters! {
-        text /** The run. */ run_id;
-        text /** The step within the run. */ step_key;
-        json /** The configuration of the op. */ config;
-        partitions;
-    }
-
-    /// The number of the attempt, from 1.
-    #[must_use]
-    pub fn attempt(mut self, attempt: u32) -> Self {
-        self.fields.attempt = attempt;
-        self
-    }
-
-    /// One more input.
-    #[must_use]
-    pub fn input(mut self, name: &str, parts: impl IntoIterator<Item = Part>) -> Self {
-        self.fields.inputs.push((name.to_owned(), parts.into_iter().collect()));
-        self
-    }
-
-    /// The names of the outputs.
-    #[must_use]
-    pub fn outputs<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.fields.outputs = strings(names);
-        self
-    }
-
-    /// The context.
-    pub fn build(self) -> BuiltOp {
-        BuiltOp { host: OpContext { fields: self.fields, record: RefCell::new(OpRecord::default()) } }
     }
 }

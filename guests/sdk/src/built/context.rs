@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use super::LogLine;
 use super::layout::Location;
 use super::root::{HasRoot, Root};
-use super::value::{Part, Sink, Source};
+use super::value::Keys;
 use crate::{AssetEvent, Error, Level, MetadataEntry, TimeWindow};
+
+/// The dimension of the mapping keys of a dynamic output.
+const MAPPING_KEY: &str = "mapping_key";
 
 /// The partitions of a call.
 #[derive(Clone, Debug, Default)]
@@ -19,17 +22,34 @@ pub struct Partitions {
 }
 
 impl Partitions {
-    fn count(&self) -> u32 {
+    /// The one that stands for an element of a dynamic output.
+    pub fn of_mapping_key(key: &str) -> Self {
+        let dimensions = vec![(MAPPING_KEY.to_owned(), key.to_owned())];
+        Self { keys: vec![(key.to_owned(), dimensions)], ..Self::default() }
+    }
+
+    /// The mapping key, where they stand for an element of a dynamic output.
+    pub fn mapping_key(&self) -> Option<String> {
+        let [(key, dimensions)] = self.keys.as_slice() else { return None };
+        matches!(dimensions.as_slice(), [(name, _)] if name == MAPPING_KEY).then(|| key.clone())
+    }
+
+    pub(super) fn count(&self) -> u32 {
         u32::try_from(self.keys.len()).unwrap_or(u32::MAX)
     }
 
-    fn page(&self, offset: u32, max: u32) -> Vec<String> {
+    pub(super) fn page(&self, offset: u32, max: u32) -> Vec<String> {
         let (offset, max) = (usize::try_from(offset).unwrap_or(usize::MAX), usize::try_from(max).unwrap_or(usize::MAX));
         self.keys.iter().skip(offset).take(max).map(|(key, _)| key.clone()).collect()
     }
 
-    fn dimensions(&self, key: &str) -> Option<&[(String, String)]> {
+    pub(super) fn dimensions(&self, key: &str) -> Option<&[(String, String)]> {
         self.keys.iter().find(|(known, _)| known == key).map(|(_, dimensions)| dimensions.as_slice())
+    }
+
+    /// What the parts of a value of them may be called.
+    pub(super) fn sink_keys(&self) -> Keys {
+        Keys::Partitions(self.keys.iter().map(|(key, _)| key.clone()).collect())
     }
 
     fn path(&self, location: &Location, key: Option<&str>, extension: &str) -> Result<String, Error> {
@@ -55,13 +75,14 @@ pub struct Record {
 }
 
 impl Record {
-    fn add(&mut self, entries: &[MetadataEntry]) -> Result<(), Error> {
-        for entry in entries {
-            if self.metadata.iter().any(|known| known.label == entry.label) {
-                return Err(Error::conflict(format!("the metadata {:?} was added before", entry.label)));
+    /// Adds `entries`, all of them or, on an error, none.
+    pub(super) fn add(&mut self, entries: &[MetadataEntry]) -> Result<(), Error> {
+        for (index, entry) in entries.iter().enumerate() {
+            if entries.iter().take(index).chain(&self.metadata).any(|known| known.label == entry.label) {
+                return Err(Error::conflict(format!("the label {} was added before", entry.label)));
             }
-            self.metadata.push(entry.clone());
         }
+        self.metadata.extend_from_slice(entries);
         Ok(())
     }
 
@@ -351,106 +372,5 @@ impl InputContext {
 
     pub fn log(&self, level: Level, message: &str) {
         self.record.borrow_mut().log.push(LogLine { level, message: message.to_owned() });
-    }
-}
-
-/// The step that an op under test computes.
-#[derive(Clone, Debug)]
-pub struct OpFields {
-    pub run_id: String,
-    pub step_key: String,
-    pub attempt: u32,
-    pub config: String,
-    pub partitions: Partitions,
-    pub inputs: Vec<(String, Vec<Part>)>,
-    pub outputs: Vec<String>,
-}
-
-/// What an op said and computed.
-#[derive(Debug, Default)]
-pub struct OpRecord {
-    pub sinks: BTreeMap<String, Sink>,
-    /// The record of each output.
-    pub outputs: BTreeMap<String, Record>,
-    pub log: Vec<LogLine>,
-}
-
-#[derive(Debug)]
-pub struct OpContext {
-    pub fields: OpFields,
-    pub record: RefCell<OpRecord>,
-}
-
-impl OpContext {
-    pub fn run_id(&self) -> String {
-        self.fields.run_id.clone()
-    }
-
-    pub fn step_key(&self) -> String {
-        self.fields.step_key.clone()
-    }
-
-    pub fn attempt(&self) -> u32 {
-        self.fields.attempt
-    }
-
-    pub fn config(&self) -> String {
-        self.fields.config.clone()
-    }
-
-    pub fn partition_count(&self) -> u32 {
-        self.fields.partitions.count()
-    }
-
-    pub fn partition_keys(&self, offset: u32, max: u32) -> Vec<String> {
-        self.fields.partitions.page(offset, max)
-    }
-
-    pub fn partition_dimensions(&self, key: &str) -> Vec<(String, String)> {
-        self.fields.partitions.dimensions(key).unwrap_or_default().to_vec()
-    }
-
-    pub fn time_window(&self) -> Option<TimeWindow> {
-        self.fields.partitions.time_window
-    }
-
-    pub fn time_zone(&self) -> Option<String> {
-        self.fields.partitions.time_zone.clone()
-    }
-
-    pub fn inputs(&self) -> Vec<String> {
-        self.fields.inputs.iter().map(|(name, _)| name.clone()).collect()
-    }
-
-    pub fn outputs(&self) -> Vec<String> {
-        self.fields.outputs.clone()
-    }
-
-    pub fn input(&self, name: &str) -> Result<Source, Error> {
-        let input = self.fields.inputs.iter().find(|(known, _)| known == name);
-        let (_, parts) = input.ok_or_else(|| Error::other("no-such-input", format!("there is no input {name:?}")))?;
-        Ok(Source::new(parts.clone()))
-    }
-
-    pub fn output(&self, name: &str) -> Result<Sink, Error> {
-        self.check_output(name)?;
-        let mut record = self.record.borrow_mut();
-        Ok(record.sinks.entry(name.to_owned()).or_insert_with(|| Sink::new(None)).clone())
-    }
-
-    pub fn add_output_metadata(&self, output: &str, entries: &[MetadataEntry]) -> Result<(), Error> {
-        self.check_output(output)?;
-        self.record.borrow_mut().outputs.entry(output.to_owned()).or_default().add(entries)
-    }
-
-    pub fn log(&self, level: Level, message: &str) {
-        self.record.borrow_mut().log.push(LogLine { level, message: message.to_owned() });
-    }
-
-    fn check_output(&self, name: &str) -> Result<(), Error> {
-        if self.fields.outputs.iter().any(|known| known == name) {
-            return Ok(());
-        }
-        Err(Error::other("no-such-output", format!("there is no output {name:?}")))
     }
 }

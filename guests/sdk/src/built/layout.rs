@@ -72,6 +72,12 @@ impl Location {
         Self(format!("runs={}/{}/{}", segment(run_id), segment(step_key), segment(output_name)))
     }
 
+    /// The place where an input is looked for that is no output of anything.
+    pub fn input(of: &[String], input_name: &str) -> Self {
+        let parts = of.iter().map(String::as_str).chain([input_name]);
+        Self(format!("inputs={}", parts.map(segment).collect::<Vec<_>>().join("/")))
+    }
+
     /// The path of the whole, or of a partition of `dimensions`, with `extension`.
     pub fn path(&self, dimensions: &[(String, String)], extension: &str) -> Result<String, Error> {
         let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.');
@@ -120,6 +126,15 @@ mod tests {
             let path = Location::asset(&key).path(&[], extension).ok();
             assert_eq!(path, layout::Location::asset(&key).path(extension).ok(), "{extension:?}");
         }
+    }
+
+    #[test]
+    fn the_paths_of_what_is_no_asset_are_those_of_the_host() {
+        let path = Location::output("R1", "count[fox]", "Rows").path(&[], "csv").unwrap();
+        assert_eq!(path, layout::Location::output("R1", "count[fox]", "Rows").path("csv").unwrap());
+        let of = ["Job".to_owned(), "step".to_owned()];
+        let path = Location::input(&of, "rates").path(&[], "csv").unwrap();
+        assert_eq!(path, layout::Location::input(&of, "rates").path("csv").unwrap());
     }
 
     #[test]

@@ -4,15 +4,18 @@ mod builder;
 #[expect(clippy::unnecessary_wraps, reason = "the signatures are those of the bindings")]
 mod context;
 mod layout;
+mod op_builder;
+mod op_context;
 mod outcome;
 mod root;
+mod setters;
 #[expect(clippy::unnecessary_wraps, reason = "the signatures are those of the bindings")]
 mod value;
 
 pub use builder::{
-    InputContextBuilder, OpContextBuilder, OutputContextBuilder, StoredOutputBuilder, build_input_context,
-    build_op_context, build_output_context,
+    InputContextBuilder, OutputContextBuilder, StoredOutputBuilder, build_input_context, build_output_context,
 };
+pub use op_builder::{OpContextBuilder, build_op_context};
 pub use outcome::{BuiltInput, BuiltOp, BuiltOutput};
 pub use value::Part;
 
@@ -31,6 +34,7 @@ pub struct LogLine {
 
 /// What stands in for the bindings of the host: the same names, the same methods.
 pub mod host {
-    pub use super::context::{InputContext, OpContext, OutputContext, StoredOutput};
+    pub use super::context::{InputContext, OutputContext, StoredOutput};
+    pub use super::op_context::OpContext;
     pub use super::value::{Reader, Sink, Source};
 }

@@ -4,9 +4,8 @@ use std::cell::Ref;
 use std::path::PathBuf;
 
 use super::LogLine;
-use super::context::{
-    InputContext as HostInputContext, OpContext as HostOpContext, OutputContext as HostOutputContext,
-};
+use super::context::{InputContext as HostInputContext, OutputContext as HostOutputContext};
+use super::op_context::OpContext as HostOpContext;
 use super::root::HasRoot;
 use super::value::{Part, Sink, Source};
 use crate::{AssetEvent, Error, InputContext, InputManager, MetadataEntry, MetadataValue, Op, OutputContext};
@@ -80,8 +79,7 @@ impl BuiltInput {
     /// # Errors
     /// Those of `M`.
     pub fn load<M: InputManager>(&self) -> Result<Vec<Part>, Error> {
-        let keys = self.host.fields.partitions.keys.iter().map(|(key, _)| key.clone()).collect();
-        let sink = Sink::new(Some(keys));
+        let sink = Sink::new(self.host.fields.partitions.sink_keys());
         call::load_input::<M>(&self.host, &sink)?;
         Ok(sink.take())
     }

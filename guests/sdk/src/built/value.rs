@@ -16,6 +16,8 @@ use crate::Error;
 const READ: usize = 64 << 10;
 /// Bytes that a sink takes at a time.
 const CHUNK: usize = 1 << 20;
+/// Bytes of a mapping key, at most.
+const MAPPING_KEY_BYTES: usize = 200;
 
 /// One part of a value, to give to a manager under test or to look at afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,21 +117,57 @@ impl Reader {
     }
 }
 
+/// The keys that the parts of a sink may have.
+#[derive(Debug)]
+pub enum Keys {
+    /// Those of the partitions of the call; the only one needs no name.
+    Partitions(Vec<String>),
+    /// Mapping keys, which the guest makes up.
+    Mapping,
+}
+
+impl Keys {
+    fn check(&self, key: Option<&str>) -> Result<(), Error> {
+        match (self, key) {
+            (Self::Partitions(keys), None) if keys.len() <= 1 => Ok(()),
+            (Self::Partitions(keys), None) => {
+                Err(Error::other("unknown-key", format!("name one of the {} partitions", keys.len())))
+            }
+            (Self::Partitions(keys), Some(key)) if keys.iter().any(|known| known == key) => Ok(()),
+            (Self::Partitions(_), Some(key)) => {
+                Err(Error::other("unknown-key", format!("{key:?} is not a key of this call")))
+            }
+            (Self::Mapping, Some(key)) if is_mapping_key(key) => Ok(()),
+            (Self::Mapping, Some(key)) => {
+                let rule = format!("it has 1 to {MAPPING_KEY_BYTES} of A-Z, a-z, 0-9 and _");
+                Err(Error::other("bad-mapping-key", format!("{key:?} is no mapping key: {rule}")))
+            }
+            (Self::Mapping, None) => {
+                Err(Error::other("bad-mapping-key", "a part of a dynamic output has a mapping key"))
+            }
+        }
+    }
+}
+
+fn is_mapping_key(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !text.is_empty() && text.len() <= MAPPING_KEY_BYTES && text.bytes().all(allowed)
+}
+
 /// Collects parts.
 #[derive(Clone, Debug)]
 pub struct Sink(Arc<SinkState>);
 
 #[derive(Debug)]
 struct SinkState {
-    /// The keys that may be begun, where that is known.
-    keys: Option<Vec<String>>,
+    keys: Keys,
     parts: Mutex<Vec<Part>>,
     /// Whether anything was appended to the last part, be it no byte.
     touched: AtomicBool,
 }
 
 impl Sink {
-    pub fn new(keys: Option<Vec<String>>) -> Self {
+    pub fn new(keys: Keys) -> Self {
         Self(Arc::new(SinkState { keys, parts: Mutex::default(), touched: AtomicBool::new(false) }))
     }
 
@@ -142,6 +180,7 @@ impl Sink {
     }
 
     pub fn begin(&self, key: Option<&str>, media_type: &str) -> Result<(), Error> {
+        self.0.keys.check(key)?;
         let mut parts = self.parts();
         let refuse = |message: String| Err(Error::conflict(message));
         if parts.iter().any(|part| part.key.as_deref() == key) {
@@ -149,11 +188,6 @@ impl Sink {
         }
         if parts.iter().any(|part| part.key.is_some() != key.is_some()) {
             return refuse("parts with and without keys do not mix".to_owned());
-        }
-        if let (Some(keys), Some(key)) = (&self.0.keys, key)
-            && !keys.iter().any(|known| known == key)
-        {
-            return refuse(format!("the key {key:?} is not one of this call's"));
         }
         parts.push(Part { key: key.map(str::to_owned), media_type: media_type.to_owned(), bytes: Vec::new() });
         self.0.touched.store(false, Ordering::Relaxed);
@@ -191,6 +225,20 @@ impl Sink {
                 Ok(())
             }
             None => Err(Error::other("bad-request", "bytes before a part was begun")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_sandbox::partition;
+
+    use super::*;
+
+    #[test]
+    fn mapping_keys_are_those_of_the_host() {
+        for key in ["", "a", "A_1", "a-b", "a.b", "ä", &"k".repeat(200), &"k".repeat(201)] {
+            assert_eq!(is_mapping_key(key), partition::is_mapping_key(key), "{key:?}");
         }
     }
 }

@@ -85,9 +85,11 @@ fn texts_are_as_one_expects() {
 #[test]
 fn parts_keep_their_keys() {
     let parts = ["a", "b"].map(|key| Part::new("text/csv", "n\n1\n").with_key(key)).to_vec();
-    let result = convert_parts(json!({ "from": "csv", "to": "jsonl" }), parts).unwrap();
+    let op = build_op_context().config(json!({ "from": "csv", "to": "jsonl" })).input("value", parts);
+    let op = op.dynamic_outputs(["result"]).build();
+    op.run::<Tables>().unwrap();
     let expected = ["a", "b"].map(|key| Part::new("application/x-ndjson", "{\"n\":1}\n").with_key(key));
-    assert_eq!(result, expected);
+    assert_eq!(op.output("result"), expected);
 }
 
 #[test]

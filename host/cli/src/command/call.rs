@@ -8,15 +8,14 @@ use airlock_pipeline::definitions::is_media_type;
 use airlock_pipeline::run::VALUE_MEMORY;
 use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry, OutputContext};
 use airlock_sandbox::grant::Grant;
-use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::CHUNK;
-use airlock_sandbox::partition::Partitions;
 use airlock_sandbox::report::{Failure, Log, Receipt, Report};
 use airlock_sandbox::value::{Budget, Content, ContentWriter, Value};
 use airlock_sandbox::{Component, Interrupt};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::call_subject::SubjectArguments;
 use crate::arguments::FormatArgument;
 use crate::builtin::ComponentName;
 use crate::error::{self, Error, ExitStatus};
@@ -35,7 +34,9 @@ Examples:
       --mount ./data::/data:write < value
   airlock call files.wasm load-input --asset a/b --mount ./data::/data > value
   airlock call files.wasm handle-output --asset a/b --media-type text/csv \\
-      --mount ./data::/data:write --limit memory=16MiB --strict < value.csv";
+      --mount ./data::/data:write --limit memory=16MiB --strict < value.csv
+  airlock call files.wasm handle-output --step list.files --mapping-key fox \\
+      --mount ./data::/data:write < fox";
 
 /// Call one function of one component
 #[derive(Debug, Args)]
@@ -46,9 +47,6 @@ pub struct Call {
     /// What to call: handle-output stores a value, load-input loads one
     #[arg(value_enum, hide_possible_values = true)]
     function: Function,
-    /// The key of the asset, its parts joined by `/`
-    #[arg(long, value_name = "KEY")]
-    asset: AssetName,
     /// The media type of the value that is stored, or that is asked for
     #[arg(long, value_name = "TYPE", value_parser = media_type)]
     media_type: Option<String>,
@@ -63,6 +61,8 @@ pub struct Call {
     #[command(flatten)]
     format: FormatArgument,
     #[command(flatten)]
+    subject: SubjectArguments,
+    #[command(flatten)]
     lend: LendArguments,
 }
 
@@ -72,22 +72,6 @@ pub struct Call {
 enum Function {
     HandleOutput,
     LoadInput,
-}
-
-/// An asset key, its parts joined by `/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct AssetName(Vec<String>);
-
-impl FromStr for AssetName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Vec<String> = text.split('/').map(str::to_owned).collect();
-        if parts.iter().any(String::is_empty) {
-            return Err("a key has parts that are not empty, joined by `/`".to_owned());
-        }
-        Ok(Self(parts))
-    }
 }
 
 fn media_type(text: &str) -> Result<String, String> {
@@ -115,7 +99,10 @@ struct Told<'a> {
     function: Function,
     component: String,
     digest: &'a str,
-    asset: String,
+    /// The asset or the output of a step.
+    name: String,
+    /// The asset, where it is one.
+    asset: Option<String>,
     failure: Option<&'a Failure>,
     metadata: &'a [MetadataEntry],
     events: &'a [AssetEvent],
@@ -150,7 +137,6 @@ impl Call {
             sandbox.load_bytes(&name, &self.component.read()?).map_err(|error| Error::component(&name, &error))?;
         self.check_config(&component)?;
         let budget = Budget::new(VALUE_MEMORY, std::env::temp_dir());
-        let location = Location::asset(&self.asset.0);
         let value = match self.function {
             Function::HandleOutput => Some(self.read_value(&budget)?),
             Function::LoadInput => None,
@@ -159,8 +145,8 @@ impl Call {
         let interrupt = interrupt::on_signal()?;
         let prepared = Prepared { component, sandbox, grant, budget, interrupt };
         match value {
-            Some(value) => self.store(&prepared, &location, &value),
-            None => self.load(&prepared, &location),
+            Some(value) => self.store(&prepared, &value),
+            None => self.load(&prepared),
         }
     }
 
@@ -182,15 +168,16 @@ impl Call {
         Err(report.hint(format!("`airlock inspect {name}` shows what it may hold")).into())
     }
 
-    fn store(&self, prepared: &Prepared, location: &Location, value: &Value) -> Result<ExitStatus, Error> {
+    fn store(&self, prepared: &Prepared, value: &Value) -> Result<ExitStatus, Error> {
+        let stored = self.subject.stored();
         let context = OutputContext {
-            run_id: "call".to_owned(),
-            step_key: self.asset.0.join("/"),
+            run_id: stored.run_id.unwrap_or_else(|| "call".to_owned()),
+            step_key: stored.step_key.unwrap_or_else(|| self.subject.name()),
             attempt: 1,
-            output_name: "result".to_owned(),
-            asset_key: Some(self.asset.0.clone()),
-            location: location.clone(),
-            partitions: Partitions::default(),
+            output_name: stored.output_name,
+            asset_key: self.subject.asset_key(),
+            location: self.subject.location(),
+            partitions: self.subject.partitions(),
             config: self.config.0.clone(),
             output_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
@@ -204,18 +191,18 @@ impl Call {
             told.data_version = stored.data_version.as_deref();
         }
         self.tell(&told, true)?;
-        self.judge(report, location).map(|_| ExitStatus::Done)
+        self.judge(report).map(|_| ExitStatus::Done)
     }
 
-    fn load(&self, prepared: &Prepared, location: &Location) -> Result<ExitStatus, Error> {
+    fn load(&self, prepared: &Prepared) -> Result<ExitStatus, Error> {
         let context = InputContext {
             run_id: None,
             step_key: None,
             input_name: None,
-            asset_key: Some(self.asset.0.clone()),
-            location: location.clone(),
-            partitions: Partitions::default(),
-            upstream: Vec::new(),
+            asset_key: self.subject.asset_key(),
+            location: self.subject.location(),
+            partitions: self.subject.partitions(),
+            upstream: vec![self.subject.stored()],
             requested_type: self.media_type.clone(),
             columns: Vec::new(),
             allow_missing: false,
@@ -230,8 +217,8 @@ impl Call {
             told.events = &loaded.events;
         }
         self.tell(&told, self.export.output.is_some())?;
-        let loaded = self.judge(report, location)?;
-        self.export.write(&self.asset.0.join("/"), &loaded.value)?;
+        let loaded = self.judge(report)?;
+        self.export.write(&self.subject.name(), &loaded.value)?;
         Ok(ExitStatus::Done)
     }
 
@@ -252,7 +239,8 @@ impl Call {
             function: self.function,
             component: self.component.to_string(),
             digest: prepared.component.digest(),
-            asset: self.asset.0.join("/"),
+            name: self.subject.name(),
+            asset: self.subject.asset_key().map(|key| key.join("/")),
             failure: report.outcome.as_ref().err(),
             metadata: &[],
             events: &[],
@@ -287,10 +275,11 @@ impl Call {
         output.finish()
     }
 
-    fn judge<T>(&self, report: Report<T>, location: &Location) -> Result<T, Error> {
+    fn judge<T>(&self, report: Report<T>) -> Result<T, Error> {
         report.outcome.map_err(|failed| {
             let stores = self.function == Function::HandleOutput;
-            let remedies = self.lend.remedies(&report.receipt.denials, location, stores);
+            let places = self.subject.partitions().locations(&self.subject.location());
+            let remedies = self.lend.remedies(&report.receipt.denials, &places, stores);
             failure::call(&self.component.to_string(), &word(&self.function), &failed, &report.receipt, remedies).into()
         })
     }
@@ -325,7 +314,7 @@ fn fields(told: &Told<'_>) -> Fields {
     let mut fields = Fields::default();
     let receipt = told.receipt;
     let done = if told.function == Function::HandleOutput { "stored" } else { "loaded" };
-    fields.add(done, format!("{} with {}", told.asset, told.component));
+    fields.add(done, format!("{} with {}", told.name, told.component));
     let files = |files: &airlock_sandbox::report::Transfers| {
         let listed = files.files.iter().map(|file| format!("{} {}", file.path, size(file.bytes)));
         let unlisted = (files.unlisted > 0).then(|| format!("{} more", files.unlisted));
@@ -346,14 +335,6 @@ mod tests {
 
     use super::*;
     use crate::arguments::{Arguments, Verb};
-
-    #[test]
-    fn a_key_has_parts_and_none_is_empty() {
-        assert_eq!("a/b".parse(), Ok(AssetName(vec!["a".to_owned(), "b".to_owned()])));
-        for wrong in ["", "/a", "a//b", "a/"] {
-            assert!(wrong.parse::<AssetName>().is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_file_for_the_value_is_refused_where_a_value_is_stored() {

@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 
 pub mod call;
+mod call_subject;
 pub mod check;
 pub mod completions;
 pub mod events;

@@ -33,7 +33,8 @@ pub struct Wipe {
     /// Remove what a run of a job stored, by its id; `latest` is the last run
     #[arg(long, value_name = "RUN", conflicts_with_all = ["assets", "partition", "now"])]
     run: Option<String>,
-    /// The partitions: a key, or a range A..B with both its ends, or all
+    /// The partitions: a key, a range A..B with both its ends, or all; of several
+    /// dimensions each of these or * in each: 2012-03-01|*
     #[arg(short, long, value_name = "PARTITION")]
     partition: Option<String>,
     /// Do not ask

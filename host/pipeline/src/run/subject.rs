@@ -9,9 +9,6 @@ use airlock_sandbox::partition::{PartitionKey, Partitions};
 use crate::definitions::{Asset, Output, OutputReference};
 use crate::partition::{PartitionSet, value_name};
 
-/// The dimension of the mapping keys of a dynamic output.
-const MAPPING_KEY: &str = "mapping_key";
-
 /// What a manager stores or loads.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Subject<'a> {
@@ -81,7 +78,7 @@ impl<'a> Subject<'a> {
         match self {
             Self::Asset { partition: Some((set, place)), .. } => partitions(set, *place),
             Self::Output { mapping_key: Some(key), .. } => {
-                Partitions::new(vec![PartitionKey::single(MAPPING_KEY, key)], None, None)
+                Partitions::new(vec![PartitionKey::of_mapping_key(key)], None, None)
             }
             _ => Partitions::default(),
         }
