@@ -145,7 +145,7 @@ fn each_output_may_have_a_manager_of_its_own() {
         1,
         "
 error: cannot load `split.passed-on` with the I/O manager `memory`: it has no stored value
-hint: the run … stored it with `memory`: it was removed since",
+hint: `memory` kept it in memory, which ended with the run …",
     );
 }
 
@@ -404,132 +404,6 @@ fn a_component_cannot_give_an_element_without_a_mapping_key() {
 }
 
 #[test]
-fn a_run_goes_on_from_a_failed_step_with_what_the_run_before_stored() {
-    let project = Project::new(&mapped("(test -e go || test $AIRLOCK_MAPPING_KEY != b)"));
-    let ran = project.run(&["run", "job:files"]);
-    assert_eq!(ran.code, Some(1), "{ran:#?}");
-    let first = events(&project, "latest")[0]["run_id"].as_str().unwrap().to_owned();
-    project.put("go", "");
-    let said = project.run(&["run", "--retry", "latest"]).ok();
-    // `double[b]`, `name[b]` and `all`: the rest was done.
-    assert!(said.contains("3 steps done"), "{said}");
-    assert_eq!(given(&project, "all"), "a:aaaab:bbbbc:ccccaabbcc");
-    let events = events(&project, "latest");
-    assert_eq!(events[0]["parent"], first.as_str());
-    let loaded = events.iter().find(|event| event["kind"] == "LOADED_INPUT" && event["step_key"] == "double[b]");
-    assert_eq!(loaded.unwrap()["upstream_run_id"], first.as_str());
-    let again = project.run(&["run", "--retry", "latest"]);
-    assert!(again.stderr.contains("left nothing undone"), "{again:#?}");
-}
-
-#[test]
-fn a_run_goes_on_from_one_that_went_on_from_another() {
-    let project = Project::new(
-        r#"
-        [ops.step]
-        type = "text"
-        inputs.before = "one"
-
-        [jobs.three.steps.one]
-        type = "text"
-        command = ["sh", "-c", 'printf x >> log; printf 1 > "$AIRLOCK_OUTPUT"']
-
-        [jobs.three.steps.two]
-        op = "step"
-        command = ["sh", "-c", 'test -e two && cat "$AIRLOCK_INPUT_BEFORE" > "$AIRLOCK_OUTPUT"']
-
-        [jobs.three.steps.three]
-        op = "step"
-        inputs.two = "two"
-        command = ["sh", "-c", 'test -e three && cat "$AIRLOCK_INPUT_BEFORE" "$AIRLOCK_INPUT_TWO" > "$AIRLOCK_OUTPUT"']
-        "#,
-    );
-    assert_eq!(project.run(&["run", "job:three"]).code, Some(1));
-    project.put("two", "");
-    assert_eq!(project.run(&["run", "--retry", "latest"]).code, Some(1));
-    project.put("three", "");
-    let said = project.run(&["run", "--retry", "latest"]).ok();
-    assert!(said.contains("1 step done"), "{said}");
-    assert_eq!(given(&project, "three"), "11");
-    assert_eq!(std::fs::read_to_string(project.path("log")).unwrap(), "x");
-}
-
-#[test]
-fn a_run_of_assets_goes_on_too() {
-    let project = Project::new(
-        r#"
-        [partitions.letters]
-        static = ["a", "b", "c"]
-
-        [assets.letter]
-        type = "text"
-        partitions = "letters"
-        command = ["sh", "-c", 'printf x >> log; test -e go || test $AIRLOCK_PARTITION != b; printf $AIRLOCK_PARTITION > "$AIRLOCK_OUTPUT"']
-
-        [assets.all]
-        type = "text"
-        inputs.letter = "letter"
-        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_LETTER"/* > "$AIRLOCK_OUTPUT"']
-        "#,
-    );
-    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
-    project.put("airlock.toml", &definitions.replace("printf x >> log;", "set -e; printf x >> log;"));
-    assert_eq!(project.run(&["run", "--partition", "all"]).code, Some(1));
-    project.put("go", "");
-    let said = project.run(&["run", "--retry", "latest"]).ok();
-    assert!(said.contains("2 steps done"), "{said}");
-    assert_eq!(project.load("all"), "abc");
-    assert_eq!(std::fs::read_to_string(project.path("log")).unwrap(), "xxxx");
-}
-
-#[test]
-fn what_was_kept_in_memory_cannot_be_gone_on_from() {
-    let project = Project::new(
-        r#"
-        [io.memory]
-        component = "builtin:files"
-        mounts."/data" = { memory = true, access = "write" }
-
-        [jobs.short]
-        io = "memory"
-        steps.one = { type = "text", command = ["sh", "-c", 'printf 1 > "$AIRLOCK_OUTPUT"'] }
-        steps.two = { type = "text", inputs = ["one"], command = ["false"] }
-        "#,
-    );
-    assert_eq!(project.run(&["run", "job:short"]).code, Some(1));
-    project.run(&["run", "--retry", "latest"]).fails(
-        2,
-        "error: the run … cannot be gone on from: `memory` kept `one` in memory, which ended with it; run the job from its \
-         beginning",
-    );
-}
-
-#[test]
-fn an_output_that_was_defined_since_cannot_be_gone_on_from() {
-    let project = Project::new(
-        r#"
-        [jobs.two.steps.one]
-        command = ["sh", "-c", 'printf 1 > "$AIRLOCK_OUTPUT_GIVEN"']
-        outputs.given = "text"
-
-        [jobs.two.steps.two]
-        type = "text"
-        inputs = ["one.given"]
-        command = ["false"]
-        "#,
-    );
-    assert_eq!(project.run(&["run", "job:two"]).code, Some(1));
-    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
-    project
-        .put("airlock.toml", &definitions.replace("outputs.given", "outputs.other").replace("one.given", "one.other"));
-    project.run(&["run", "--retry", "latest"]).fails(
-        2,
-        "error: the run … cannot be gone on from: the step that gives `one.other` succeeded in it and did not give that; run \
-         the job from its beginning",
-    );
-}
-
-#[test]
 fn a_step_loads_assets_and_what_a_manager_finds_by_itself() {
     let project = Project::new(
         r#"
@@ -624,6 +498,107 @@ hint: `airlock ls` lists the jobs",
         2,
         "
 error: the run … gave no `cuont`: did you mean `count`?
-hint: `airlock events …` shows what it gave: STEP, STEP.OUTPUT or STEP.OUTPUT[KEY]",
+hint: `airlock events …` shows what it gave: STEP, STEP.OUTPUT, STEP.OUTPUT[KEY] or STEP[KEY].OUTPUT",
     );
+}
+
+/// A job whose step `next` is done for each element, and takes all of them as well.
+fn each_and_all(more: &str) -> String {
+    format!(
+        r#"
+        [jobs.j.steps.list]
+        type = "text"
+        dynamic = true
+        command = ["sh", "-c", 'echo a > "$AIRLOCK_OUTPUT/a"; echo b > "$AIRLOCK_OUTPUT/b"']
+
+        [jobs.j.steps.count]
+        type = "text"
+        inputs.x = {{ each = "list" }}
+        command = ["sh", "-c", 'test -e go || test $AIRLOCK_MAPPING_KEY = a && cat "$AIRLOCK_INPUT_X" > "$AIRLOCK_OUTPUT"']
+
+        [jobs.j.steps.next]
+        type = "text"
+        inputs.one = {{ each = "count" }}
+        {more}
+        command = ["sh", "-c", 'ls "$AIRLOCK_INPUT_ALL" > "$AIRLOCK_OUTPUT"']
+        "#
+    )
+}
+
+#[test]
+fn a_step_that_takes_one_element_and_all_of_them_waits_for_all() {
+    for more in ["inputs.all = \"count\"", "deps = [\"count\"]"] {
+        let project = Project::new(&each_and_all(more));
+        let ran = project.run(&["run", "job:j", "--jobs", "1"]);
+        assert_eq!(ran.code, Some(1), "{ran:#?}");
+        assert!(ran.stdout.contains("- next") && ran.stdout.contains("2 not run"), "{more}: {}", ran.stdout);
+    }
+    let project = Project::new(&each_and_all("inputs.all = \"count\""));
+    project.put("go", "");
+    project.run(&["run", "job:j"]).ok();
+    assert_eq!(
+        (given(&project, "next[a]"), given(&project, "next[b]")),
+        ("a.txt\nb.txt\n".into(), "a.txt\nb.txt\n".into())
+    );
+}
+
+#[test]
+fn what_each_element_of_a_step_printed_is_shown() {
+    let project = Project::new(&mapped("echo at $AIRLOCK_MAPPING_KEY"));
+    project.run(&["run", "job:files"]).ok();
+    assert_eq!(project.run(&["logs", "latest", "double[b]"]).ok(), "at b\n");
+    let all = project.run(&["logs", "latest"]).ok();
+    assert!(all.contains("==> double[a] <==\nat a\n"), "{all}");
+}
+
+#[test]
+fn what_collects_the_elements_of_a_step_that_was_passed_over_is_passed_over_too() {
+    let project = Project::new(
+        r#"
+        [jobs.j.steps.maybe]
+        type = "text"
+        optional = true
+        command = ["true"]
+
+        [jobs.j.steps.list]
+        type = "text"
+        dynamic = true
+        inputs = ["maybe"]
+        command = ["true"]
+
+        [jobs.j.steps.total]
+        type = "none"
+        inputs.all = "list"
+        command = ["touch", "total"]
+        "#,
+    );
+    let said = project.run(&["run", "job:j"]).ok();
+    assert!(said.contains("total  not run, since maybe gave no result"), "{said}");
+    assert!(!project.path("total").exists());
+}
+
+#[test]
+fn what_an_op_says_is_recorded_once_and_where_it_gives_nothing_too() {
+    let project = Project::new(
+        r#"
+        [jobs.j.steps.quiet]
+        type = "none"
+        command = ["sh", "-c", 'echo "{\"rows\": 12}" > "$AIRLOCK_METADATA"']
+
+        [jobs.j.steps.list]
+        type = "text"
+        dynamic = true
+        command = ["sh", "-c", 'echo a > "$AIRLOCK_OUTPUT/a"; echo b > "$AIRLOCK_OUTPUT/b"; echo "{\"rows\": 2}" > "$AIRLOCK_METADATA"']
+        "#,
+    );
+    let result = project.run(&["run", "job:j", "--format", "json"]).json();
+    let quiet = result["run"]["steps"].as_array().unwrap().iter().find(|step| step["key"] == "quiet").unwrap();
+    assert_eq!(quiet["metadata"][0]["label"], "rows");
+    let told: Vec<usize> = events(&project, "latest")
+        .iter()
+        .filter(|event| event["kind"] == "STEP_OUTPUT")
+        .map(|event| event["metadata"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(told.iter().sum::<usize>(), 2, "{told:?}");
+    assert_eq!(told.len(), 3);
 }

@@ -86,7 +86,9 @@ pub fn load(error: LoadError) -> Error {
             Report::new(status, error.to_string()).hint("leave `--partition` out").into()
         }
         LoadError::UnknownOutput { ref run_id, .. } => {
-            let hint = format!("`airlock events {run_id}` shows what it gave: STEP, STEP.OUTPUT or STEP.OUTPUT[KEY]");
+            let hint = format!(
+                "`airlock events {run_id}` shows what it gave: STEP, STEP.OUTPUT, STEP.OUTPUT[KEY] or STEP[KEY].OUTPUT"
+            );
             Report::new(status, error.to_string()).hint(hint).into()
         }
         LoadError::NoValue { .. } | LoadError::NoJob { .. } | LoadError::JobGone { .. } => {

@@ -42,15 +42,19 @@ impl Logs {
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let (home, reader) = project::events(self.file.as_deref())?;
         let run = project::find_run(reader.as_ref(), &self.run)?;
+        let mut known = run.steps.clone();
+        // Steps for the elements of a dynamic output are not known when a run begins.
+        let begun = reader.map_or(Ok(Vec::new()), |reader| reader.steps(&run.run_id)).map_err(project::event_log)?;
+        known.extend(begun.into_iter().filter(|step| !run.steps.contains(step)));
         let steps = match &self.step {
-            Some(step) if run.steps.contains(step) => vec![step.clone()],
+            Some(step) if known.contains(step) => vec![step.clone()],
             Some(step) => {
-                let known: Vec<String> = run.steps.iter().map(|step| safe_name(step)).collect();
+                let known: Vec<String> = known.iter().map(|step| safe_name(step)).collect();
                 return Err(Error::usage(format!("run {} has no step `{}`", run.run_id, safe_name(step)))
                     .hint(format!("its steps are {}", known.join(", ")))
                     .into());
             }
-            None => run.steps.clone(),
+            None => known,
         };
         let mut output = Output::new();
         let mut shown = 0;

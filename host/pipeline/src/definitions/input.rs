@@ -168,6 +168,11 @@ impl<'a> Reader<'a> {
         match &source.node.tree {
             Tree::List(nodes) if source.key == "from" => {
                 let outputs: Vec<_> = nodes.iter().map(one).collect::<Option<_>>()?;
+                for (place, (output, _)) in outputs.iter().enumerate() {
+                    if outputs.iter().take(place).any(|(other, _)| other == output) {
+                        self.problems.at(&source.node.position, format!("`from` names `{output}` twice"));
+                    }
+                }
                 let Some((_, first)) = outputs.first() else {
                     self.problems.at(&source.node.position, "`from` names at least one step");
                     return None;

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::Diagnostic;
 use super::fields::{Problems, text};
 use super::tree::{Entry, Node, Tree};
 
 /// Brings the steps of `jobs` and the `ops` into one form, and merges each step over the op that it names.
 pub(super) fn apply(jobs: &mut [Entry], ops: &mut [Entry], problems: &Problems) {
     for op in &mut *ops {
-        normalize(&mut op.node);
+        normalize(&mut op.node, problems);
     }
     let ops: HashMap<&str, &Node> = ops.iter().map(|op| (op.key.as_str(), &op.node)).collect();
     let steps = jobs.iter_mut().filter_map(|job| job.node.get_mut("steps")).filter_map(Node::entries_mut).flatten();
@@ -17,7 +18,7 @@ pub(super) fn apply(jobs: &mut [Entry], ops: &mut [Entry], problems: &Problems) 
         if let Tree::Text(_) = step.node.tree {
             wrap(&mut step.node, "op");
         }
-        normalize(&mut step.node);
+        normalize(&mut step.node, problems);
         let Some(named) = step.node.get("op") else { continue };
         let Some((name, position)) = text(&named.node, "`op`", problems) else { continue };
         match ops.get(name) {
@@ -31,7 +32,7 @@ pub(super) fn apply(jobs: &mut [Entry], ops: &mut [Entry], problems: &Problems) 
 }
 
 /// Makes a table of each input and output that is written in short.
-fn normalize(node: &mut Node) {
+fn normalize(node: &mut Node, problems: &Problems) {
     if let Some(inputs) = node.get_mut("inputs") {
         if let Tree::List(nodes) = &mut inputs.tree {
             let named = std::mem::take(nodes).into_iter().map(|node| {
@@ -41,7 +42,15 @@ fn normalize(node: &mut Node) {
                 };
                 Entry { key: name, position: node.position.clone(), node }
             });
-            inputs.tree = Tree::Table(named.collect());
+            let named: Vec<Entry> = named.collect();
+            for (place, entry) in named.iter().enumerate() {
+                if named.iter().take(place).any(|other| other.key == entry.key) {
+                    let message = format!("two inputs are named `{}`", entry.key);
+                    let help = "name them: `inputs = { NAME = \"STEP\", … }`";
+                    problems.push(Diagnostic::at(&entry.position, message).help(help));
+                }
+            }
+            inputs.tree = Tree::Table(named);
         }
         for input in inputs.entries_mut().into_iter().flatten() {
             if let Tree::Text(_) | Tree::List(_) = input.node.tree {
@@ -81,7 +90,7 @@ fn merge(base: &mut Node, own: Tree) {
 
 /// Merges the inputs or outputs `own` over those of an op.
 fn merge_named(base: &mut Node, own: Entry) {
-    let Tree::Table(named) = own.node.tree else { return base.tree = own.node.tree };
+    let Tree::Table(named) = own.node.tree else { return *base = own.node };
     for entry in named {
         match (base.get_mut(&entry.key), entry) {
             (Some(present), Entry { node: Node { tree: Tree::Table(keys), .. }, .. }) => {

@@ -159,6 +159,15 @@ impl EventReader {
         self.query(&sql, params![run_id, after, self::limit(limit)], |row| self.event_of(row))
     }
 
+    /// The keys of the steps of a run of which something is recorded, in the order in which each began.
+    ///
+    /// # Errors
+    /// [`EventLogError`]
+    pub fn steps(&self, run_id: &str) -> Result<Vec<String>, EventLogError> {
+        let sql = "SELECT step FROM events WHERE run = ? AND step IS NOT NULL GROUP BY step ORDER BY min(id)";
+        self.query(sql, params![run_id], |row| Ok(Ok(row.get(0)?)))
+    }
+
     /// The latest materialization of every asset, by name.
     ///
     /// # Errors

@@ -140,22 +140,21 @@ impl<'a> JobPlan<'a> {
 
     /// The places of what the execution of `step` for `mapping_key` is after.
     fn after(&self, step: &JobStep, mapping_key: Option<&str>) -> Vec<Range<usize>> {
-        let of_each: HashSet<&str> = step
-            .inputs
-            .iter()
-            .filter(|input| matches!(input.source, InputSource::Each(_)))
-            .flat_map(|input| input.source.outputs())
-            .map(|output| output.step.as_str())
-            .collect();
-        let places = |name: &str| -> Option<Range<usize>> {
-            let planned = self.planned.get(name)?;
-            // What is done for the same element is all that it waits for.
-            match mapping_key.filter(|_| of_each.contains(name) && !planned.by_key.is_empty()) {
-                Some(key) => planned.by_key.get(key).map(|place| *place..*place + 1),
-                None => Some(planned.places.clone()),
+        let planned = |name: &str| self.planned.get(name);
+        let mut after: Vec<Range<usize>> =
+            step.deps.iter().filter_map(|name| planned(name)).map(|planned| planned.places.clone()).collect();
+        for input in &step.inputs {
+            for planned in input.source.outputs().iter().filter_map(|output| planned(&output.step)) {
+                match (&input.source, mapping_key) {
+                    // What is done for the same element is all that this input waits for.
+                    (InputSource::Each(_), Some(key)) if !planned.by_key.is_empty() => {
+                        after.extend(planned.by_key.get(key).map(|place| *place..*place + 1));
+                    }
+                    _ => after.push(planned.places.clone()),
+                }
             }
-        };
-        let places = step.upstream().filter_map(places).filter(|places| !places.is_empty());
+        }
+        let places = after.into_iter().filter(|places| !places.is_empty());
         places.fold(Selected::default(), |all, places| all.union(&Selected::of_ranges([places]))).ranges().to_vec()
     }
 }

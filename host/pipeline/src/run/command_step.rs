@@ -142,7 +142,14 @@ fn no_output(step: &Step<'_>, ready: &ReadyCommand, output: &definitions::Output
 /// what follows the last dot.
 fn take_elements(directory: &Path, output: &definitions::Output) -> io::Result<Value> {
     let mut parts = Vec::new();
-    for entry in fs::read_dir(directory)? {
+    let entries = fs::read_dir(directory).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            let message = "it is no directory any more, in which each element has a file";
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        }
+        _ => error,
+    })?;
+    for entry in entries {
         let path = entry?.path();
         let key = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
         if !is_mapping_key(&key) {

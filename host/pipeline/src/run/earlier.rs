@@ -6,7 +6,7 @@ use std::sync::Arc;
 use airlock_sandbox::context::MetadataEntry;
 use jiff::Timestamp;
 
-use super::produced::{Produced, StepOutputs};
+use super::produced::{NotGiven, Produced, StepOutputs};
 use super::{RunError, Runner, value};
 use crate::definitions::{Input, Job, Mount, MountPath, OutputReference};
 use crate::event::{Event, EventBody, EventLogError, EventReader, RunStatus, RunSummary};
@@ -20,6 +20,8 @@ const EVENTS: usize = 10_000;
 pub(super) struct Earlier {
     /// What it gave, by the keys of the steps that succeeded.
     pub done: HashMap<String, StepOutputs>,
+    /// Why steps were passed over, by their keys.
+    pub passed_over: HashMap<String, NotGiven>,
     /// The job; absent where assets were selected.
     pub job: Option<String>,
     start: Start,
@@ -73,28 +75,57 @@ impl Earlier {
         let Event { run_id, step_key: Some(step_key), body, .. } = event else { return };
         match body {
             EventBody::StepOutput { output, metadata, .. } => {
-                told.insert((step_key, output), metadata);
+                // A dynamic output may have no element.
+                steps.entry(step_key.clone()).or_default().entry(output.clone()).or_default();
+                told.entry((step_key, output)).or_insert(metadata);
             }
-            EventBody::HandledOutput { output, mapping_key, metadata, data_version, .. } => {
+            EventBody::HandledOutput { output, mapping_key, metadata, data_version, manager, .. } => {
                 let of_op = told.get(&(step_key.clone(), output.clone())).map(Vec::as_slice).unwrap_or_default();
                 let metadata = value::merge(of_op, &metadata);
-                let produced = Produced { run_id, step_key: step_key.clone(), mapping_key, metadata, data_version };
+                let manager = manager.name;
+                let step = step_key.clone();
+                let produced = Produced { run_id, step_key: step, mapping_key, metadata, data_version, manager };
                 steps.entry(step_key).or_default().entry(output).or_default().push(Arc::new(produced));
             }
             EventBody::StepSuccess {} | EventBody::StepUnchanged {} => {
                 let outputs = steps.remove(&step_key).unwrap_or_default();
+                self.passed_over.remove(&step_key);
                 self.done.insert(step_key, outputs);
+            }
+            EventBody::StepSkipped { because, output: Some(output) } => {
+                self.done.remove(&step_key);
+                self.passed_over.insert(step_key, NotGiven { step_key: because, output });
             }
             _ => {}
         }
     }
 
-    /// As it is, where the steps are those of `job`: a dynamic output may have been empty.
+    /// The keys of the steps that need not be done again.
+    pub fn ended(&self) -> HashSet<String> {
+        self.done.keys().chain(self.passed_over.keys()).cloned().collect()
+    }
+
+    /// As it is, where the steps are those of `job`: what follows a step that is done anew is done anew.
     pub fn of_job(mut self, job: &Job) -> Self {
+        let mut anew: HashSet<&str> = HashSet::new();
         for step in &job.steps {
-            let Some(given) = self.done.get_mut(&step.name) else { continue };
-            for output in step.outputs.iter().filter(|output| output.is_dynamic) {
-                given.entry(output.name.clone()).or_default();
+            let is_of = |key: &String| name_of(key) == step.name;
+            let is_empty =
+                step.mapped_over.as_ref().is_some_and(|over| self.elements(over) == Elements::Known(Vec::new()));
+            let has_ended = is_empty || self.done.keys().chain(self.passed_over.keys()).any(is_of);
+            if !has_ended || step.upstream().any(|upstream| anew.contains(upstream)) {
+                anew.insert(&step.name);
+                self.done.retain(|key, _| !is_of(key));
+                self.passed_over.retain(|key, _| !is_of(key));
+            }
+        }
+        for (key, outputs) in &mut self.done {
+            let defined = job.step(name_of(key)).map(|step| step.outputs.as_slice()).unwrap_or_default();
+            for output in defined {
+                for produced in outputs.get_mut(&output.name).into_iter().flatten() {
+                    let produced = Arc::make_mut(produced);
+                    produced.metadata = value::merge(&output.metadata, &produced.metadata);
+                }
             }
         }
         self
@@ -102,8 +133,7 @@ impl Earlier {
 
     /// What the executions of the step `name` gave that succeeded.
     fn of_step(&self, name: &str) -> impl Iterator<Item = &StepOutputs> {
-        let is_of = move |key: &str| key.split_once('[').map_or(key, |(name, _)| name) == name;
-        self.done.iter().filter(move |(key, _)| is_of(key)).map(|(_, outputs)| outputs)
+        self.done.iter().filter(move |(key, _)| name_of(key) == name).map(|(_, outputs)| outputs)
     }
 
     /// The elements of `output`, as far as they are known.
@@ -116,6 +146,11 @@ impl Earlier {
             }
         }
     }
+}
+
+/// The name of the step that `key` is an execution of.
+fn name_of(key: &str) -> &str {
+    key.split_once('[').map_or(key, |(name, _)| name)
 }
 
 fn start(event: Event) -> Option<Start> {
@@ -150,7 +185,7 @@ impl Runner {
             return Err(RunError::OtherProfile { run_id: run.run_id.clone(), profile: run.profile.clone() });
         }
         let earlier = self.earlier(&run.run_id)?;
-        let done: HashSet<String> = earlier.done.keys().cloned().collect();
+        let done = earlier.ended();
         let mut plan = if let Some(name) = &earlier.job {
             let plan = Plan::of_job(&self.definitions, name, self.partition_sets(now)?, &done, &|output| {
                 earlier.elements(output)
@@ -190,14 +225,25 @@ impl Runner {
             let Some(output) = job.output(reference) else { continue };
             let given: Vec<&StepOutputs> = earlier.of_step(&reference.step).collect();
             let (run_id, name) = (run_id.to_owned(), reference.to_string());
-            if !output.is_optional && given.iter().any(|outputs| !outputs.contains_key(&output.name)) {
-                return Err(RunError::NotGivenThen { run_id, output: name });
-            }
-            let manager = output.io.as_deref().and_then(|name| self.definitions.io_manager(name));
-            let forgetful = manager.filter(|manager| manager.component.mounts.iter().any(is_memory));
-            if let (Some(manager), false) = (forgetful, given.is_empty()) {
-                return Err(RunError::InMemory { run_id, output: name, manager: manager.name.clone() });
-            }
+            let stored = || given.iter().filter_map(|outputs| outputs.get(&output.name)).flatten();
+            let lacks = |outputs: &&StepOutputs| {
+                outputs.get(&output.name).is_none_or(|given| given.is_empty() && !output.is_dynamic)
+            };
+            let reason = if !output.is_optional && given.iter().any(lacks) {
+                "did not give that"
+            } else if stored().any(|produced| produced.mapping_key.is_some() != output.is_dynamic) {
+                "gave that as another kind of output"
+            } else if stored().any(|produced| Some(&produced.manager) != output.io.as_ref()) {
+                "stored that with another I/O manager"
+            } else {
+                let manager = output.io.as_deref().and_then(|name| self.definitions.io_manager(name));
+                let forgetful = manager.filter(|manager| manager.component.mounts.iter().any(is_memory));
+                if let (Some(manager), Some(_)) = (forgetful, stored().next()) {
+                    return Err(RunError::InMemory { run_id, output: name, manager: manager.name.clone() });
+                }
+                continue;
+            };
+            return Err(RunError::OtherThen { run_id, output: name, reason });
         }
         Ok(())
     }

@@ -44,16 +44,18 @@ pub enum RunError {
         /// Its profile.
         profile: Option<String>,
     },
-    /// What would have to be loaded was not defined then.
+    /// What would have to be loaded was defined otherwise then.
     #[error(
-        "the run {run_id} cannot be gone on from: the step that gives `{output}` succeeded in it and did not give that; run the \
-         job from its beginning"
+        "the run {run_id} cannot be gone on from: the step that gives `{output}` succeeded in it and {reason}; run the job \
+         from its beginning"
     )]
-    NotGivenThen {
+    OtherThen {
         /// The run.
         run_id: String,
         /// The output.
         output: String,
+        /// What is otherwise now.
+        reason: &'static str,
     },
     /// What would have to be loaded was in memory.
     #[error(
@@ -88,7 +90,7 @@ impl RunError {
             | Self::Plan(_)
             | Self::StillRunning { .. }
             | Self::OtherProfile { .. }
-            | Self::NotGivenThen { .. }
+            | Self::OtherThen { .. }
             | Self::InMemory { .. } => FailureClass::Definitions.exit_code(),
         }
     }

@@ -125,8 +125,8 @@ impl<'a> Step<'a> {
                 };
                 let content = Content::from_bytes(json.as_bytes(), &self.run.budget).map_err(failed)?;
                 let part = Part { key: None, media_type: "application/json".to_owned(), content };
-                let version = airlock_sandbox::text::sha256(json.as_bytes());
-                self.provenance.note(&input.input.name, Versions::of_one(Some((None, Some(&version)))), true);
+                // It is part of the definition; its digest could tell what the environment has.
+                self.provenance.note(&input.input.name, Versions::default(), true);
                 Ok(self.given_one(input, Some(part)))
             }
         }
@@ -197,9 +197,15 @@ impl<'a> Step<'a> {
     }
 
     fn input_not_given(&self, input: &'a ReadyInput<'a>) -> Option<NotGiven> {
-        let ReadySource::Outputs { outputs, how: how @ (Gathering::One | Gathering::Each) } = &input.source else {
-            return None;
-        };
+        let ReadySource::Outputs { outputs, how } = &input.source else { return None };
+        match how {
+            // What was passed over gives none, as if it were not there.
+            Gathering::Several => return None,
+            Gathering::All => {
+                return outputs.first().and_then(|output| self.run.produced.passed_over(&output.reference.step));
+            }
+            Gathering::One | Gathering::Each => {}
+        }
         let first = outputs.first().filter(|_| self.given(outputs, *how).is_empty())?;
         let mapping_key = self.ready.planned.mapping_key.as_deref().filter(|_| first.mapped_over.is_some());
         let step_key = value_name(&first.reference.step, mapping_key);

@@ -167,17 +167,23 @@ impl Load<'_> {
 
     /// How there will be a value to load.
     fn store_first(&self) -> Option<String> {
+        let is_memory = |mount: &Mount| matches!(mount.source, MountPath::Memory);
         let (asset, stored_with) = match (self.subject, self.recorded) {
             (Subject::Asset { asset, .. }, Recorded::Asset(stored_with)) => (asset, stored_with),
-            (Subject::Output { run_id, .. }, Recorded::Output(_, manager)) => {
-                return Some(format!("the run {run_id} stored it with `{}`: it was removed since", manager.name));
+            (Subject::Output { run_id, .. }, Recorded::Output(produced, manager)) => {
+                if manager.definition.mounts.iter().any(is_memory) {
+                    return Some(format!("`{}` kept it in memory, which ended with the run {run_id}", manager.name));
+                }
+                return Some(format!(
+                    "the run {run_id} stored it with `{}`: it was removed since, or that lies elsewhere now",
+                    produced.manager
+                ));
             }
             _ => return None,
         };
         if let Op::External = asset.op {
             return Some(format!("`{}` is external: what makes it has to store it first", asset.name));
         }
-        let is_memory = |mount: &Mount| matches!(mount.source, MountPath::Memory);
         let (asset, manager) = (&asset.name, &stored_with.name);
         if stored_with.definition.mounts.iter().any(is_memory) {
             return Some(format!(

@@ -147,7 +147,7 @@ impl Runner {
             log: Some(&log),
             on_event,
             stored,
-            produced: ProducedOutputs::new(earlier.done),
+            produced: ProducedOutputs::new(earlier.done, earlier.passed_over),
             ..self.context(run_id, scratch.path().to_owned(), options)
         };
         run.emit(
@@ -172,7 +172,7 @@ impl Runner {
     /// The plan that the steps of `plan` are the beginning of, where it is of a job.
     fn job_plan(&self, plan: &Plan, earlier: &Earlier) -> Result<Option<JobPlan<'_>>, RunError> {
         let Some(job) = plan.job.as_deref().and_then(|name| self.definitions.job(name)) else { return Ok(None) };
-        let done = earlier.done.keys().cloned().collect();
+        let done = earlier.ended();
         let mut whole = JobPlan::new(&self.definitions, job, &plan.sets, done)?;
         whole.extend(&|output| earlier.elements(output));
         Ok(Some(whole))

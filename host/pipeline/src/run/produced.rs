@@ -15,6 +15,8 @@ pub(super) struct Produced {
     /// The op's and the manager's.
     pub metadata: Vec<MetadataEntry>,
     pub data_version: Option<String>,
+    /// The name of the manager that stored it.
+    pub manager: String,
 }
 
 /// An output that a step did not give although it succeeded.
@@ -38,9 +40,9 @@ struct State {
 }
 
 impl ProducedOutputs {
-    /// What was given before.
-    pub fn new(given: HashMap<String, StepOutputs>) -> Self {
-        Self(Mutex::new(State { given, passed_over: HashMap::new() }))
+    /// What was given and passed over before.
+    pub fn new(given: HashMap<String, StepOutputs>, passed_over: HashMap<String, NotGiven>) -> Self {
+        Self(Mutex::new(State { given, passed_over }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -202,16 +202,17 @@ impl<'a> Step<'a> {
         let what = |wrong: String| wrong_output(format!("the value of `{}` {wrong}", self.output_name(ready)));
         let mut value = value::label(output, value).map_err(what)?;
         for part in &mut value.parts {
+            let named = format!("the value of `{}`", self.subject(ready, part.key.as_deref()).name());
             if output.value_type == ValueType::Table {
                 let schema = output.schema.as_deref().unwrap_or_default();
                 let check = !ready.manager.as_ref().is_some_and(|manager| keeps_tables(manager));
                 let conversion = Conversion { schema, check, ..Conversion::default() };
-                let named = format!("the value of `{}`", self.output_name(ready));
                 let content = std::mem::take(&mut part.content);
                 part.content =
                     self.run.convert(content, (form, Form::Arrow.into()), &conversion, &Stage::Op, &named)?;
             } else {
-                value::check(output.value_type, &part.content).map_err(what)?;
+                let wrong = |wrong: String| wrong_output(format!("{named} {wrong}"));
+                value::check(output.value_type, &part.content).map_err(wrong)?;
             }
         }
         Ok(value)

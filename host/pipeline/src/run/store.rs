@@ -42,13 +42,21 @@ impl Step<'_> {
             if let Some(value) = &given.value {
                 done.size = Some(done.size.unwrap_or(0).saturating_add(value.size()));
             }
-            match ready.asset {
-                Some(asset) => done.metadata = self.store_asset(asset, ready, &given, computed_by.as_ref())?,
-                None => {
-                    if let Some(elements) = self.store_output(ready, &given, computed_by.as_ref())? {
+            let metadata = match ready.asset {
+                Some(asset) => self.store_asset(asset, ready, &given, computed_by.as_ref())?,
+                None => match self.store_output(ready, &given, computed_by.as_ref())? {
+                    Some(elements) => {
+                        let of_only = elements.first().filter(|_| elements.len() == 1);
+                        let metadata = of_only.map(|only| only.metadata.clone()).unwrap_or_default();
                         produced.insert(ready.output.name.clone(), elements);
+                        metadata
                     }
-                }
+                    None => given.metadata,
+                },
+            };
+            // Of several there is no telling which an entry is of.
+            if self.ready.of.outputs.len() == 1 {
+                done.metadata = metadata;
             }
         }
         if self.is_of_job() {
@@ -68,7 +76,7 @@ impl Step<'_> {
     ) -> Outcome<Vec<MetadataEntry>> {
         if given.value.is_some() || computed_by.is_some() {
             let part = given.value.as_ref().and_then(|value| value.parts.first());
-            self.emit_output(ready, None, part, given, computed_by);
+            self.emit_output(ready, None, part, &given.metadata, computed_by);
         }
         let digest = computed_by.map(|used| used.digest.as_str());
         let mut materialization = AssetMaterialization {
@@ -105,26 +113,32 @@ impl Step<'_> {
         given: &Given,
         computed_by: Option<&OpUse>,
     ) -> Outcome<Option<Vec<Arc<Produced>>>> {
-        let (Some(manager), Some(value)) = (&ready.manager, &given.value) else {
-            if computed_by.is_some() {
-                self.emit_output(ready, None, None, given, computed_by);
-            }
-            return Ok(None);
-        };
+        // What the op did is told once, however many elements there are.
+        let mut told = Some(computed_by);
+        let parts = given.value.as_ref().map(|value| value.parts.as_slice()).unwrap_or_default();
+        if parts.is_empty() && (computed_by.is_some() || given.value.is_some() || !given.metadata.is_empty()) {
+            self.emit_output(ready, None, None, &given.metadata, computed_by);
+        }
+        let (Some(manager), Some(value)) = (&ready.manager, &given.value) else { return Ok(None) };
         let mut elements = Vec::new();
         for part in &value.parts {
             let mapping_key = part.key.clone();
-            self.emit_output(ready, mapping_key.clone(), Some(part), given, computed_by);
+            let (metadata, computed_by) = match told.take() {
+                Some(computed_by) => (given.metadata.as_slice(), computed_by),
+                None => (&[][..], None),
+            };
+            self.emit_output(ready, mapping_key.clone(), Some(part), metadata, computed_by);
             let value = Value { parts: vec![Part { key: mapping_key.clone(), ..part.clone() }] };
             let stored = self.store_value(ready, manager, mapping_key.as_deref(), &value, &given.metadata)?;
             self.emit_logged(stored.events);
-            let told = value::merge(&ready.output.metadata, &given.metadata);
+            let by_op = value::merge(&ready.output.metadata, &given.metadata);
             elements.push(Arc::new(Produced {
                 run_id: self.run.run_id.clone(),
                 step_key: self.ready.planned.key.clone(),
                 mapping_key,
-                metadata: value::merge(&told, &stored.metadata),
+                metadata: value::merge(&by_op, &stored.metadata),
                 data_version: stored.version,
+                manager: manager.name.clone(),
             }));
         }
         Ok(Some(elements))
@@ -136,7 +150,7 @@ impl Step<'_> {
         ready: &ReadyOutput<'_>,
         mapping_key: Option<String>,
         part: Option<&Part>,
-        given: &Given,
+        metadata: &[MetadataEntry],
         computed_by: Option<&OpUse>,
     ) {
         self.emit(EventBody::StepOutput {
@@ -144,7 +158,7 @@ impl Step<'_> {
             mapping_key,
             media_type: part.map(|part| part.media_type.clone()),
             size: part.map_or(0, |part| part.content.size()),
-            metadata: given.metadata.clone(),
+            metadata: metadata.to_vec(),
             computed_by: computed_by.cloned(),
         });
     }
