@@ -6,8 +6,8 @@ use std::fmt;
 use airlock_sandbox::component::{ConfigMistake, ConfigSchema, Manifest};
 
 use crate::definitions::{
-    Asset, ComponentSource, ComponentUse, Configuration, Definitions, Diagnostic, Environment, Input, Job, JobStep, Op,
-    Output, Position,
+    Asset, ComponentSource, ComponentUse, Configuration, Definitions, Diagnostic, Environment, Input, IoManager, Job,
+    JobStep, Op, Output, Position,
 };
 use crate::suggest;
 
@@ -21,6 +21,13 @@ pub fn check_configs<'a>(
     let manager = |name: Option<&str>| {
         let manager = definitions.io_manager(name?)?;
         Some((manager.name.as_str(), manifest_of(&manager.component.component)?))
+    };
+    // A parent loads what another did not store.
+    let with_parents = |name: Option<&'_ str>| {
+        let first = name.and_then(|name| definitions.io_manager(name));
+        let parent = |manager: &&IoManager| definitions.io_manager(manager.parent.as_deref()?);
+        std::iter::successors(first, parent)
+            .filter_map(|manager| Some((manager.name.as_str(), manifest_of(&manager.component.component)?)))
     };
     for manager in definitions.io_managers() {
         if let Some(manifest) = manifest_of(&manager.component.component) {
@@ -41,7 +48,7 @@ pub fn check_configs<'a>(
             check.output(owner, &asset.output, name, manifest);
         }
         for input in &asset.inputs {
-            if let Some((name, manifest)) = manager(input.io.as_deref().or(stored_with(input.asset()))) {
+            for (name, manifest) in with_parents(input.io.as_deref().or(stored_with(input.asset()))) {
                 check.input(owner, input, name, manifest);
             }
         }
@@ -63,7 +70,7 @@ pub fn check_configs<'a>(
             let given = input.io.as_deref();
             let loading =
                 given.into_iter().chain(of_outputs.chain(stored_with(input.asset())).filter(|_| given.is_none()));
-            for (name, manifest) in loading.filter_map(|name| manager(Some(name))) {
+            for (name, manifest) in loading.flat_map(|name| with_parents(Some(name))) {
                 check.input(owner, input, name, manifest);
             }
         }

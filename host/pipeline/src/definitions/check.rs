@@ -13,7 +13,7 @@ use super::sections::Sections;
 use super::tree::Entry;
 use super::{
     Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, Job, MountPath, Op, Setting, asset,
-    component, job, keys, overlap, partitions, retry, template, variables,
+    component, job, keys, overlap, partitions, retry, steps, template, variables,
 };
 use crate::home::Home;
 use crate::partition::PartitionsDefinition;
@@ -62,6 +62,7 @@ pub(super) fn read(
         );
     }
     contents.warnings = template::unused(&sections.templates, &sections.assets);
+    contents.warnings.extend(steps::unused(&sections.ops, &sections.jobs));
     contents.warnings.extend(used.unused(&contents.io_managers, &partitions));
     let defined = partitions.into_iter().filter_map(|partitions| Some((partitions.name, partitions.definition?)));
     contents.partitions = defined.collect();

@@ -228,7 +228,7 @@ pub struct Asset {
 #[derive(Clone, Debug, Serialize)]
 pub struct Output {
     /// The op's name for it; `result` where it has no other.
-    #[serde(skip)]
+    #[serde(rename = "output")]
     pub name: String,
     /// What kind of value it is.
     pub value_type: ValueType,

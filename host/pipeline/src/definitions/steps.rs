@@ -1,6 +1,6 @@
 //! Brings the steps of jobs into one form, and merges each over the op that it names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Diagnostic;
 use super::fields::{Problems, text};
@@ -72,6 +72,19 @@ fn wrap(node: &mut Node, key: &str) {
     node.tree = Tree::Table(vec![Entry { key: key.to_owned(), position, node: inner }]);
 }
 
+/// A warning for each of `ops` that no step of `jobs` names.
+pub(super) fn unused(ops: &[Entry], jobs: &[Entry]) -> Vec<Diagnostic> {
+    let steps = jobs.iter().filter_map(|job| job.node.get("steps")?.node.entries()).flatten();
+    let named: HashSet<&str> = steps
+        .filter_map(|step| match &step.node.get("op")?.node.tree {
+            Tree::Text(name) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let unused = ops.iter().filter(|op| !named.contains(op.key.as_str()));
+    unused.map(|op| Diagnostic::at(&op.position, format!("no step is made from the op `{}`", op.key))).collect()
+}
+
 /// What of a step is merged entry by entry, and these key by key.
 const MERGED: [&str; 2] = ["inputs", "outputs"];
 /// What says where an input comes from: the last that is said counts.
@@ -81,6 +94,10 @@ const SOURCES: [&str; 4] = ["from", "each", "asset", "value"];
 fn merge(base: &mut Node, own: Tree) {
     let Tree::Table(own) = own else { return };
     for entry in own {
+        // One of them computes it.
+        if let ("command" | "component", Some(all)) = (entry.key.as_str(), base.entries_mut()) {
+            all.retain(|other| !matches!(other.key.as_str(), "command" | "component"));
+        }
         match base.get_mut(&entry.key) {
             Some(present) if MERGED.contains(&entry.key.as_str()) => merge_named(present, entry),
             _ => replace(base, entry),
@@ -94,16 +111,28 @@ fn merge_named(base: &mut Node, own: Entry) {
     for entry in named {
         match (base.get_mut(&entry.key), entry) {
             (Some(present), Entry { node: Node { tree: Tree::Table(keys), .. }, .. }) => {
+                if keys.iter().any(|entry| SOURCES.contains(&entry.key.as_str())) {
+                    forget_source(present);
+                }
                 for entry in keys {
-                    if let (true, Some(others)) = (SOURCES.contains(&entry.key.as_str()), present.entries_mut()) {
-                        others.retain(|other| !SOURCES.contains(&other.key.as_str()));
-                    }
                     replace(present, entry);
                 }
             }
             (_, entry) => replace(base, entry),
         }
     }
+}
+
+/// Takes out of `input` what says where it comes from, and what is said only of an input from there.
+fn forget_source(input: &mut Node) {
+    let Some(entries) = input.entries_mut() else { return };
+    let is_source = |entry: &Entry| SOURCES.contains(&entry.key.as_str());
+    // A manager that finds it by itself is its source.
+    let is_found = !entries.iter().any(is_source);
+    entries.retain(|entry| {
+        let goes_with_it = ["type", "partition_mapping", "allow_missing"].contains(&entry.key.as_str());
+        !(is_source(entry) || goes_with_it || (is_found && entry.key == "io"))
+    });
 }
 
 fn replace(base: &mut Node, entry: Entry) {

@@ -168,14 +168,19 @@ impl<'a> Parts<'a> {
                 metadata: Vec::new(),
             });
         }
+        // Where several steps give it, none of them is what gave all of it.
+        let from = match input.source.outputs() {
+            [only] => Some(only),
+            _ => None,
+        };
         self.step.emit(EventBody::LoadedInput {
             input: input.name.clone(),
             asset,
             partitions: Some(partitions),
             manager,
             upstream_run_id: None,
-            upstream_step_key: None,
-            upstream_output: None,
+            upstream_step_key: from.map(|output| output.step.clone()),
+            upstream_output: from.map(|output| output.output.clone()),
             metadata: value::merge(&input.metadata, &metadata),
             receipt,
         });

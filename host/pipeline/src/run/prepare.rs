@@ -183,7 +183,8 @@ impl<'a> Preparation<'a, '_> {
             Some(ReadySource::Unconnected { manager, .. }) => vec![manager],
             Some(ReadySource::Value(_)) | None => Vec::new(),
         };
-        for manager in managers {
+        let with_parents = |manager| std::iter::successors(Some(manager), |manager: &&Lent| manager.parent.as_deref());
+        for manager in managers.into_iter().flat_map(with_parents) {
             if let Some(manifest) = self.lender.manifest(manager) {
                 self.lender.configs.input(owner, input, &manager.name, manifest);
             }

@@ -192,3 +192,44 @@ fn an_asset_may_have_a_constant_and_what_a_manager_finds() {
     ));
     assert_eq!(found, ["the input `i` has no key `from`"]);
 }
+
+#[test]
+fn a_step_says_otherwise_where_an_input_comes_from_and_what_computes_it() {
+    let definitions = definitions(&format!(
+        r#"{HEAD}
+        assets.k = {{ command = ["x"], type = "json", partitions = "p" }}
+        partitions.p.static = ["a"]
+
+        [ops.o]
+        command = ["x"]
+        type = "json"
+        inputs.found = {{ io = "lake", type = "json" }}
+        inputs.asset = {{ asset = "k", partition_mapping = "all", allow_missing = true }}
+
+        [jobs.j.steps]
+        first = {{ command = ["x"], type = "json" }}
+        second = {{ op = "o", component = "builtin:files", inputs.found = "first", inputs.asset = "first" }}
+        "#
+    ));
+    let second = definitions.job("j").unwrap().step("second").unwrap();
+    assert!(matches!(second.op, crate::definitions::Op::Component(_)));
+    assert!(second.inputs.iter().all(|input| input.io.is_none() && !input.source.outputs().is_empty()));
+}
+
+#[test]
+fn an_op_that_no_step_is_made_from_is_probably_not_meant() {
+    let definitions = definitions(&format!(
+        "{HEAD}[ops.o]\ncommand = [\"x\"]\n[jobs.j.steps]\na = {{ command = [\"x\"], type = \"json\" }}"
+    ));
+    let warnings: Vec<&str> = definitions.warnings().iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(warnings, ["no step is made from the op `o`"]);
+}
+
+#[test]
+fn an_input_that_is_named_twice_is_a_mistake_in_whatever_form() {
+    let two = "a = { command = [\"x\"], outputs = { r = \"json\" } }\nb = { command = [\"x\"], outputs = { r = \"json\" } }\n";
+    let found = of_steps(&format!("{two}c = {{ command = [\"x\"], type = \"json\", inputs = [\"a.r\", \"b.r\"] }}"));
+    assert!(found.contains(&"two inputs are named `r`".to_owned()), "{found:?}");
+    let found = of_steps(&format!("{two}c = {{ command = [\"x\"], type = \"json\", inputs.i = [\"a.r\", \"a.r\"] }}"));
+    assert_eq!(found, ["`from` names `a.r` twice"]);
+}
