@@ -273,6 +273,25 @@ programs! {
         assert!(open() < before + 200, "{before} descriptors were open before, {} after", open());
     }
 
+    fn lies_where_metadata_says() {
+        let at = |path: &str, scope| {
+            let mut lab = Lab::without_mounts("test-programs").mount("/data", "data", Access::Write, scope);
+            lab.metadata = vec![MetadataEntry { label: "path".to_owned(), value: MetadataValue::Text(path.to_owned()) }];
+            lab.config(json!({ "program": "lies_where_metadata_says" }))
+        };
+        let lab = at("any/where.txt", Scope::Mount);
+        lab.store("x").outcome.unwrap();
+        assert_eq!((lab.files("data"), lab.read("data/any/where.txt")), (vec!["any/where.txt".into()], "x".into()));
+        let lab = at("any/where.txt", Scope::Output);
+        denied(&lab.store("x"));
+        for path in ["../secret", "/secret", "any/../../secret"] {
+            let lab = at(path, Scope::Mount);
+            lab.write("secret", "secret");
+            denied(&lab.store("x"));
+            assert_eq!((lab.read("secret").as_str(), lab.files("data").len()), ("secret", 0), "{path}");
+        }
+    }
+
     fn limit_memory() {
         let lab = Lab::program("limit_memory").limits(|limits| limits.memory = 64 << 20);
         assert_eq!(limit(lab.store("")), Limit::Memory);

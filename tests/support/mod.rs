@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
-use airlock_sandbox::context::{InputContext, OpContext, OpOutput, OutputContext};
+use airlock_sandbox::context::{InputContext, MetadataEntry, OpContext, OpOutput, OutputContext};
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::{Limit, Limits};
@@ -44,6 +44,8 @@ pub struct Lab {
     pub environment: BTreeMap<String, String>,
     pub limits: Limits,
     pub config: serde_json::Value,
+    /// The metadata of the definition of the asset.
+    pub metadata: Vec<MetadataEntry>,
     pub partitions: Partitions,
     pub strict: bool,
     pub interrupt: Interrupt,
@@ -70,6 +72,7 @@ impl Lab {
             environment: BTreeMap::new(),
             limits: Limits::default(),
             config: json!({}),
+            metadata: Vec::new(),
             partitions: Partitions::default(),
             strict: false,
             interrupt: Interrupt::new(),
@@ -177,7 +180,7 @@ impl Lab {
             partitions: self.partitions.clone(),
             config: self.config.clone(),
             output_config: json!(null),
-            definition_metadata: Vec::new(),
+            definition_metadata: self.metadata.clone(),
             runtime_metadata: Vec::new(),
         }
     }

@@ -64,6 +64,7 @@ programs! {
     guest_error,
     keeps_no_state,
     leaves_handles_open,
+    lies_where_metadata_says,
     limit_cpu_time_looping,
     limit_descriptors,
     limit_directory_entries,
