@@ -7,7 +7,7 @@ mod pattern;
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod project;
 
-use project::Project;
+use project::{Project, join};
 
 /// What is computed says where: in production, or on a branch.
 const BRANCH: &str = r#"
@@ -46,6 +46,10 @@ fn run(project: &Project, place: &str, arguments: &[&str]) {
 
 fn load(project: &Project, asset: &str) -> String {
     project.run(&["load", asset, "--profile", "dev"]).ok()
+}
+
+fn load_partition(project: &Project, asset: &str, key: &str) -> String {
+    project.run(&["load", asset, "--profile", "dev", "--partition", key]).ok()
 }
 
 #[test]
@@ -93,4 +97,90 @@ fn a_manager_that_is_its_own_parent_is_a_mistake() {
     assert!(ran.stderr.contains("the I/O manager `lake` is its own `parent`"), "{}", ran.stderr);
     let ran = Project::new(&BRANCH.replace("\"lake\"\n\n[profile", "\"lak\"\n\n[profile")).run(&["check"]);
     assert!(ran.stderr.contains("there is no I/O manager `lak`"), "{}", ran.stderr);
+}
+
+/// What is made of letters, in production and on a branch.
+const LETTERS: &str = r#"
+[io.branch]
+component = "builtin:files"
+mounts."/data" = { path = "branch", access = "write" }
+parent = "lake"
+
+[profile.dev.defaults]
+io = "branch"
+
+[partitions.letters]
+static = ["A", "B", "C"]
+
+[partitions.pairs]
+static = ["ab", "bc", "ca"]
+
+[assets.letter]
+type = "text"
+partitions = "letters"
+command = ["sh", "-c", 'printf "$AIRLOCK_PARTITION of $WHERE" > "$AIRLOCK_OUTPUT"']
+
+[assets.next]
+type = "text"
+partitions = "letters"
+inputs = ["letter"]
+JOIN
+
+[assets.pair]
+type = "text"
+partitions = "pairs"
+inputs.of = { asset = "letter", partition_mapping = { static = { ab = ["A", "B"], bc = ["B", "C"], ca = ["C", "A"] } } }
+JOIN
+"#;
+
+/// Letters that are all stored in production, and on a branch those of `keys`, and then all that is made of them.
+fn branched(keys: &[&str]) -> Project {
+    let project = Project::new(&LETTERS.replace("JOIN", &join()));
+    run(&project, "prod", &["letter", "--partition", "all"]);
+    for key in keys {
+        run(&project, "dev", &["letter", "--partition", key]);
+    }
+    run(&project, "dev", &["next", "pair", "--partition", "all"]);
+    project
+}
+
+#[test]
+fn a_partition_that_a_branch_stored_is_loaded_from_it_and_the_others_from_its_parent() {
+    let project = branched(&["A"]);
+    let next = ["A", "B", "C"].map(|key| load_partition(&project, "next", key));
+    assert_eq!(next, ["-=A of dev;", "-=B of prod;", "-=C of prod;"]);
+    // Outside a run too.
+    let letters = ["A", "B"].map(|key| load_partition(&project, "letter", key));
+    assert_eq!(letters, ["A of dev", "B of prod"]);
+    assert_eq!(project.run(&["load", "letter", "--partition", "A"]).ok(), "A of prod");
+    assert!(!project.path("data/next").exists());
+}
+
+#[test]
+fn each_partition_that_loads_several_finds_all_of_them_on_a_branch_or_none() {
+    let project = branched(&["A", "B"]);
+    let pairs = ["ab", "bc", "ca"].map(|key| load_partition(&project, "pair", key));
+    assert_eq!(pairs, ["A=A of dev;B=B of dev;", "B=B of prod;C=C of prod;", "A=A of prod;C=C of prod;"]);
+}
+
+#[test]
+fn a_job_on_a_branch_loads_what_it_stored_there() {
+    let job = r#"
+[jobs.talk]
+io = "branch"
+
+[jobs.talk.steps.say]
+type = "text"
+command = ["sh", "-c", 'printf said > "$AIRLOCK_OUTPUT"']
+
+[jobs.talk.steps.hear]
+type = "text"
+inputs = ["say"]
+JOIN
+"#;
+    let project = Project::new(&format!("{LETTERS}{job}").replace("JOIN", &join()));
+    project.run(&["run", "job:talk"]).ok();
+    assert_eq!(project.given("hear"), "-=said;");
+    assert_eq!(project.event("LOADED_INPUT")["manager"]["name"], "branch");
+    assert!(project.path("branch").is_dir() && !project.path("data").exists());
 }

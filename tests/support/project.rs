@@ -30,6 +30,11 @@ pub fn guest(name: &str) -> String {
     folder.join(name).with_extension("wasm").display().to_string()
 }
 
+/// A component that gives the parts of all its inputs, `key=text;` of each, as a line of the definitions.
+pub fn join() -> String {
+    format!("component = {{ path = \"{}\", config = {{ op = \"join\" }} }}", guest("test-ops"))
+}
+
 impl Project {
     /// A project of these definitions and nothing else.
     pub fn of(definitions: &str) -> Self {
@@ -91,11 +96,21 @@ impl Project {
         Ran::from(child.wait_with_output().unwrap())
     }
 
+    /// The events of this kind of the latest run, in order.
+    pub fn events(&self, kind: &str) -> Vec<Value> {
+        let events = self.run(&["events", "--format", "jsonl"]).ok();
+        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.filter(|event| event["kind"] == kind).collect()
+    }
+
     /// The first event of this kind of the latest run.
     pub fn event(&self, kind: &str) -> Value {
-        let events = self.run(&["events", "--format", "jsonl"]).ok();
-        let mut events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        events.find(|event| event["kind"] == kind).unwrap()
+        self.events(kind).into_iter().next().unwrap()
+    }
+
+    /// What a step of the latest run gave.
+    pub fn given(&self, name: &str) -> String {
+        self.run(&["load", "--run", "latest", name]).ok()
     }
 
     /// The value of an asset, which is stored.
