@@ -284,7 +284,7 @@ three = { type = "text", io = "whole", command = ["sh", "-c", 'printf 3 > "$AIRL
     assert!(events.trim_end().ends_with("RUN_WIPED"), "{events}");
     project
         .run(&["load", "--run", &first, "one"])
-        .fails(1, "…\nhint: the run … stored it with `lake`: it was removed since");
+        .fails(1, "…\nhint: the run … stored it with `lake`: it was removed since, or that lies elsewhere now");
     assert_eq!(project.run(&["load", "--run", &second, "one"]).ok(), "1");
 
     let wiped = project.run(&["wipe", "--run", &first, "--yes"]);
