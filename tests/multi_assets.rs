@@ -70,6 +70,7 @@ fn whoever_selects_one_has_all_computed() {
     project.run(&["load", "sales/kept"]).ok();
     assert!(project.run(&["run", "group:orders"]).ok().contains("1 step done"));
     assert!(project.run(&["run", "rest+"]).ok().contains("1 step done"));
+    assert!(project.run(&["run", "split+"]).ok().contains("2 steps done"));
 }
 
 #[test]

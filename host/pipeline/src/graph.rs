@@ -140,6 +140,9 @@ impl Graph {
             suggestion: suggest::closest(name, candidates),
         };
         if by == By::Name {
+            if let Some(members) = self.members.get(name) {
+                return Ok(members.clone());
+            }
             let place = self.places.get(name).copied();
             return place.map(|place| vec![place]).ok_or_else(|| unknown(&mut self.order.iter().map(String::as_str)));
         }

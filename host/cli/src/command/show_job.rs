@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use airlock_pipeline::definitions::{Job, JobStep, Output as OutputDefinition};
+use airlock_pipeline::definitions::{Input, Job, JobStep, Output as OutputDefinition};
 
 use super::show::{input, op};
 use crate::error::{Error, ExitStatus};
@@ -40,10 +40,18 @@ fn of_step(step: &JobStep, directory: &Path) -> Fields {
     fields.add_some("about", step.description.as_deref().map(safe_name));
     fields.add_some("for", step.mapped_over.as_ref().map(|output| format!("each of {output}")));
     fields.add("op", op(&step.op, directory));
-    fields.add_all("inputs", step.inputs.iter().map(input));
+    fields.add_all("inputs", step.inputs.iter().map(of_input));
     fields.add_all("after", step.deps.iter().map(|step| safe_name(step)));
     fields.add_all("outputs", step.outputs.iter().map(of_output));
     fields
+}
+
+/// An input; an asset may be called as a step is.
+fn of_input(of: &Input) -> String {
+    match of.asset() {
+        Some(asset) => format!("{} = the asset {}", safe_name(&of.name), safe_name(asset)),
+        None => input(of),
+    }
 }
 
 fn of_output(output: &OutputDefinition) -> String {

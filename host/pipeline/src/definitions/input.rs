@@ -36,7 +36,8 @@ const OF_A_LOAD: [&str; 6] = ["as", "columns", "media_type", "io", "config", "me
 /// Where an input comes from, and what is known of that.
 struct Found<'a> {
     source: InputSource,
-    upstream: Option<&'a Upstream<'a>>,
+    /// Of each that gives it.
+    upstreams: Vec<&'a Upstream<'a>>,
     value_type: Option<ValueType>,
     position: &'a Position,
 }
@@ -76,7 +77,11 @@ impl<'a> Reader<'a> {
                 Some(self.input(&entry.key, found, Some(&fields)))
             }
             _ => {
-                self.problems.wrong_kind(&entry.node, &what, "the name of an asset, or a table");
+                let wanted = match self.steps {
+                    Some(_) => "the name of a step, an array of these, or a table",
+                    None => "the name of an asset, or a table",
+                };
+                self.problems.wrong_kind(&entry.node, &what, wanted);
                 None
             }
         }
@@ -109,7 +114,7 @@ impl<'a> Reader<'a> {
             ("value", _) => {
                 self.refuse(fields, &OF_A_LOAD, "is a constant, so it takes");
                 let value = InputSource::Value(setting(&source.node, self.problems));
-                Some(Found { source: value, upstream: None, value_type: None, position: &source.position })
+                Some(Found { source: value, upstreams: Vec::new(), value_type: None, position: &source.position })
             }
             (_, Some(steps)) => self.outputs(source, steps),
             (_, None) => None,
@@ -135,7 +140,7 @@ impl<'a> Reader<'a> {
         }
         let value_type = fields.choice("type", &VALUE_TYPES[..4])?;
         let source = InputSource::Unconnected { value_type };
-        Some(Found { source, upstream: None, value_type: Some(value_type), position: &entry.position })
+        Some(Found { source, upstreams: Vec::new(), value_type: Some(value_type), position: &entry.position })
     }
 
     fn asset(&self, asset: &str, position: &'a Position) -> Found<'a> {
@@ -146,7 +151,8 @@ impl<'a> Reader<'a> {
             let help = "to run after it without loading it, name it in `deps` instead of `inputs`";
             self.problems.push(Diagnostic::at(position, message).help(help));
         }
-        Found { source: InputSource::Asset(asset.to_owned()), upstream, value_type, position }
+        let upstreams = upstream.into_iter().collect();
+        Found { source: InputSource::Asset(asset.to_owned()), upstreams, value_type, position }
     }
 
     /// The outputs of `steps` that `source` names.
@@ -162,8 +168,9 @@ impl<'a> Reader<'a> {
             }
             Some((output, upstream))
         };
-        let found = |source, upstream: &'a Upstream<'a>, position| {
-            Some(Found { source, upstream: Some(upstream), value_type: upstream.value_type, position })
+        let found = |source, upstreams: Vec<&'a Upstream<'a>>, position| {
+            let value_type = upstreams.first().and_then(|upstream| upstream.value_type);
+            Some(Found { source, upstreams, value_type, position })
         };
         match &source.node.tree {
             Tree::List(nodes) if source.key == "from" => {
@@ -182,12 +189,13 @@ impl<'a> Reader<'a> {
                     self.problems.at(&source.node.position, message);
                 }
                 let list = outputs.iter().map(|(output, _)| output.clone()).collect();
-                found(InputSource::FromSeveral(list), first, &source.node.position)
+                let upstreams = outputs.iter().map(|(_, upstream)| *upstream).collect();
+                found(InputSource::FromSeveral(list), upstreams, &source.node.position)
             }
             _ => {
                 let (output, upstream) = one(&source.node)?;
                 let source_of = if source.key == "each" { InputSource::Each } else { InputSource::From };
-                found(source_of(output), upstream, &source.node.position)
+                found(source_of(output), vec![upstream], &source.node.position)
             }
         }
     }
@@ -202,7 +210,8 @@ impl<'a> Reader<'a> {
     /// The input `name` from `found`, and what `fields` say more of it.
     fn input(&self, name: &str, found: Found<'a>, fields: Option<&Fields<'_>>) -> Input {
         let problems = self.problems;
-        let Found { source, upstream, value_type, position } = found;
+        let Found { source, upstreams, value_type, position } = found;
+        let upstream = upstreams.first().copied();
         let whose = || match &source {
             InputSource::Asset(asset) => format!("`{asset}`"),
             source => match source.outputs() {
@@ -222,7 +231,13 @@ impl<'a> Reader<'a> {
             allow_missing: matches!(source, InputSource::Asset(_))
                 && fields.is_some_and(|fields| self.allow_missing(fields, upstream)),
             form: is_converted.then_some(given.unwrap_or(self.form)),
-            columns: fields.and_then(|fields| columns(fields, value_type, upstream, problems)),
+            columns: fields.and_then(|fields| {
+                // All that give it must have them.
+                for other in upstreams.iter().skip(1) {
+                    columns(fields, value_type, Some(other), problems);
+                }
+                columns(fields, value_type, upstream, problems)
+            }),
             media_type: fields.and_then(|fields| {
                 let entry = fields.get("media_type")?;
                 media_type(&entry.node, value_type, problems)

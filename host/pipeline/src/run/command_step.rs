@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use airlock_sandbox::limits::{METADATA_BYTES, PARTS};
 use airlock_sandbox::partition::is_mapping_key;
 use airlock_sandbox::text;
-use airlock_sandbox::value::{Content, Part, Value};
+use airlock_sandbox::value::{Budget, Content, Part, Value};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -23,6 +23,8 @@ use super::value;
 use crate::definitions::{self, Form, ValueType, dimension_name, metadata_name, output_name};
 use crate::partition::time_zone;
 
+/// Bytes of an element of a dynamic output from which on its file is held open instead of read.
+const ELEMENT_HELD: u64 = 64 << 10;
 /// Bytes of the name of a file that is shown.
 const NAME_SHOWN: usize = 200;
 /// The helper for programs in Python.
@@ -107,7 +109,7 @@ pub(super) fn run(
             continue;
         }
         let taken = if output.output.is_dynamic {
-            take_elements(&files.value, output.output).map(Some)
+            take_elements(&files.value, output.output, &run.budget).map(Some)
         } else {
             let media_type = output.output.media_type.clone().unwrap_or_default();
             take(&files.value).map(|content| content.map(|content| Value::single(media_type, content)))
@@ -140,7 +142,7 @@ fn no_output(step: &Step<'_>, ready: &ReadyCommand, output: &definitions::Output
 
 /// The elements of the dynamic `output` in `directory`, in the order of their mapping keys: the names of the files, without
 /// what follows the last dot.
-fn take_elements(directory: &Path, output: &definitions::Output) -> io::Result<Value> {
+fn take_elements(directory: &Path, output: &definitions::Output, budget: &Budget) -> io::Result<Value> {
     let mut parts = Vec::new();
     let entries = fs::read_dir(directory).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
@@ -161,7 +163,7 @@ fn take_elements(directory: &Path, output: &definitions::Output) -> io::Result<V
         if parts.len() == PARTS {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it has more than {PARTS} elements")));
         }
-        let Some(content) = take(&path)? else { continue };
+        let Some(content) = take_element(&path, budget)? else { continue };
         let media_type = output.media_type.clone().unwrap_or_default();
         parts.push(Part { key: Some(key), media_type, content });
     }
@@ -237,6 +239,18 @@ fn take(path: &Path) -> io::Result<Option<Content>> {
     let Some(file) = open_regular(path)? else { return Ok(None) };
     fs::remove_file(path)?;
     Content::from_file(file).map(Some)
+}
+
+/// As [`take`], but what is small is not held open, since there may be very many.
+fn take_element(path: &Path, budget: &Budget) -> io::Result<Option<Content>> {
+    let Some(mut file) = open_regular(path)? else { return Ok(None) };
+    fs::remove_file(path)?;
+    if file.metadata()?.len() > ELEMENT_HELD {
+        return Content::from_file(file).map(Some);
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Content::from_bytes(&bytes, budget).map(Some)
 }
 
 fn read_metadata(path: &Path) -> io::Result<Option<Vec<u8>>> {

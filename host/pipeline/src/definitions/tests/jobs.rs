@@ -217,6 +217,16 @@ fn a_step_says_otherwise_where_an_input_comes_from_and_what_computes_it() {
 }
 
 #[test]
+fn columns_are_those_of_all_that_come_together() {
+    let found = of_steps(
+        "a = { command = [\"x\"], type = \"table\", schema = { id = \"int64\", n = \"int64\" } }\n\
+         b = { command = [\"x\"], type = \"table\", schema = { k = \"int64\" } }\n\
+         c = { command = [\"x\"], type = \"json\", inputs.i = { from = [\"a\", \"b\"], columns = [\"id\"] } }",
+    );
+    assert_eq!(found, ["the input `i` has no column `id`"]);
+}
+
+#[test]
 fn an_op_that_no_step_is_made_from_is_probably_not_meant() {
     let definitions = definitions(&format!(
         "{HEAD}[ops.o]\ncommand = [\"x\"]\n[jobs.j.steps]\na = {{ command = [\"x\"], type = \"json\" }}"

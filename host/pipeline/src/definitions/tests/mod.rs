@@ -2,6 +2,8 @@ mod jobs;
 mod mistakes;
 mod profiles;
 
+use airlock_sandbox::grant::{Access, Scope};
+
 use super::*;
 
 /// What `builtin:…` can name in tests.

@@ -1,0 +1,318 @@
+//! Dynamic outputs of steps of jobs from end to end: what is done for each element, and with all of them.
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/pattern.rs"]
+mod pattern;
+#[path = "support/project.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod project;
+
+use std::collections::BTreeSet;
+
+use project::{Project, guest};
+use serde_json::Value;
+
+/// The files below `directory` of `project`, without Airlock's own, with the run's id as `RUN`.
+fn files(project: &Project, directory: &str, run: &str) -> BTreeSet<String> {
+    let mut files = BTreeSet::new();
+    let mut directories = vec![project.path(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true if entry.file_name() == ".airlock" => {}
+                true => directories.push(entry.path()),
+                false => {
+                    let path = entry.path().strip_prefix(project.path("")).unwrap().display().to_string();
+                    files.insert(path.replace(run, "RUN"));
+                }
+            }
+        }
+    }
+    files
+}
+
+/// Runs `job` and gives the run's id.
+fn run(project: &Project, job: &str) -> String {
+    let result = project.run(&["run", &format!("job:{job}"), "--format", "json"]).json();
+    result["run"]["run_id"].as_str().unwrap().to_owned()
+}
+
+fn events(project: &Project, run: &str) -> Vec<Value> {
+    let events = project.run(&["events", run, "--format", "jsonl"]).ok();
+    events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What the step of the latest run gave.
+fn given(project: &Project, name: &str) -> String {
+    project.run(&["load", "--run", "latest", name]).ok()
+}
+
+/// A job that gives three files, does something with each, and collects it.
+fn mapped(check: &str) -> String {
+    format!(
+        r#"
+        [jobs.files.steps.list]
+        command = ["python3", "-c", """
+import airlock
+for key in ("b", "a", "c"):
+    airlock.store_text(key * 2, "files", mapping_key=key)
+"""]
+        outputs.files = {{ type = "text", dynamic = true }}
+
+        [jobs.files.steps.double]
+        type = "text"
+        inputs.file = {{ each = "list.files" }}
+        command = ["sh", "-c", '{check} && cat "$AIRLOCK_INPUT_FILE" "$AIRLOCK_INPUT_FILE" > "$AIRLOCK_OUTPUT"']
+
+        [jobs.files.steps.name]
+        type = "text"
+        inputs.doubled = {{ each = "double" }}
+        command = ["sh", "-c", 'printf "$AIRLOCK_MAPPING_KEY:" > "$AIRLOCK_OUTPUT"; cat "$AIRLOCK_INPUT_DOUBLED" >> "$AIRLOCK_OUTPUT"']
+
+        [jobs.files.steps.all]
+        type = "text"
+        inputs.names = "name"
+        inputs.files = "list.files"
+        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_NAMES"/* "$AIRLOCK_INPUT_FILES"/* > "$AIRLOCK_OUTPUT"']
+        "#
+    )
+}
+
+/// A job whose step `next` is done for each element, and takes all of them as well.
+fn each_and_all(more: &str) -> String {
+    format!(
+        r#"
+        [jobs.j.steps.list]
+        type = "text"
+        dynamic = true
+        command = ["sh", "-c", 'echo a > "$AIRLOCK_OUTPUT/a"; echo b > "$AIRLOCK_OUTPUT/b"']
+
+        [jobs.j.steps.count]
+        type = "text"
+        inputs.x = {{ each = "list" }}
+        command = ["sh", "-c", 'test -e go || test $AIRLOCK_MAPPING_KEY = a && cat "$AIRLOCK_INPUT_X" > "$AIRLOCK_OUTPUT"']
+
+        [jobs.j.steps.next]
+        type = "text"
+        inputs.one = {{ each = "count" }}
+        {more}
+        command = ["sh", "-c", 'ls "$AIRLOCK_INPUT_ALL" > "$AIRLOCK_OUTPUT"']
+        "#
+    )
+}
+
+#[test]
+fn a_step_is_done_for_each_element_of_a_dynamic_output_and_what_it_gives_is_collected() {
+    let project = Project::new(&mapped("true"));
+    let id = run(&project, "files");
+    assert_eq!(given(&project, "all"), "a:aaaab:bbbbc:ccccaabbcc");
+    assert_eq!(given(&project, "double[b]"), "bbbb");
+    assert_eq!(given(&project, "list.files[c]"), "cc");
+    let expected = [
+        "data/runs=RUN/all/result.txt",
+        "data/runs=RUN/double%5ba%5d/result.txt",
+        "data/runs=RUN/double%5bb%5d/result.txt",
+        "data/runs=RUN/double%5bc%5d/result.txt",
+        "data/runs=RUN/list/files/mapping_key=a.txt",
+        "data/runs=RUN/list/files/mapping_key=b.txt",
+        "data/runs=RUN/list/files/mapping_key=c.txt",
+        "data/runs=RUN/name%5ba%5d/result.txt",
+        "data/runs=RUN/name%5bb%5d/result.txt",
+        "data/runs=RUN/name%5bc%5d/result.txt",
+    ];
+    assert_eq!(files(&project, "data", &id), expected.map(str::to_owned).into());
+    let handled: Vec<Value> =
+        events(&project, &id).into_iter().filter(|event| event["kind"] == "HANDLED_OUTPUT").collect();
+    assert_eq!(handled.len(), 10);
+    let keys: Vec<&Value> = handled.iter().take(3).map(|event| &event["mapping_key"]).collect();
+    assert_eq!(keys, ["a", "b", "c"]);
+}
+
+#[test]
+fn elements_of_one_step_have_one_line_together() {
+    let project = Project::new(&mapped("true"));
+    let said = project.run(&["run", "job:files"]).ok();
+    let lines: Vec<&str> = said.lines().map(str::trim_end).collect();
+    assert!(lines.iter().any(|line| line.starts_with("✓ double") && line.ends_with("3 elements")), "{said}");
+    assert!(said.contains("8 steps done"), "{said}");
+}
+
+#[test]
+fn where_a_dynamic_output_is_empty_nothing_is_done_and_the_collection_is_empty() {
+    let project = Project::new(&mapped("true").replace(r#"("b", "a", "c")"#, "()"));
+    project.run(&["run", "job:files"]).fails(1, "error: all: the command …\n…");
+    let project = Project::new(
+        &mapped("true")
+            .replace(r#"("b", "a", "c")"#, "()")
+            .replace("cat \"$AIRLOCK_INPUT_NAMES\"/*", "ls \"$AIRLOCK_INPUT_NAMES\"")
+            .replace(r#" "$AIRLOCK_INPUT_FILES"/*"#, ""),
+    );
+    let said = project.run(&["run", "job:files"]).ok();
+    assert!(said.contains("2 steps done"), "{said}");
+    assert_eq!(given(&project, "all"), "");
+}
+
+#[test]
+fn what_depends_on_a_dynamic_output_of_a_step_that_failed_is_not_run() {
+    let project = Project::new(&mapped("true").replace("import airlock\nfor", "import airlock, sys\nsys.exit(3)\nfor"));
+    let ran = project.run(&["run", "job:files"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    for step in ["double", "name", "all"] {
+        assert!(ran.stdout.contains(&format!("- {step:<6}  not run, since list did not succeed")), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_mapping_key_has_letters_digits_and_underscores() {
+    let project = Project::new(&mapped("true").replace(r#""a", "c""#, r#""a-1", "c""#));
+    project.run(&["run", "job:files"]).fails(
+        1,
+        "
+error: list: cannot take the output `files` of the command `python3 -c …`: the file \"a-1\" has no mapping key as its name: only A-Z, a-z, 0-9 and _ before a dot
+…",
+    );
+}
+
+#[test]
+fn a_component_gives_several_outputs_and_elements() {
+    let project = Project::new(&format!(
+        r#"
+        [ops.test]
+        component = {{ path = "{ops}", config = {{ op = "every_other_output" }} }}
+
+        [jobs.parts.steps.give]
+        op = "test"
+        outputs.one = "text"
+        outputs.two = {{ type = "text", optional = true }}
+        outputs.three = "text"
+
+        [jobs.parts.steps.elements]
+        component = {{ path = "{ops}", config = {{ op = "elements" }} }}
+        type = "text"
+        dynamic = true
+
+        [jobs.parts.steps.each]
+        component = {{ path = "{ops}", config = {{ op = "join" }} }}
+        type = "text"
+        inputs.element = {{ each = "elements" }}
+
+        [jobs.parts.steps.all]
+        component = {{ path = "{ops}", config = {{ op = "join" }} }}
+        type = "text"
+        inputs.each = "each"
+        inputs.elements = "elements"
+        inputs.several = ["give.three", "give.one"]
+        "#,
+        ops = guest("test-ops")
+    ));
+    let id = run(&project, "parts");
+    let all = "a=-=first;;b=-=second;;a=first;b=second;give.three=three;give.one=one;";
+    assert_eq!(given(&project, "all"), all);
+    let outputs: Vec<Value> = events(&project, &id)
+        .into_iter()
+        .filter(|event| event["kind"] == "STEP_OUTPUT" && event["step_key"] == "give")
+        .map(|event| event["metadata"].clone())
+        .collect();
+    assert_eq!(outputs[0][0]["value"]["value"], "one", "{outputs:?}");
+}
+
+#[test]
+fn a_component_cannot_give_an_element_without_a_mapping_key() {
+    let definitions = |config: &str| {
+        format!(
+            r#"
+            [jobs.elements.steps.give]
+            component = {{ path = "{}", config = {config} }}
+            type = "text"
+            dynamic = true
+            "#,
+            guest("test-ops")
+        )
+    };
+    for (config, said) in [
+        ("{ op = \"every_other_output\" }", "a part of a dynamic output has a mapping key"),
+        ("{ op = \"wrong_key\" }", "\"no such key\" is no mapping key: it has 1 to 200 of A-Z, a-z, 0-9 and _"),
+    ] {
+        let ran = Project::new(&definitions(config)).run(&["run", "job:elements"]);
+        assert_eq!(ran.code, Some(1), "{ran:#?}");
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_step_that_takes_one_element_and_all_of_them_waits_for_all() {
+    for more in ["inputs.all = \"count\"", "deps = [\"count\"]"] {
+        let project = Project::new(&each_and_all(more));
+        let ran = project.run(&["run", "job:j", "--jobs", "1"]);
+        assert_eq!(ran.code, Some(1), "{ran:#?}");
+        assert!(ran.stdout.contains("- next") && ran.stdout.contains("2 not run"), "{more}: {}", ran.stdout);
+    }
+    let project = Project::new(&each_and_all("inputs.all = \"count\""));
+    project.put("go", "");
+    project.run(&["run", "job:j"]).ok();
+    assert_eq!(
+        (given(&project, "next[a]"), given(&project, "next[b]")),
+        ("a.txt\nb.txt\n".into(), "a.txt\nb.txt\n".into())
+    );
+}
+
+#[test]
+fn what_each_element_of_a_step_printed_is_shown() {
+    let project = Project::new(&mapped("echo at $AIRLOCK_MAPPING_KEY"));
+    project.run(&["run", "job:files"]).ok();
+    assert_eq!(project.run(&["logs", "latest", "double[b]"]).ok(), "at b\n");
+    let all = project.run(&["logs", "latest"]).ok();
+    assert!(all.contains("==> double[a] <==\nat a\n"), "{all}");
+}
+
+#[test]
+fn what_collects_the_elements_of_a_step_that_was_passed_over_is_passed_over_too() {
+    let project = Project::new(
+        r#"
+        [jobs.j.steps.maybe]
+        type = "text"
+        optional = true
+        command = ["true"]
+
+        [jobs.j.steps.list]
+        type = "text"
+        dynamic = true
+        inputs = ["maybe"]
+        command = ["true"]
+
+        [jobs.j.steps.total]
+        type = "none"
+        inputs.all = "list"
+        command = ["touch", "total"]
+        "#,
+    );
+    let said = project.run(&["run", "job:j"]).ok();
+    assert!(said.contains("total  not run, since maybe gave no result"), "{said}");
+    assert!(!project.path("total").exists());
+}
+
+#[test]
+fn what_an_op_says_is_recorded_once_and_where_it_gives_nothing_too() {
+    let project = Project::new(
+        r#"
+        [jobs.j.steps.quiet]
+        type = "none"
+        command = ["sh", "-c", 'echo "{\"rows\": 12}" > "$AIRLOCK_METADATA"']
+
+        [jobs.j.steps.list]
+        type = "text"
+        dynamic = true
+        command = ["sh", "-c", 'echo a > "$AIRLOCK_OUTPUT/a"; echo b > "$AIRLOCK_OUTPUT/b"; echo "{\"rows\": 2}" > "$AIRLOCK_METADATA"']
+        "#,
+    );
+    let result = project.run(&["run", "job:j", "--format", "json"]).json();
+    let quiet = result["run"]["steps"].as_array().unwrap().iter().find(|step| step["key"] == "quiet").unwrap();
+    assert_eq!(quiet["metadata"][0]["label"], "rows");
+    let told: Vec<usize> = events(&project, "latest")
+        .iter()
+        .filter(|event| event["kind"] == "STEP_OUTPUT")
+        .map(|event| event["metadata"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(told.iter().sum::<usize>(), 2, "{told:?}");
+    assert_eq!(told.len(), 3);
+}
