@@ -1,82 +1,17 @@
 //! Dynamic outputs of steps of jobs from end to end: what is done for each element, and with all of them.
 #![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/mapped.rs"]
+mod mapped;
 #[path = "support/pattern.rs"]
 mod pattern;
 #[path = "support/project.rs"]
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod project;
 
-use std::collections::BTreeSet;
-
+use mapped::mapped;
 use project::{Project, guest};
 use serde_json::Value;
-
-/// The files below `directory` of `project`, without Airlock's own, with the run's id as `RUN`.
-fn files(project: &Project, directory: &str, run: &str) -> BTreeSet<String> {
-    let mut files = BTreeSet::new();
-    let mut directories = vec![project.path(directory)];
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true if entry.file_name() == ".airlock" => {}
-                true => directories.push(entry.path()),
-                false => {
-                    let path = entry.path().strip_prefix(project.path("")).unwrap().display().to_string();
-                    files.insert(path.replace(run, "RUN"));
-                }
-            }
-        }
-    }
-    files
-}
-
-/// Runs `job` and gives the run's id.
-fn run(project: &Project, job: &str) -> String {
-    let result = project.run(&["run", &format!("job:{job}"), "--format", "json"]).json();
-    result["run"]["run_id"].as_str().unwrap().to_owned()
-}
-
-fn events(project: &Project, run: &str) -> Vec<Value> {
-    let events = project.run(&["events", run, "--format", "jsonl"]).ok();
-    events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// What the step of the latest run gave.
-fn given(project: &Project, name: &str) -> String {
-    project.run(&["load", "--run", "latest", name]).ok()
-}
-
-/// A job that gives three files, does something with each, and collects it.
-fn mapped(check: &str) -> String {
-    format!(
-        r#"
-        [jobs.files.steps.list]
-        command = ["python3", "-c", """
-import airlock
-for key in ("b", "a", "c"):
-    airlock.store_text(key * 2, "files", mapping_key=key)
-"""]
-        outputs.files = {{ type = "text", dynamic = true }}
-
-        [jobs.files.steps.double]
-        type = "text"
-        inputs.file = {{ each = "list.files" }}
-        command = ["sh", "-c", '{check} && cat "$AIRLOCK_INPUT_FILE" "$AIRLOCK_INPUT_FILE" > "$AIRLOCK_OUTPUT"']
-
-        [jobs.files.steps.name]
-        type = "text"
-        inputs.doubled = {{ each = "double" }}
-        command = ["sh", "-c", 'printf "$AIRLOCK_MAPPING_KEY:" > "$AIRLOCK_OUTPUT"; cat "$AIRLOCK_INPUT_DOUBLED" >> "$AIRLOCK_OUTPUT"']
-
-        [jobs.files.steps.all]
-        type = "text"
-        inputs.names = "name"
-        inputs.files = "list.files"
-        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_NAMES"/* "$AIRLOCK_INPUT_FILES"/* > "$AIRLOCK_OUTPUT"']
-        "#
-    )
-}
 
 /// A job whose step `next` is done for each element, and takes all of them as well.
 fn each_and_all(more: &str) -> String {
@@ -104,10 +39,10 @@ fn each_and_all(more: &str) -> String {
 #[test]
 fn a_step_is_done_for_each_element_of_a_dynamic_output_and_what_it_gives_is_collected() {
     let project = Project::new(&mapped("true"));
-    let id = run(&project, "files");
-    assert_eq!(given(&project, "all"), "a:aaaab:bbbbc:ccccaabbcc");
-    assert_eq!(given(&project, "double[b]"), "bbbb");
-    assert_eq!(given(&project, "list.files[c]"), "cc");
+    let id = project.run_job("files");
+    assert_eq!(project.given("all"), "a:aaaab:bbbbc:ccccaabbcc");
+    assert_eq!(project.given("double[b]"), "bbbb");
+    assert_eq!(project.given("list.files[c]"), "cc");
     let expected = [
         "data/runs=RUN/all/result.txt",
         "data/runs=RUN/double%5ba%5d/result.txt",
@@ -120,9 +55,9 @@ fn a_step_is_done_for_each_element_of_a_dynamic_output_and_what_it_gives_is_coll
         "data/runs=RUN/name%5bb%5d/result.txt",
         "data/runs=RUN/name%5bc%5d/result.txt",
     ];
-    assert_eq!(files(&project, "data", &id), expected.map(str::to_owned).into());
+    assert_eq!(project.files("data", &id), expected.map(str::to_owned).into());
     let handled: Vec<Value> =
-        events(&project, &id).into_iter().filter(|event| event["kind"] == "HANDLED_OUTPUT").collect();
+        project.events_of(&id).into_iter().filter(|event| event["kind"] == "HANDLED_OUTPUT").collect();
     assert_eq!(handled.len(), 10);
     let keys: Vec<&Value> = handled.iter().take(3).map(|event| &event["mapping_key"]).collect();
     assert_eq!(keys, ["a", "b", "c"]);
@@ -149,7 +84,7 @@ fn where_a_dynamic_output_is_empty_nothing_is_done_and_the_collection_is_empty()
     );
     let said = project.run(&["run", "job:files"]).ok();
     assert!(said.contains("2 steps done"), "{said}");
-    assert_eq!(given(&project, "all"), "");
+    assert_eq!(project.given("all"), "");
 }
 
 #[test]
@@ -205,10 +140,11 @@ fn a_component_gives_several_outputs_and_elements() {
         "#,
         ops = guest("test-ops")
     ));
-    let id = run(&project, "parts");
+    let id = project.run_job("parts");
     let all = "a=-=first;;b=-=second;;a=first;b=second;give.three=three;give.one=one;";
-    assert_eq!(given(&project, "all"), all);
-    let outputs: Vec<Value> = events(&project, &id)
+    assert_eq!(project.given("all"), all);
+    let outputs: Vec<Value> = project
+        .events_of(&id)
         .into_iter()
         .filter(|event| event["kind"] == "STEP_OUTPUT" && event["step_key"] == "give")
         .map(|event| event["metadata"].clone())
@@ -251,7 +187,7 @@ fn a_step_that_takes_one_element_and_all_of_them_waits_for_all() {
     project.put("go", "");
     project.run(&["run", "job:j"]).ok();
     assert_eq!(
-        (given(&project, "next[a]"), given(&project, "next[b]")),
+        (project.given("next[a]"), project.given("next[b]")),
         ("a.txt\nb.txt\n".into(), "a.txt\nb.txt\n".into())
     );
 }
@@ -308,7 +244,8 @@ fn what_an_op_says_is_recorded_once_and_where_it_gives_nothing_too() {
     let result = project.run(&["run", "job:j", "--format", "json"]).json();
     let quiet = result["run"]["steps"].as_array().unwrap().iter().find(|step| step["key"] == "quiet").unwrap();
     assert_eq!(quiet["metadata"][0]["label"], "rows");
-    let told: Vec<usize> = events(&project, "latest")
+    let told: Vec<usize> = project
+        .events_of("latest")
         .iter()
         .filter(|event| event["kind"] == "STEP_OUTPUT")
         .map(|event| event["metadata"].as_array().unwrap().len())

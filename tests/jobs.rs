@@ -30,57 +30,22 @@ op = "count"
 inputs.text = "hello"
 "#;
 
-/// The files below `directory` of `project`, without Airlock's own, with the run's id as `RUN`.
-fn files(project: &Project, directory: &str, run: &str) -> BTreeSet<String> {
-    let mut files = BTreeSet::new();
-    let mut directories = vec![project.path(directory)];
-    while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true if entry.file_name() == ".airlock" => {}
-                true => directories.push(entry.path()),
-                false => {
-                    let path = entry.path().strip_prefix(project.path("")).unwrap().display().to_string();
-                    files.insert(path.replace(run, "RUN"));
-                }
-            }
-        }
-    }
-    files
-}
-
-/// Runs `job` and gives the run's id.
-fn run(project: &Project, job: &str) -> String {
-    let result = project.run(&["run", &format!("job:{job}"), "--format", "json"]).json();
-    result["run"]["run_id"].as_str().unwrap().to_owned()
-}
-
-fn events(project: &Project, run: &str) -> Vec<Value> {
-    let events = project.run(&["events", run, "--format", "jsonl"]).ok();
-    events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// What the step of the latest run gave.
-fn given(project: &Project, name: &str) -> String {
-    project.run(&["load", "--run", "latest", name]).ok()
-}
-
 #[test]
 fn outputs_of_a_job_lie_under_its_run_and_are_never_overwritten() {
     let project = Project::new(TWO_STEPS);
-    let (first, second) = (run(&project, "nightly"), run(&project, "nightly"));
+    let (first, second) = (project.run_job("nightly"), project.run_job("nightly"));
     let of = |run: &str| [format!("data/runs={run}/count/result.txt"), format!("data/runs={run}/hello/result.txt")];
     let expected: BTreeSet<String> = of(&first).into_iter().chain(of(&second)).collect();
-    assert_eq!(files(&project, "data", "no run"), expected);
-    assert_eq!((given(&project, "hello"), given(&project, "count")), ("hello".to_owned(), "5".to_owned()));
+    assert_eq!(project.files("data", "no run"), expected);
+    assert_eq!((project.given("hello"), project.given("count")), ("hello".to_owned(), "5".to_owned()));
     assert_eq!(project.run(&["load", "--run", &first, "count"]).ok(), "5");
 }
 
 #[test]
 fn events_of_a_job_name_steps_and_outputs_and_no_assets() {
     let project = Project::new(TWO_STEPS);
-    let id = run(&project, "nightly");
-    let events = events(&project, &id);
+    let id = project.run_job("nightly");
+    let events = project.events_of(&id);
     let told: Vec<String> = events
         .iter()
         .map(|event| format!("{} {}", event["step_key"].as_str().unwrap_or("-"), event["kind"].as_str().unwrap()))
@@ -135,12 +100,12 @@ fn each_output_may_have_a_manager_of_its_own() {
         command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_A" "$AIRLOCK_INPUT_B" > "$AIRLOCK_OUTPUT"']
         "#,
     );
-    let id = run(&project, "two");
+    let id = project.run_job("two");
     let expected = ["attic/runs=RUN/join/result.txt", "attic/runs=RUN/split/kept.txt"].map(str::to_owned);
-    assert_eq!(files(&project, "attic", &id), BTreeSet::from(expected));
+    assert_eq!(project.files("attic", &id), BTreeSet::from(expected));
     assert!(!project.path("data").exists());
-    assert_eq!(given(&project, "join"), "ab");
-    assert_eq!(given(&project, "split.kept"), "a");
+    assert_eq!(project.given("join"), "ab");
+    assert_eq!(project.given("split.kept"), "a");
     project.run(&["load", "--run", "latest", "split.passed-on"]).fails(
         1,
         "
@@ -164,8 +129,8 @@ fn an_op_is_reused_with_other_inputs_and_what_a_step_says_wins() {
         steps.again = { op = "greet", inputs.greeting = "welcome" }
         "#,
     );
-    run(&project, "greetings");
-    let greetings = ["hello", "welcome", "again"].map(|step| given(&project, step));
+    project.run_job("greetings");
+    let greetings = ["hello", "welcome", "again"].map(|step| project.given(step));
     assert_eq!(greetings, ["hello", "welcome", "welcome"]);
 }
 
@@ -214,7 +179,7 @@ airlock.store_json([[key, path.read_text()] for key, path in parts.items()])
     assert!(ran.stdout.contains("echo        not run, since silent gave no result"), "{}", ran.stdout);
     assert!(ran.stdout.contains("after_echo  not run, since silent gave no result"), "{}", ran.stdout);
     assert!(!project.path("after_echo").exists());
-    assert_eq!(given(&project, "all"), r#"[["last", "last"], ["first", "first"]]"#);
+    assert_eq!(project.given("all"), r#"[["last", "last"], ["first", "first"]]"#);
 }
 
 #[test]
@@ -254,8 +219,8 @@ fn a_step_loads_assets_and_what_a_manager_finds_by_itself() {
         .run(&["run", "job:prices"])
         .fails(1, "error: price: cannot load `extra` with the I/O manager `lake`: it has no stored value\n…");
     project.put("data/inputs=prices/price/extra.txt", "and extra");
-    run(&project, "prices");
-    assert_eq!(given(&project, "price"), "rates and extra");
+    project.run_job("prices");
+    assert_eq!(project.given("price"), "rates and extra");
     let json = project.path("data/inputs=prices/price/extra.json");
     std::fs::rename(project.path("data/inputs=prices/price/extra.txt"), json).unwrap();
     project.run(&["run", "job:prices"]).fails(
@@ -324,7 +289,7 @@ hint: `airlock ls` lists the jobs",
         .run(&["run", "job:nightly", "--partition", "x"])
         .fails(2, "error: a job has no partitions: leave `--partition` out");
     project.run(&["run", "job:nightly", "+x"]).fails(2, "error: a job is run by itself: name nothing beside it");
-    run(&project, "nightly");
+    project.run_job("nightly");
     project.run(&["load", "--run", "latest", "cuont"]).fails(
         2,
         "

@@ -147,13 +147,6 @@ inputs.parts = {{ asset = "letter", allow_missing = true }}
     ))
 }
 
-/// The events of the latest run of this kind.
-fn events(project: &Project, kind: &str) -> Vec<Value> {
-    let events = project.run(&["events", "--format", "jsonl"]).ok();
-    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    events.filter(|event| event["kind"] == kind).collect()
-}
-
 #[test]
 fn what_a_manager_told_of_the_only_part_is_recorded() {
     let project = told(&["a".to_owned(), "b".to_owned()]);
@@ -162,7 +155,7 @@ fn what_a_manager_told_of_the_only_part_is_recorded() {
     let loaded = project.event("LOADED_INPUT");
     assert_eq!(loaded["partitions"]["count"], 1);
     assert_eq!(loaded["metadata"][0]["label"], "file", "{loaded}");
-    assert_eq!(events(&project, "ASSET_OBSERVATION"), [""; 0]);
+    assert_eq!(project.events("ASSET_OBSERVATION"), [""; 0]);
 }
 
 #[test]
@@ -173,7 +166,7 @@ fn what_a_manager_told_of_each_of_several_partitions_is_recorded_of_that() {
     // Together there would be no telling which it is of. The op asks for each twice, and it is told once.
     let loaded = project.event("LOADED_INPUT");
     assert_eq!((&loaded["partitions"]["count"], &loaded["metadata"]), (&json!(2), &json!([])), "{loaded}");
-    let observed = events(&project, "ASSET_OBSERVATION");
+    let observed = project.events("ASSET_OBSERVATION");
     let told: Vec<_> =
         observed.iter().map(|event| (&event["asset"], &event["partition"], &event["metadata"])).collect();
     let file = |key: &str| {
@@ -194,7 +187,7 @@ fn what_a_manager_told_of_more_than_a_thousand_partitions_is_counted() {
         project.put(&format!("data/letter/letters={key}.bin"), "a");
     }
     project.run(&["run", "word"]).ok();
-    let observed = events(&project, "ASSET_OBSERVATION");
+    let observed = project.events("ASSET_OBSERVATION");
     assert_eq!(observed.len(), 1001);
     assert_eq!(observed[999]["partition"], "999");
     assert_eq!(

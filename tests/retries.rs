@@ -1,68 +1,29 @@
 //! Runs that go on from runs that did not succeed, from end to end.
 #![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/mapped.rs"]
+mod mapped;
 #[path = "support/pattern.rs"]
 mod pattern;
 #[path = "support/project.rs"]
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod project;
 
+use mapped::mapped;
 use project::Project;
-use serde_json::Value;
-
-fn events(project: &Project, run: &str) -> Vec<Value> {
-    let events = project.run(&["events", run, "--format", "jsonl"]).ok();
-    events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// What the step of the latest run gave.
-fn given(project: &Project, name: &str) -> String {
-    project.run(&["load", "--run", "latest", name]).ok()
-}
-
-/// A job that gives three files, does something with each, and collects it.
-fn mapped(check: &str) -> String {
-    format!(
-        r#"
-        [jobs.files.steps.list]
-        command = ["python3", "-c", """
-import airlock
-for key in ("b", "a", "c"):
-    airlock.store_text(key * 2, "files", mapping_key=key)
-"""]
-        outputs.files = {{ type = "text", dynamic = true }}
-
-        [jobs.files.steps.double]
-        type = "text"
-        inputs.file = {{ each = "list.files" }}
-        command = ["sh", "-c", '{check} && cat "$AIRLOCK_INPUT_FILE" "$AIRLOCK_INPUT_FILE" > "$AIRLOCK_OUTPUT"']
-
-        [jobs.files.steps.name]
-        type = "text"
-        inputs.doubled = {{ each = "double" }}
-        command = ["sh", "-c", 'printf "$AIRLOCK_MAPPING_KEY:" > "$AIRLOCK_OUTPUT"; cat "$AIRLOCK_INPUT_DOUBLED" >> "$AIRLOCK_OUTPUT"']
-
-        [jobs.files.steps.all]
-        type = "text"
-        inputs.names = "name"
-        inputs.files = "list.files"
-        command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_NAMES"/* "$AIRLOCK_INPUT_FILES"/* > "$AIRLOCK_OUTPUT"']
-        "#
-    )
-}
 
 #[test]
 fn a_run_goes_on_from_a_failed_step_with_what_the_run_before_stored() {
     let project = Project::new(&mapped("(test -e go || test $AIRLOCK_MAPPING_KEY != b)"));
     let ran = project.run(&["run", "job:files"]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
-    let first = events(&project, "latest")[0]["run_id"].as_str().unwrap().to_owned();
+    let first = project.events_of("latest")[0]["run_id"].as_str().unwrap().to_owned();
     project.put("go", "");
     let said = project.run(&["run", "--retry", "latest"]).ok();
     // `double[b]`, `name[b]` and `all`: the rest was done.
     assert!(said.contains("3 steps done"), "{said}");
-    assert_eq!(given(&project, "all"), "a:aaaab:bbbbc:ccccaabbcc");
-    let events = events(&project, "latest");
+    assert_eq!(project.given("all"), "a:aaaab:bbbbc:ccccaabbcc");
+    let events = project.events_of("latest");
     assert_eq!(events[0]["parent"], first.as_str());
     let loaded = events.iter().find(|event| event["kind"] == "LOADED_INPUT" && event["step_key"] == "double[b]");
     assert_eq!(loaded.unwrap()["upstream_run_id"], first.as_str());
@@ -98,7 +59,7 @@ fn a_run_goes_on_from_one_that_went_on_from_another() {
     project.put("three", "");
     let said = project.run(&["run", "--retry", "latest"]).ok();
     assert!(said.contains("1 step done"), "{said}");
-    assert_eq!(given(&project, "three"), "11");
+    assert_eq!(project.given("three"), "11");
     assert_eq!(std::fs::read_to_string(project.path("log")).unwrap(), "x");
 }
 

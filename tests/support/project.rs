@@ -1,5 +1,6 @@
 //! A folder with definitions, the command run in it, and what it printed.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -98,9 +99,38 @@ impl Project {
 
     /// The events of this kind of the latest run, in order.
     pub fn events(&self, kind: &str) -> Vec<Value> {
-        let events = self.run(&["events", "--format", "jsonl"]).ok();
-        let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        events.filter(|event| event["kind"] == kind).collect()
+        self.events_of("latest").into_iter().filter(|event| event["kind"] == kind).collect()
+    }
+
+    /// All events of a run, in order.
+    pub fn events_of(&self, run: &str) -> Vec<Value> {
+        let events = self.run(&["events", run, "--format", "jsonl"]).ok();
+        events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Runs a job, which succeeds, and gives the run's id.
+    pub fn run_job(&self, job: &str) -> String {
+        let result = self.run(&["run", &format!("job:{job}"), "--format", "json"]).json();
+        result["run"]["run_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The files below a directory, without Airlock's own, with the run's id as `RUN`.
+    pub fn files(&self, directory: &str, run: &str) -> BTreeSet<String> {
+        let mut files = BTreeSet::new();
+        let mut directories = vec![self.path(directory)];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+                match entry.file_type().unwrap().is_dir() {
+                    true if entry.file_name() == ".airlock" => {}
+                    true => directories.push(entry.path()),
+                    false => {
+                        let path = entry.path().strip_prefix(self.path("")).unwrap().display().to_string();
+                        files.insert(path.replace(run, "RUN"));
+                    }
+                }
+            }
+        }
+        files
     }
 
     /// The first event of this kind of the latest run.

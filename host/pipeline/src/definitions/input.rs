@@ -26,8 +26,6 @@ pub(super) struct Reader<'a> {
     pub problems: &'a Problems,
 }
 
-/// Where the value of an input comes from, each said by a key.
-const SOURCES: [&str; 4] = ["asset", "from", "each", "value"];
 /// What is said of the load of an asset alone.
 const OF_AN_ASSET: [&str; 2] = ["partition_mapping", "allow_missing"];
 /// What is said of a load.
@@ -89,7 +87,7 @@ impl<'a> Reader<'a> {
 
     /// Where the input `entry`, which `fields` describe, comes from.
     fn source(&self, entry: &'a Entry, fields: &Fields<'_>) -> Option<Found<'a>> {
-        let mut given = SOURCES.iter().filter_map(|key| entry.node.get(key));
+        let mut given = keys::SOURCES.iter().filter_map(|key| entry.node.get(key));
         let source = match (given.next(), given.next()) {
             (Some(source), None) => source,
             (Some(_), Some(second)) => {

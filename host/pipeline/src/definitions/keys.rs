@@ -96,20 +96,6 @@ pub(super) const WHOLE_MEMBER: &[&str] = &[
 pub(super) const TEMPLATE: &[&str] = ASSET.split_at(1).1;
 /// Of `component` of an asset, where it is a table.
 pub(super) const OP_COMPONENT: &[&str] = &["path", "config", "mounts", "environment", "limits"];
-/// Of an input, where it is a table.
-pub(super) const INPUT: &[&str] = &[
-    "asset",
-    "value",
-    "type",
-    "as",
-    "columns",
-    "media_type",
-    "partition_mapping",
-    "allow_missing",
-    "io",
-    "config",
-    "metadata",
-];
 /// Of an input of a step of a job, where it is a table.
 pub(super) const STEP_INPUT: &[&str] = &[
     "from",
@@ -126,6 +112,10 @@ pub(super) const STEP_INPUT: &[&str] = &[
     "config",
     "metadata",
 ];
+/// Of an input of an asset, where it is a table.
+pub(super) const INPUT: &[&str] = STEP_INPUT.split_at(2).1;
+/// What says where an input comes from: one of them.
+pub(super) const SOURCES: &[&str] = STEP_INPUT.split_at(4).0;
 /// Of `[jobs.NAME]`.
 pub(super) const JOB: &[&str] = &["description", "io", "steps"];
 /// Of a step of a job.

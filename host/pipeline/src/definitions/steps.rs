@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Diagnostic;
 use super::fields::{Problems, text};
 use super::tree::{Entry, Node, Tree};
+use super::{Diagnostic, keys};
 
 /// Brings the steps of `jobs` and the `ops` into one form, and merges each step over the op that it names.
 pub(super) fn apply(jobs: &mut [Entry], ops: &mut [Entry], problems: &Problems) {
@@ -87,8 +87,6 @@ pub(super) fn unused(ops: &[Entry], jobs: &[Entry]) -> Vec<Diagnostic> {
 
 /// What of a step is merged entry by entry, and these key by key.
 const MERGED: [&str; 2] = ["inputs", "outputs"];
-/// What says where an input comes from: the last that is said counts.
-const SOURCES: [&str; 4] = ["from", "each", "asset", "value"];
 
 /// Merges the keys `own` of a step over those of its op.
 fn merge(base: &mut Node, own: Tree) {
@@ -110,11 +108,11 @@ fn merge_named(base: &mut Node, own: Entry) {
     let Tree::Table(named) = own.node.tree else { return *base = own.node };
     for entry in named {
         match (base.get_mut(&entry.key), entry) {
-            (Some(present), Entry { node: Node { tree: Tree::Table(keys), .. }, .. }) => {
-                if keys.iter().any(|entry| SOURCES.contains(&entry.key.as_str())) {
+            (Some(present), Entry { node: Node { tree: Tree::Table(own), .. }, .. }) => {
+                if own.iter().any(|entry| keys::SOURCES.contains(&entry.key.as_str())) {
                     forget_source(present);
                 }
-                for entry in keys {
+                for entry in own {
                     replace(present, entry);
                 }
             }
@@ -126,7 +124,7 @@ fn merge_named(base: &mut Node, own: Entry) {
 /// Takes out of `input` what says where it comes from, and what is said only of an input from there.
 fn forget_source(input: &mut Node) {
     let Some(entries) = input.entries_mut() else { return };
-    let is_source = |entry: &Entry| SOURCES.contains(&entry.key.as_str());
+    let is_source = |entry: &Entry| keys::SOURCES.contains(&entry.key.as_str());
     // A manager that finds it by itself is its source.
     let is_found = !entries.iter().any(is_source);
     entries.retain(|entry| {

@@ -149,7 +149,7 @@ impl Earlier {
 }
 
 /// The name of the step that `key` is an execution of.
-fn name_of(key: &str) -> &str {
+pub(super) fn name_of(key: &str) -> &str {
     key.split_once('[').map_or(key, |(name, _)| name)
 }
 

@@ -7,7 +7,7 @@ use airlock_sandbox::value::{Content, Value};
 use jiff::Timestamp;
 
 use super::convert::{Conversion, Target};
-use super::earlier::Earlier;
+use super::earlier::{Earlier, name_of};
 use super::failure::Stage;
 use super::lend::Lent;
 use super::load::{Load, Recorded};
@@ -171,8 +171,7 @@ impl Runner {
 /// What the steps of `job` gave, each with its definition.
 fn outputs<'d, 'e>(job: &'d Job, earlier: &'e Earlier) -> impl Iterator<Item = (&'d Output, &'e Produced)> {
     earlier.done.iter().flat_map(move |(step_key, outputs)| {
-        let name = step_key.split_once('[').map_or(step_key.as_str(), |(name, _)| name);
-        let defined = job.step(name).map(|step| step.outputs.as_slice()).unwrap_or_default();
+        let defined = job.step(name_of(step_key)).map(|step| step.outputs.as_slice()).unwrap_or_default();
         defined.iter().flat_map(move |output| {
             let given = outputs.get(&output.name).into_iter().flatten();
             given.map(move |produced| (output, &**produced))
