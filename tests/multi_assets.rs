@@ -68,6 +68,8 @@ fn whoever_selects_one_has_all_computed() {
     let said = project.run(&["run", "rest"]).ok();
     assert!(said.contains("✓ split") && said.contains("1 step done"), "{said}");
     project.run(&["load", "sales/kept"]).ok();
+    // What is there of those that were not named is looked at too.
+    assert_eq!(project.run(&["run", "rest", "--missing"]).stderr, "nothing to do: nothing is missing\n");
     assert!(project.run(&["run", "group:orders"]).ok().contains("1 step done"));
     assert!(project.run(&["run", "rest+"]).ok().contains("1 step done"));
     assert!(project.run(&["run", "split+"]).ok().contains("2 steps done"));
