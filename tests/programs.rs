@@ -471,6 +471,13 @@ programs! {
         assert_eq!(lab.load_text(), many);
     }
 
+    fn stores_many_partitions() {
+        let mut lab = Lab::program("stores_many_partitions");
+        lab.partitions = days(&["1"]);
+        let stored = lab.store("x").outcome.unwrap();
+        assert_eq!((stored.metadata[0].value.clone(), lab.load_text()), (MetadataValue::Int(1), "x".to_owned()));
+    }
+
     fn tells_its_configuration() {
         let stored = Lab::program("tells_its_configuration").store("x").outcome.unwrap();
         assert_eq!(stored.metadata[0].value, MetadataValue::Text("null".to_owned()));

@@ -40,7 +40,21 @@ def partition(dimension=None):
     if dimension is not None:
         missing = f"the partition that this step computes has not several dimensions, or none called {dimension!r}"
         return _variable("AIRLOCK_PARTITION_" + _upper(dimension), missing)
-    return _variable("AIRLOCK_PARTITION", "this step computes no partition: its asset has none")
+    missing = "this step computes no partition: its asset has none"
+    if "AIRLOCK_PARTITIONS" in os.environ:
+        missing = "this step computes any number of partitions: ask `partitions` for their keys"
+    return _variable("AIRLOCK_PARTITION", missing)
+
+
+def _partitions():
+    missing = "this step does not compute several partitions: its asset has no `partitions_per_step`"
+    with open(_variable("AIRLOCK_PARTITIONS", missing), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def partitions():
+    """The keys of the partitions that this step computes, in order, where its asset has `partitions_per_step`."""
+    return [listed["partition"] for listed in _partitions()]
 
 
 def partition_window():
@@ -100,10 +114,21 @@ def _output_suffix(output):
     return "" if output == "result" else "_" + re.sub("[^A-Za-z0-9]", "_", output).upper()
 
 
-def output_path(output="result", mapping_key=None):
-    """The path of the file to write the output, or an element of a dynamic output, to."""
+def output_path(output="result", mapping_key=None, partition=None):
+    """The path of the file to write the output to, or an element of a dynamic output, or one of several partitions."""
     missing = f'this step has no output {output!r}, or it is defined with `type = "none"`'
     path = Path(_variable("AIRLOCK_OUTPUT" + _output_suffix(output), missing))
+    if "AIRLOCK_PARTITIONS" in os.environ:
+        for listed in _partitions():
+            if listed["partition"] == partition:
+                return Path(listed["outputs"][output])
+        raise LookupError(
+            f"the output {output!r} has several partitions: name the `partition`"
+            if partition is None
+            else f"this step does not compute the partition {partition!r}: `partitions` has those that it computes"
+        )
+    if partition is not None:
+        raise LookupError(f"the output {output!r} is one value: its asset has no `partitions_per_step`")
     if path.is_dir() != (mapping_key is not None):
         raise LookupError(
             f"the output {output!r} is dynamic: name the `mapping_key` of an element"
@@ -113,19 +138,19 @@ def output_path(output="result", mapping_key=None):
     return path if mapping_key is None else path / mapping_key
 
 
-def store_bytes(data, output="result", mapping_key=None):
-    """Gives `data` as the output, or as an element of a dynamic output."""
-    output_path(output, mapping_key).write_bytes(data)
+def store_bytes(data, output="result", mapping_key=None, partition=None):
+    """Gives `data` as the output, as an element of a dynamic output, or as one of several partitions."""
+    output_path(output, mapping_key, partition).write_bytes(data)
 
 
-def store_text(text, output="result", mapping_key=None):
-    """Gives `text` as the output, or as an element of a dynamic output."""
-    store_bytes(text.encode("utf-8"), output, mapping_key)
+def store_text(text, output="result", mapping_key=None, partition=None):
+    """Gives `text` as the output, as an element of a dynamic output, or as one of several partitions."""
+    store_bytes(text.encode("utf-8"), output, mapping_key, partition)
 
 
-def store_json(value, output="result", mapping_key=None):
-    """Gives `value`, a JSON document, as the output, or as an element of a dynamic output."""
-    store_text(json.dumps(value, ensure_ascii=False, allow_nan=False), output, mapping_key)
+def store_json(value, output="result", mapping_key=None, partition=None):
+    """Gives `value`, a JSON document, as the output, as an element of a dynamic output, or as one of several partitions."""
+    store_text(json.dumps(value, ensure_ascii=False, allow_nan=False), output, mapping_key, partition)
 
 
 def add_metadata(**entries):

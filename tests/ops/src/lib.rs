@@ -27,6 +27,7 @@ impl Op for Ops {
             "ignore_errors" => ignore_errors(context),
             "tell" => tell(context),
             "every_other_output" => every_other_output(context),
+            "each_partition" => each_partition(context),
             "elements" => elements(context),
             "every_output" => every_output(context),
             "nothing" => Ok(()),
@@ -132,6 +133,29 @@ fn every_output(context: &OpContext) -> Result<(), Error> {
         context.output(&name)?.begin(None, "text/plain")?.write_all(text.as_bytes())?;
     }
     Ok(())
+}
+
+/// Gives of each partition the part of its only input with that key, the last one first, but none of the partition `skip`.
+fn each_partition(context: &OpContext) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Skip {
+        skip: Option<String>,
+    }
+
+    let mut parts = Vec::new();
+    let mut source = context.input(&context.inputs().pop().unwrap_or_default())?;
+    while let Some(mut part) = source.next()? {
+        let mut text = String::new();
+        part.read_to_string(&mut text)?;
+        parts.push((part.key().unwrap_or_default(), text));
+    }
+    let skip = context.config::<Skip>()?.skip;
+    let keys = context.partition_keys();
+    let mut output = context.output("result")?;
+    for (key, text) in parts.iter().rev().filter(|(key, _)| keys.contains(key) && Some(key) != skip.as_ref()) {
+        output.begin(Some(key), "text/plain")?.write_all(text.to_uppercase().as_bytes())?;
+    }
+    context.add_output_metadata("result", "keys", keys.len() as u64)
 }
 
 /// Gives two elements of a dynamic output.

@@ -87,6 +87,7 @@ programs! {
     slow_store,
     stores_by_std_fs,
     stores_many_files,
+    stores_many_partitions,
     tells_its_configuration,
     tells_what_is_recorded,
     tells_what_it_loads,

@@ -111,9 +111,11 @@ fn detail(body: &EventBody) -> String {
             let output = value_name(output, mapping_key.as_deref());
             format!("{}{denied}", value(&output, media_type.as_deref(), *bytes))
         }
-        EventBody::HandleOutputRetry { message, delay, .. } => format!("{message}; again in {}", time(*delay)),
-        EventBody::HandledOutput { output, mapping_key, attempt, manager, receipt, .. } => {
-            let output = value_name(output, mapping_key.as_deref());
+        EventBody::LoadInputRetry { message, delay, .. } | EventBody::HandleOutputRetry { message, delay, .. } => {
+            format!("{message}; again in {}", time(*delay))
+        }
+        EventBody::HandledOutput { output, partition, mapping_key, attempt, manager, receipt, .. } => {
+            let output = value_name(output, partition.as_deref().or(mapping_key.as_deref()));
             let attempt = if *attempt > 1 { format!(" at attempt {attempt}") } else { String::new() };
             format!("{output} with {}{attempt}, wrote {}{}", manager.name, size(receipt.written.bytes), denied(receipt))
         }

@@ -80,6 +80,9 @@ fn add_manifest(fields: &mut Fields, manifest: &Manifest) {
     if !manifest.values.is_empty() {
         fields.add("values", manifest.values.join(", "));
     }
+    if manifest.many_partitions {
+        fields.add("partitions", "stores those of a step in one call");
+    }
     let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let mounts = manifest.mounts.iter();
     let mounts = mounts.map(|mount| format!("{} to {}{}", mount.path, word(&mount.access), because(&mount.reason)));

@@ -293,7 +293,12 @@ fn asset_line(steps: &[StepResult], name: &str) -> String {
     let what = match outcomes(steps).as_slice() {
         [_] if done == steps.len() => {
             let is_mapped = steps.iter().any(|step| step.mapping_key.is_some());
-            format!("{} {}", thousands(done), if is_mapped { "elements" } else { "partitions" })
+            let partitions: usize = steps.iter().map(|step| step.partition_count).sum();
+            if is_mapped {
+                format!("{} elements", thousands(done))
+            } else {
+                format!("{} partitions", thousands(partitions))
+            }
         }
         parts => parts.join(", "),
     };
@@ -343,6 +348,7 @@ mod tests {
             name: key.to_owned(),
             asset: Some(key.to_owned()),
             partition: None,
+            partition_count: 0,
             mapping_key: None,
             status,
             time: Duration::from_millis(12),
@@ -395,6 +401,7 @@ mod tests {
             name: asset.to_owned(),
             asset: Some(asset.to_owned()),
             partition: Some(key.to_owned()),
+            partition_count: 1,
             ..step(&format!("{asset}[{key}]"), status)
         };
         let skipped = || StepStatus::Skipped { because: "daily[2]".to_owned(), output: None };

@@ -9,7 +9,7 @@ use super::input::{self, Reader};
 use super::known::{Known, Mistaken};
 use super::output::{self, RESULT};
 use super::table::Form;
-use super::tree::Entry;
+use super::tree::{Entry, Tree};
 use super::{Asset, Op, Position, ValueType, label, op};
 
 /// Reads the asset `entry`, which messages call `what`, and which takes the keys `known_keys`. What cannot be read is a
@@ -31,6 +31,7 @@ pub(super) fn read(
         check_depth(&key, name, position, known, problems);
         name
     });
+    let partitions_per_step = partitions_per_step(&fields, problems);
     let deps = fields.texts("deps");
     for (name, position) in &deps {
         let upstream = known.asset(name, position, problems).ok_or(Mistaken);
@@ -44,6 +45,8 @@ pub(super) fn read(
     {
         problems.at(&entry.position, format!("{what} has no value that could be made elsewhere (`type = \"none\"`)"));
     }
+    let inputs =
+        Reader { known, by, form: output.form.unwrap_or(Form::Csv), partitions, steps: None, problems }.read(&fields);
     Asset {
         name: entry.key.clone(),
         key,
@@ -55,11 +58,41 @@ pub(super) fn read(
         kinds: labels.kinds,
         multi_asset: None,
         partitions: partitions.map(str::to_owned),
+        partitions_per_step,
         op: op::of_asset(&fields, known.builtins, problems).unwrap_or(Op::Command(Vec::new())),
-        inputs: Reader { known, by, form: output.form.unwrap_or(Form::Csv), partitions, steps: None, problems }
-            .read(&fields),
+        inputs,
         deps: deps.into_iter().map(|(name, _)| name.to_owned()).collect(),
         output,
+    }
+}
+
+/// What stands for as many partitions as there are.
+const ALL: &str = "all";
+
+/// How many partitions a step of the asset `fields` computes at most, where it computes several.
+fn partitions_per_step(fields: &Fields<'_>, problems: &Problems) -> Option<usize> {
+    let entry = fields.get("partitions_per_step")?;
+    let position = &entry.node.position;
+    if fields.get("partitions").is_none() {
+        problems.at(position, format!("{} has no partitions of which a step could compute several", fields.what));
+    }
+    if op::is_external(fields) {
+        problems.at(position, format!("{} is external, so no step computes it", fields.what));
+    }
+    match &entry.node.tree {
+        Tree::Text(text) if text == ALL => Some(limits::PARTS),
+        Tree::Integer(given) => {
+            let count = usize::try_from(*given).ok().filter(|count| (1..=limits::PARTS).contains(count));
+            if count.is_none() {
+                let message = format!("`partitions_per_step` is a number from 1 to {}, not {given}", limits::PARTS);
+                problems.at(position, message);
+            }
+            count
+        }
+        _ => {
+            problems.wrong_kind(&entry.node, "`partitions_per_step`", "a number, or \"all\"");
+            None
+        }
     }
 }
 

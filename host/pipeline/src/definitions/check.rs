@@ -164,9 +164,21 @@ impl Reader<'_> {
         });
         let assets: Vec<Asset> = assets.collect();
         check_members(&assets, problems);
+        check_steps(&assets, problems);
         job::check_ops(&sections.ops, &known, problems);
         let jobs = sections.jobs.iter().map(|entry| job::read(entry, &known, problems)).collect();
         Contents { assets, jobs, io_managers, ..Contents::default() }
+    }
+}
+
+/// That one of `assets` loads of itself what its step computes as well is a problem.
+fn check_steps(assets: &[Asset], problems: &Problems) {
+    for asset in assets.iter().filter(|asset| asset.partitions_per_step.is_some()) {
+        if let Some(input) = asset.inputs.iter().find(|input| input.asset() == Some(&asset.name)) {
+            let message = format!("`{}` loads partitions of itself that one step may compute together", asset.name);
+            let help = "leave `partitions_per_step` out, so that each has a step of its own";
+            problems.push(Diagnostic::at(&input.position, message).help(help));
+        }
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) const ASSET: &[&str] = &[
     "schema",
     "media_type",
     "partitions",
+    "partitions_per_step",
     "io",
     "config",
     "metadata",
@@ -53,6 +54,7 @@ pub(super) const MULTI_ASSET: &[&str] = &[
     "inputs",
     "deps",
     "partitions",
+    "partitions_per_step",
     "assets",
 ];
 /// Of `assets."KEY"` of a multi-asset, beside what it shares with the others.
@@ -84,6 +86,7 @@ pub(super) const WHOLE_MEMBER: &[&str] = &[
     "inputs",
     "deps",
     "partitions",
+    "partitions_per_step",
     "type",
     "as",
     "schema",

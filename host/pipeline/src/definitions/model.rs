@@ -38,6 +38,9 @@ pub struct Asset {
     pub multi_asset: Option<String>,
     /// The name of its partitions; absent where it has none.
     pub partitions: Option<String>,
+    /// How many partitions that follow one another a step computes at most; absent where one, as one value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitions_per_step: Option<usize>,
     /// What computes it.
     pub op: Op,
     /// The assets that are loaded for the op.

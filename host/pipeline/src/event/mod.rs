@@ -69,6 +69,22 @@ pub enum EventBody {
     RunCanceled {},
     /// A step began.
     StepStart {},
+    /// A manager could not load an input, or a part of one, and will be asked again.
+    LoadInputRetry {
+        /// The input.
+        input: String,
+        /// The asset; absent where it is none.
+        asset: Option<String>,
+        /// The partition, or the element of a dynamic output; absent where it is one value.
+        partition: Option<String>,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// Why it failed.
+        message: String,
+        /// How long the next one waits; as data in seconds.
+        #[serde(with = "airlock_sandbox::report::seconds")]
+        delay: Duration,
+    },
     /// A manager loaded an input.
     LoadedInput {
         /// The input.
@@ -109,9 +125,9 @@ pub enum EventBody {
         /// Of an element of a dynamic output.
         #[serde(default)]
         mapping_key: Option<String>,
-        /// Of the value.
+        /// Of the value; of several partitions of the first.
         media_type: Option<String>,
-        /// Bytes of the value.
+        /// Bytes of the value; of several partitions of all.
         size: u64,
         /// What the op recorded of it.
         metadata: Vec<MetadataEntry>,
@@ -122,6 +138,12 @@ pub enum EventBody {
     HandleOutputRetry {
         /// The output.
         output: String,
+        /// Of the partitions that the step computes the one that was to be stored, where there are several.
+        #[serde(default)]
+        partition: Option<String>,
+        /// Of an element of a dynamic output.
+        #[serde(default)]
+        mapping_key: Option<String>,
         /// Which attempt failed, from 1.
         attempt: u32,
         /// Why it failed.
@@ -134,6 +156,10 @@ pub enum EventBody {
     HandledOutput {
         /// The output.
         output: String,
+        /// Of the partitions that the step computes the one that was stored; absent where there is one, or the manager took
+        /// all in one call.
+        #[serde(default)]
+        partition: Option<String>,
         /// Of an element of a dynamic output.
         #[serde(default)]
         mapping_key: Option<String>,
@@ -286,6 +312,7 @@ impl EventBody {
             Self::RunFailure { .. } => "RUN_FAILURE",
             Self::RunCanceled {} => "RUN_CANCELED",
             Self::StepStart {} => "STEP_START",
+            Self::LoadInputRetry { .. } => "LOAD_INPUT_RETRY",
             Self::LoadedInput { .. } => "LOADED_INPUT",
             Self::StepInput { .. } => "STEP_INPUT",
             Self::StepOutput { .. } => "STEP_OUTPUT",
@@ -319,6 +346,7 @@ impl EventBody {
                 let only = partitions.as_ref().filter(|partitions| partitions.count == 1);
                 Some((asset.as_deref()?, only.and_then(|partitions| partitions.first.as_deref())))
             }
+            Self::LoadInputRetry { asset, partition, .. } => Some((asset.as_deref()?, partition.as_deref())),
             Self::AssetMaterialization(made) => Some((&made.asset, made.partition.as_deref())),
             Self::AssetObservation { asset, partition, .. } => Some((asset, partition.as_deref())),
             Self::AssetWiped(wiped) => Some((&wiped.asset, wiped.partition.as_deref())),

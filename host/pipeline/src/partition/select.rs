@@ -24,10 +24,7 @@ impl PartitionSet {
         if self.is_empty() {
             return Err(self.none());
         }
-        if let Some(index) = self.index(text) {
-            return Ok(Selected::of_indices([index]));
-        }
-        if text == "all" {
+        if text == "all" && self.index(text).is_none() {
             return Ok(Selected::all(self.len()));
         }
         match self.product() {
@@ -44,7 +41,12 @@ impl PartitionSet {
         }
     }
 
-    fn select_range(&self, text: &str) -> Result<Selected, PartitionError> {
+    /// As [`select`](Self::select), of one key, or of two with those between them in the order of the definition, also
+    /// where there are several dimensions.
+    pub(crate) fn select_range(&self, text: &str) -> Result<Selected, PartitionError> {
+        if let Some(index) = self.index(text) {
+            return Ok(Selected::of_indices([index]));
+        }
         let splits =
             text.match_indices("..").filter_map(|(at, _)| Some((text.get(..at)?, text.get(at.checked_add(2)?..)?)));
         let ranges: Vec<_> =

@@ -1,6 +1,7 @@
 //! The partitions that there are at one moment.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::TimeWindow;
 use super::keys::Keys;
@@ -152,10 +153,19 @@ impl PartitionSet {
 
     /// The window of the partition `index`, where the partitions are of time in one dimension and no other.
     pub fn window(&self, index: usize) -> Option<TimeWindow> {
+        self.window_of(index..index.checked_add(1)?)
+    }
+
+    /// The window of the partitions `indices` together, where their windows adjoin; as [`window`](Self::window).
+    pub fn window_of(&self, indices: Range<usize>) -> Option<TimeWindow> {
         let (dimension, windows) = self.time()?;
+        if indices.end > self.len() {
+            return None;
+        }
+        let places = Selected::of_indices(indices.filter_map(|index| self.places(index).get(dimension).copied()));
+        let [Range { start, end }] = places.ranges() else { return None };
         let boundaries = windows.boundaries();
-        let place = if index < self.len() { *self.places(index).get(dimension)? } else { return None };
-        Some(TimeWindow { start_ms: *boundaries.get(place)?, end_ms: *boundaries.get(place.checked_add(1)?)? })
+        Some(TimeWindow { start_ms: *boundaries.get(*start)?, end_ms: *boundaries.get(*end)? })
     }
 
     /// The time zone of the partitions, where they are of time in one dimension and no other: `Europe/Berlin`.

@@ -130,7 +130,7 @@ impl<'a> JobPlan<'a> {
                     by_key.insert(key.clone(), self.count);
                 }
                 let (name, loads) = (step.name.clone(), self.loads.get(&*step.name).cloned().unwrap_or_default());
-                steps.push(PlannedStep { key, name, partition: None, mapping_key, after, loads });
+                steps.push(PlannedStep { key, name, partitions: None, mapping_key, after, loads });
                 self.count += 1;
             }
             self.planned.insert(&step.name, Planned { places: first..self.count, by_key });

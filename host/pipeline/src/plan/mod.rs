@@ -95,7 +95,10 @@ pub struct PlannedAsset {
     /// Which of its partitions are computed; absent where it has none.
     #[serde(skip)]
     pub partitions: Option<Selected>,
-    /// By range of these, how many partitions come before it.
+    /// How many of them a step computes at most.
+    #[serde(skip)]
+    per_step: usize,
+    /// By range of these, how many steps come before it.
     #[serde(skip)]
     offsets: Vec<usize>,
 }
@@ -103,12 +106,13 @@ pub struct PlannedAsset {
 /// One execution of an op.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedStep {
-    /// Its key: the name of the asset, and of a partition its key in brackets: `daily_weather[2012-01-01]`.
+    /// Its key: the name of the asset, and of a partition its key in brackets, of several the first and the last:
+    /// `daily_weather[2012-01-01]`, `daily_weather[2012-01-01..2012-01-31]`.
     pub key: String,
     /// The asset or multi-asset that it computes, or the step of a job that it is an execution of.
     pub name: String,
-    /// The partition that it computes.
-    pub partition: Option<PlannedPartition>,
+    /// The partitions that it computes; absent where what it computes has none.
+    pub partitions: Option<PlannedPartitions>,
     /// The element of a dynamic output that it is done for; only steps of jobs have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping_key: Option<String>,
@@ -118,14 +122,32 @@ pub struct PlannedStep {
     pub loads: Vec<PlannedLoad>,
 }
 
-/// The partition that a step computes.
+impl PlannedStep {
+    /// How many partitions it computes; 0 where what it computes has none.
+    pub fn partition_count(&self) -> usize {
+        self.partitions.as_ref().map_or(0, |partitions| partitions.places.len())
+    }
+}
+
+/// The partitions that a step computes: one, or several that follow one another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PlannedPartition {
-    /// Its key.
+pub struct PlannedPartitions {
+    /// The key of the only one, or those of the first and the last: `2012-01-01..2012-01-31`.
     pub key: String,
-    /// Its place among the partitions of the asset.
+    /// Their places among the partitions of the asset.
     #[serde(skip)]
-    pub place: usize,
+    pub places: Range<usize>,
+}
+
+impl PlannedPartitions {
+    fn new(set: &PartitionSet, places: Range<usize>) -> Option<Self> {
+        let first = set.key(places.start)?;
+        let key = match set.key(places.end.checked_sub(1)?)? {
+            last if places.len() > 1 => format!("{first}..{last}"),
+            _ => first.into_owned(),
+        };
+        Some(Self { key, places })
+    }
 }
 
 /// A load of one input.
@@ -271,22 +293,23 @@ impl Plan {
             }
             let set = plan.sets.of(asset).cloned();
             if let Some(only) = &request.only {
-                let key = |place: &usize| value_name(name, set.as_ref().and_then(|set| set.key(*place)).as_deref());
-                partitions = Selected::of_indices(partitions.iter().filter(|place| only.contains(&key(place))));
+                partitions = left(only, name, set.as_deref(), &partitions, asset.partitions_per_step.is_some());
             }
             if partitions.is_empty() {
                 continue;
             }
-            let first = plan.steps.len();
+            let planned = PlannedAsset::new(asset, plan.steps.len(), &partitions);
             // The asset may load earlier partitions of itself.
-            let steps = first..first + partitions.len();
             places.insert(&asset.name, plan.assets.len());
             places.insert(name, plan.assets.len());
-            plan.assets.push(PlannedAsset::new(&asset.name, steps, set.as_ref().map(|_| partitions.clone())));
-            for place in partitions.iter() {
-                let partition =
-                    set.as_deref().and_then(|set| Some(PlannedPartition { key: set.key(place)?.into_owned(), place }));
-                let step = plan.step(definitions, asset, set.as_deref(), partition, &places)?;
+            let per_step = planned.per_step;
+            plan.assets.push(planned);
+            let steps = partitions.ranges().iter().flat_map(|range| {
+                range.clone().step_by(per_step).map(|start| start..range.end.min(start.saturating_add(per_step)))
+            });
+            for places_of_step in steps {
+                let partitions = set.as_deref().and_then(|set| PlannedPartitions::new(set, places_of_step));
+                let step = plan.step(definitions, asset, set.as_deref(), partitions, &places)?;
                 plan.steps.push(step);
             }
         }
@@ -304,22 +327,20 @@ impl Plan {
         definitions: &Definitions,
         asset: &Asset,
         set: Option<&PartitionSet>,
-        partition: Option<PlannedPartition>,
+        partitions: Option<PlannedPartitions>,
         places: &HashMap<&str, usize>,
     ) -> Result<PlannedStep, PlanError> {
         let step_name = asset.multi_asset.as_deref().unwrap_or(&asset.name);
         let mut after = Selected::default();
         let mut loads = Vec::new();
         for Need { name, asset: upstream, mapping, input } in needs(definitions, asset) {
-            let own = set.zip(partition.as_ref().map(|partition| partition.place));
-            let needed = match self.sets.of(upstream) {
-                None => None,
-                Some(upstream) => Some(mapping.upstream(own, upstream).map_err(|error| PlanError::Mapping {
-                    asset: asset.name.clone(),
-                    input: name.to_owned(),
-                    error: error.into(),
-                })?),
-            };
+            let own = set.zip(partitions.as_ref().map(|partitions| partitions.places.clone()));
+            let needed = self.sets.of(upstream).map(|upstream| upstream_of(&mapping, own, upstream)).transpose();
+            let needed = needed.map_err(|error| PlanError::Mapping {
+                asset: asset.name.clone(),
+                input: name.to_owned(),
+                error: error.into(),
+            })?;
             let planned = places.get(upstream.name.as_str()).and_then(|place| self.assets.get(*place));
             let here = planned.map(|planned| planned.places(needed.as_ref())).unwrap_or_default();
             let computed_here = !here.is_empty();
@@ -329,14 +350,51 @@ impl Plan {
             }
         }
         Ok(PlannedStep {
-            key: value_name(step_name, partition.as_ref().map(|partition| partition.key.as_str())),
+            key: value_name(step_name, partitions.as_ref().map(|partitions| partitions.key.as_str())),
             name: step_name.to_owned(),
-            partition,
+            partitions,
             mapping_key: None,
             after: after.ranges().to_vec(),
             loads,
         })
     }
+}
+
+/// What of `partitions` of the steps called `name` are those with the keys `only`, of which each may have several.
+fn left(
+    only: &BTreeSet<String>,
+    name: &str,
+    set: Option<&PartitionSet>,
+    partitions: &Selected,
+    has_several: bool,
+) -> Selected {
+    if let (Some(set), true) = (set, has_several) {
+        let key = |step: &'_ String| {
+            let key = step.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
+            set.select_range(key).ok()
+        };
+        let of_steps = only.iter().filter_map(key).fold(Selected::default(), |all, of| all.union(&of));
+        return partitions.intersect(&of_steps);
+    }
+    let key = |place: &usize| value_name(name, set.and_then(|set| set.key(*place)).as_deref());
+    Selected::of_indices(partitions.iter().filter(|place| only.contains(&key(place))))
+}
+
+/// The partitions of `upstream` that those of `own` load, or an asset without partitions.
+fn upstream_of(
+    mapping: &PartitionMapping,
+    own: Option<(&PartitionSet, Range<usize>)>,
+    upstream: &PartitionSet,
+) -> Result<Selected, MappingError> {
+    let Some((set, places)) = own else { return mapping.upstream(None, upstream) };
+    if places.len() == 1 || !mapping.follows_what_loads() {
+        return mapping.upstream(Some((set, places.start)), upstream);
+    }
+    let mut ranges = Vec::new();
+    for place in places {
+        ranges.extend_from_slice(mapping.upstream(Some((set, place)), upstream)?.ranges());
+    }
+    Ok(Selected::of_ranges(ranges))
 }
 
 fn load(input: &Input, upstream: &Asset, partitions: Option<Selected>, computed_here: bool) -> PlannedLoad {
@@ -350,14 +408,17 @@ fn load(input: &Input, upstream: &Asset, partitions: Option<Selected>, computed_
 }
 
 impl PlannedAsset {
-    fn new(asset: &str, steps: Range<usize>, partitions: Option<Selected>) -> Self {
+    /// The steps of `asset` that compute `partitions`, from the place `first` on.
+    fn new(asset: &Asset, first: usize, partitions: &Selected) -> Self {
+        let per_step = asset.partitions_per_step.unwrap_or(1).max(1);
         let mut before = 0;
         let mut offsets = Vec::new();
-        for range in partitions.iter().flat_map(Selected::ranges) {
+        for range in partitions.ranges() {
             offsets.push(before);
-            before += range.len();
+            before += range.len().div_ceil(per_step);
         }
-        Self { asset: asset.to_owned(), steps, partitions, offsets }
+        let partitions = asset.partitions.is_some().then(|| partitions.clone());
+        Self { asset: asset.name.clone(), steps: first..first + before, partitions, per_step, offsets }
     }
 
     /// The places of the steps that compute the partitions `wanted`, or the only step of an asset without partitions.
@@ -371,9 +432,9 @@ impl PlannedAsset {
             let first = planned.ranges().partition_point(|planned| planned.end <= range.start);
             let overlapping = planned.ranges().iter().zip(&self.offsets).skip(first);
             for (planned, offset) in overlapping.take_while(|(planned, _)| planned.start < range.end) {
+                let step = |place: usize| self.steps.start + offset + (place - planned.start) / self.per_step;
                 let (start, end) = (planned.start.max(range.start), planned.end.min(range.end));
-                let place = self.steps.start + offset + (start - planned.start);
-                places.push(place..place + (end - start));
+                places.push(step(start)..step(end - 1) + 1);
             }
         }
         Selected::of_ranges(places)

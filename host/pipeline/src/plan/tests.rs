@@ -91,7 +91,7 @@ fn a_step_follows_what_it_needs_of_this_run_and_loads_the_rest_from_storage() {
     let step = |key: &str, after: &[Range<usize>], loads: Vec<PlannedLoad>| PlannedStep {
         key: key.to_owned(),
         name: key.to_owned(),
-        partition: None,
+        partitions: None,
         mapping_key: None,
         after: after.to_vec(),
         loads,
@@ -228,7 +228,7 @@ fn an_asset_may_load_earlier_partitions_of_itself() {
             .unwrap()
             .steps
             .iter()
-            .map(|step| step.partition.clone().unwrap().place)
+            .map(|step| step.partitions.clone().unwrap().places.start)
             .collect::<Vec<_>>()
     };
     assert_eq!(missing(&stored, None), [2, 3, 4, 5, 6, 7, 8, 9]);
@@ -308,11 +308,85 @@ fn more_combinations_than_there_can_be_are_not_planned() {
 #[test]
 fn places_of_steps_have_none_of_the_gaps_that_partitions_have() {
     let partitions = Selected::of_indices([1, 2, 5, 6, 7, 9]);
-    let planned = PlannedAsset::new("a", 10..16, Some(partitions));
+    let definitions = weather();
+    let daily = definitions.asset("daily").unwrap();
+    let planned = PlannedAsset::new(daily, 10, &partitions);
     let places =
         |wanted: &[usize]| planned.places(Some(&Selected::of_indices(wanted.iter().copied()))).ranges().to_vec();
     assert_eq!(places(&[0, 1, 2, 3]), [10..12]);
     assert_eq!(places(&[2, 3, 4, 5]), [11..13]);
     assert_eq!(places(&[6, 9]), [13..14, 15..16]);
     assert_eq!(places(&[3]), Vec::<Range<usize>>::new());
+    // 1 and 2 are one step, 5 and 6 another, then 7, then 9.
+    let planned = PlannedAsset::new(&Asset { partitions_per_step: Some(2), ..daily.clone() }, 10, &partitions);
+    let places =
+        |wanted: &[usize]| planned.places(Some(&Selected::of_indices(wanted.iter().copied()))).ranges().to_vec();
+    assert_eq!((planned.steps.clone(), places(&[2, 6, 7]), places(&[9])), (10..14, vec![10..13], vec![13..14]));
+}
+
+#[test]
+fn a_step_computes_so_many_partitions_that_follow_one_another() {
+    let text = WEATHER
+        .replace("partitions = \"days\"", "partitions = \"days\"\npartitions_per_step = 3")
+        .replace("2012-04-01", "2012-03-01");
+    let definitions = definitions(&text);
+    let plan = planned(&definitions, &request(&["daily"], Some("2012-02-27..2012-03-02")));
+    assert_eq!(keys(&plan), "daily[2012-02-27..2012-02-29] daily[2012-03-01..2012-03-02]");
+    assert_eq!(plan.steps.iter().map(PlannedStep::partition_count).collect::<Vec<_>>(), [3, 2]);
+
+    // What is missing has gaps, and no step has partitions on both sides of one.
+    let missing = PlanRequest { extent: Extent::Missing, ..request(&["daily+"], None) };
+    let all_but = |places: [usize; 5]| Selected::all(34).without(&Selected::of_indices(places));
+    let stored = Stored { present: [("daily".to_owned(), all_but([2, 3, 4, 5, 9]))].into(), ..Stored::default() };
+    let plan = plan_of(&definitions, &missing, &stored).unwrap();
+    let days = ["daily[2012-02-01..2012-02-03]", "daily[2012-02-04]", "daily[2012-02-08]"];
+    assert_eq!(keys(&plan), format!("{} monthly[2012-02-01] chart", days.join(" ")));
+    // A month waits for each step that computes one of its days.
+    assert_eq!(plan.steps[3].after, [0..3]);
+}
+
+#[test]
+fn a_step_of_several_partitions_loads_what_each_of_them_does() {
+    let definitions = definitions(
+        r#"
+        defaults.io = "lake"
+        io.lake.component = "builtin:files"
+        partitions.days.daily = { start = "2012-01-01", end = "2012-02-01" }
+        assets.day = { command = ["x"], type = "json", partitions = "days", partitions_per_step = 2 }
+        [assets.week]
+        command = ["x"]
+        type = "json"
+        partitions = "days"
+        partitions_per_step = "all"
+        inputs.same = "day"
+        inputs.before = { asset = "day", partition_mapping = { time_window = { start_offset = -6, end_offset = -3 } } }
+        inputs.last = { asset = "day", partition_mapping = "last" }
+        "#,
+    );
+    let plan = planned(&definitions, &request(&["week"], Some("2012-01-10..2012-01-12")));
+    assert_eq!(keys(&plan), "week[2012-01-10..2012-01-12]");
+    let loads = |name: &str| plan.steps[0].loads.iter().find(|load| load.input == name).unwrap().partitions.clone();
+    let of = |range| Some(Selected::of_ranges([range]));
+    assert_eq!([loads("same"), loads("before"), loads("last")], [of(9..12), of(3..9), of(30..31)]);
+
+    let plan = planned(&definitions, &request(&[], Some("2012-01-01..2012-01-05")));
+    assert_eq!(plan.steps[3].after, [0..3], "{}", keys(&plan));
+}
+
+#[test]
+fn of_steps_of_several_partitions_those_are_left_that_a_run_left_undone() {
+    let text = WEATHER.replace("partitions = \"days\"", "partitions = \"days\"\npartitions_per_step = 3");
+    let definitions = definitions(&text);
+    let left = |steps: &[&str]| {
+        let only = Some(steps.iter().map(|step| (*step).to_owned()).collect());
+        let request = PlanRequest { only, ..request(&["daily"], Some("all")) };
+        plan_of(&definitions, &request, &Stored::default())
+    };
+    let steps = ["daily[2012-02-02..2012-02-04]", "daily[2012-02-05..2012-02-07]", "daily[2012-02-08]"];
+    assert_eq!(
+        keys(&left(&steps).unwrap()),
+        "daily[2012-02-02..2012-02-04] daily[2012-02-05..2012-02-07] daily[2012-02-08]"
+    );
+    let gone = left(&["daily[2012-02-02..2012-02-09]"]).unwrap_err();
+    assert!(matches!(gone, PlanError::Gone { step } if step == "daily[2012-02-02..2012-02-09]"));
 }

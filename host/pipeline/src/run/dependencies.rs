@@ -127,7 +127,7 @@ mod tests {
         let step = |(place, after): (usize, Vec<Range<usize>>)| PlannedStep {
             key: place.to_string(),
             name: "asset".into(),
-            partition: None,
+            partitions: None,
             mapping_key: None,
             loads: Vec::new(),
             after,

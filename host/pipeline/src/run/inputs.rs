@@ -14,7 +14,7 @@ use super::produced::{NotGiven, Produced};
 use super::provenance::Versions;
 use super::ready::{Gathering, Loader, ReadyInput, ReadyReference, ReadySource};
 use super::step::{Outcome, Step};
-use super::subject::Subject;
+use super::subject::{Places, Subject};
 use super::value;
 use crate::definitions::{Asset, Form};
 use crate::event::{EventBody, LoadedPartitions};
@@ -40,7 +40,9 @@ pub(super) enum Loadable<'a> {
 impl Loadable<'_> {
     fn subject(&self) -> Subject<'_> {
         match self {
-            Self::Asset { asset, partition, .. } => Subject::Asset { asset, partition: *partition },
+            Self::Asset { asset, partition, .. } => {
+                Subject::Asset { asset, partitions: partition.map(|(set, place)| Places::one(set, place)) }
+            }
             Self::Output { reference, produced, .. } => Subject::Output {
                 run_id: &produced.run_id,
                 step_key: &produced.step_key,
@@ -61,6 +63,18 @@ impl Loadable<'_> {
     /// What it is called.
     pub fn name(&self) -> String {
         self.subject().name()
+    }
+
+    /// The run, the step and the output that gave it, where a step of a job did.
+    pub fn given_by(&self) -> (Option<String>, Option<String>, Option<String>) {
+        match self {
+            Self::Asset { .. } => (None, None, None),
+            Self::Output { reference, produced, .. } => (
+                Some(produced.run_id.clone()),
+                Some(produced.step_key.clone()),
+                Some(reference.reference.output.clone()),
+            ),
+        }
     }
 
     fn loader(&self) -> &Loader {

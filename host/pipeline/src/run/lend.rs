@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::help::toml_key;
 use crate::config_check::{ConfigCheck, Owner};
 use crate::definitions::{
-    Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, Setting, UnresolvedSetting,
-    beside, is_no_directory, refuse_deciding,
+    Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, RetryPolicy, Setting,
+    UnresolvedSetting, beside, is_no_directory, refuse_deciding,
 };
 use crate::event::ManagerUse;
 use crate::home::Home;
@@ -61,6 +61,8 @@ pub(super) struct Lent {
     pub config: Value,
     /// What loads what it did not store.
     pub parent: Option<Arc<Lent>>,
+    /// How often a call of it that failed is tried again; not at all where it is absent.
+    pub retry: Option<RetryPolicy>,
     code: Code,
 }
 
@@ -116,7 +118,7 @@ impl Lender<'_> {
             .ok()?;
         let code = self.components.get(&definition.component);
         let (name, definition) = (name.to_owned(), definition.clone());
-        Some(Lent { name, is_op, table, definition, grant, config: config?, parent: None, code })
+        Some(Lent { name, is_op, table, definition, grant, config: config?, parent: None, retry: None, code })
     }
 
     /// What the component of `lent` says of itself. One that cannot be loaded is told of where it is needed.

@@ -11,11 +11,12 @@ use super::context::RunContext;
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::lend::Lent;
 use super::produced::Produced;
+use super::retry::{Retry, tried};
 use super::step::Outcome;
 use super::subject::Subject;
 use super::value;
 use crate::definitions::{Input, Mount, MountPath, Op};
-use crate::event::ManagerUse;
+use crate::event::{EventBody, ManagerUse};
 
 /// What is to be loaded, and for what.
 pub(super) struct Load<'a> {
@@ -93,7 +94,7 @@ impl Load<'_> {
     }
 
     /// Loads it. `hear` is told what the component said, also where it fails.
-    pub fn perform(&self, run: &RunContext<'_>, hear: impl FnOnce(Log)) -> Outcome<Loaded> {
+    pub fn perform(&self, run: &RunContext<'_>, mut hear: impl FnMut(Log)) -> Outcome<Loaded> {
         let stage = self.stage();
         let component = run.component(self.manager, &stage)?;
         let upstream = self.upstream(run, &stage)?;
@@ -104,25 +105,31 @@ impl Load<'_> {
         let (location, partitions) = (self.subject.location(), self.subject.partitions());
         let locations = partitions.locations(&location);
         let input = self.input.map(|(_, input)| input);
-        let context = InputContext {
+        let allow_missing = input.is_some_and(|input| input.allow_missing);
+        let context = || InputContext {
             run_id: self.input.map(|_| run.run_id.clone()),
             step_key: self.input.map(|(step_key, _)| step_key.to_owned()),
             input_name: input.map(|input| input.name.clone()),
             asset_key: self.subject.asset_key(),
-            location,
-            partitions,
-            upstream: upstream.into_iter().collect(),
+            location: location.clone(),
+            partitions: partitions.clone(),
+            upstream: upstream.iter().cloned().collect(),
             requested_type: self.media_type.map(str::to_owned),
             columns: input.and_then(|input| input.columns.clone()).unwrap_or_default(),
-            allow_missing: input.is_some_and(|input| input.allow_missing),
+            allow_missing,
             config: self.manager.config.clone(),
             input_config: self.config.clone(),
             definition_metadata: input.map(|input| input.metadata.clone()).unwrap_or_default(),
         };
-        let allow_missing = context.allow_missing;
-        let Report { outcome, receipt, log } = run.sandbox.load_input(&run.call(self.manager, component), context);
-        hear(log);
-        let doing = format!("cannot load `{}` with the I/O manager `{}`", self.subject.name(), self.manager.name);
+        let call = |_| {
+            let mut report = run.sandbox.load_input(&run.call(self.manager, component), context());
+            hear(std::mem::take(&mut report.log));
+            report
+        };
+        let (attempt, report) = run.retried(self.manager, &stage, call, |retry| self.emit_retry(run, retry))?;
+        let Report { outcome, receipt, .. } = report;
+        let (name, tried) = (self.subject.name(), tried(attempt));
+        let doing = format!("cannot load `{name}` with the I/O manager `{}`{tried}", self.manager.name);
         let is_missing = matches!(&outcome, Err(Failure::Guest { error }) if error.code == "not-found");
         let mut loaded = match outcome {
             Ok(loaded) => loaded,
@@ -155,6 +162,22 @@ impl Load<'_> {
             upstream_run_id,
             version,
         })
+    }
+
+    /// Records that an attempt failed, in a run.
+    fn emit_retry(&self, run: &RunContext<'_>, retry: &Retry<'_>) {
+        let Some((step_key, input)) = self.input else { return };
+        let Retry { attempt, failure, delay } = *retry;
+        let (name, manager) = (self.subject.name(), &self.manager.name);
+        let body = EventBody::LoadInputRetry {
+            input: input.name.clone(),
+            asset: self.subject.asset().map(|asset| asset.name.clone()),
+            partition: self.subject.key().map(Cow::into_owned),
+            attempt,
+            message: format!("attempt {attempt} to load `{name}` with the I/O manager `{manager}` failed: {failure}"),
+            delay,
+        };
+        run.emit(Some(step_key), body);
     }
 
     /// `failure`, that there is no value, with how there will be one.

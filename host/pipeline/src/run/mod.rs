@@ -3,6 +3,7 @@
 mod code_version;
 mod command;
 mod command_inputs;
+mod command_outputs;
 mod command_step;
 mod component_step;
 mod context;
@@ -22,6 +23,7 @@ mod prepare;
 mod produced;
 mod provenance;
 mod ready;
+mod retry;
 mod schedule;
 mod step;
 mod step_log;
@@ -254,8 +256,10 @@ pub struct StepResult {
     pub name: String,
     /// The asset; absent where it computes several, or is a step of a job.
     pub asset: Option<String>,
-    /// The partition; absent where the asset has none.
+    /// The partition; of several `FIRST..LAST`, and absent where the asset has none.
     pub partition: Option<String>,
+    /// How many partitions it computes.
+    pub partition_count: usize,
     /// The element of a dynamic output that it was done for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping_key: Option<String>,

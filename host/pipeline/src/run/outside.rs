@@ -13,7 +13,7 @@ use super::lend::Lent;
 use super::load::{Load, Recorded};
 use super::produced::Produced;
 use super::ready::Loader;
-use super::subject::Subject;
+use super::subject::{Places, Subject};
 use super::{LoadError, RunError, RunOptions, Runner, context, prepare};
 use crate::definitions::{Asset, Form, Job, Output};
 use crate::event::EventReader;
@@ -70,19 +70,19 @@ impl Runner {
         if asset.output.io.is_none() {
             return Err(LoadError::NoValue { name: name() });
         }
-        let partition = match (key, sets.of(asset)) {
+        let partitions = match (key, sets.of(asset)) {
             (None, None) => None,
             (None, Some(_)) => return Err(LoadError::PartitionNeeded { name: name() }),
             (Some(_), None) => return Err(LoadError::NotPartitioned { name: name() }),
             (Some(key), Some(set)) => {
                 let unknown = |error: PartitionError| LoadError::Partition { name: name(), error: error.into() };
                 let place = set.find(key).map_err(unknown)?;
-                Some((&**set, place))
+                Some(Places::one(set, place))
             }
         };
         let manager =
             prepare::prepare_load(&self.definitions, &asset.output, self.lender()).map_err(RunError::Definitions)?;
-        self.load(Subject::Asset { asset, partition }, &manager, Recorded::Asset(&manager), options)
+        self.load(Subject::Asset { asset, partitions }, &manager, Recorded::Asset(&manager), options)
     }
 
     /// Loads what the run `run_id` gave as `name`, an output of a step of its job: `clean`, `split.kept`, `split[one]`.

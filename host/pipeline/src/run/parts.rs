@@ -11,8 +11,9 @@ use airlock_sandbox::value::{LoadParts, NotLoaded, Part};
 
 use super::failure::{FailureClass, Stage, StepFailure};
 use super::inputs::Loadable;
+use super::load::Loaded;
 use super::provenance::Versions;
-use super::ready::ReadyInput;
+use super::ready::{Gathering, ReadyInput, ReadySource};
 use super::step::{Outcome, Step};
 use super::value;
 use crate::event::{EventBody, LoadedPartitions, ManagerUse};
@@ -30,6 +31,8 @@ pub(super) struct Parts<'a> {
     left: Box<dyn Iterator<Item = Loadable<'a>> + Send + 'a>,
     /// What of it is there, in order, as far as it was looked at.
     present: Vec<Loadable<'a>>,
+    /// How each of these was loaded, where they come from different outputs.
+    sources: Vec<LoadedSource>,
     summary: Summary,
 }
 
@@ -46,6 +49,13 @@ struct LoadedPart {
     part: Part,
     metadata: Vec<MetadataEntry>,
     version: Option<String>,
+}
+
+/// How one of several outputs that an input gathers was loaded.
+struct LoadedSource {
+    manager: ManagerUse,
+    metadata: Vec<MetadataEntry>,
+    receipt: Receipt,
 }
 
 /// What was loaded.
@@ -71,7 +81,7 @@ impl<'a> Parts<'a> {
         input: &'a ReadyInput<'a>,
         left: Box<dyn Iterator<Item = Loadable<'a>> + Send + 'a>,
     ) -> Self {
-        Self { step, input, left, present: Vec::new(), summary: Summary::default() }
+        Self { step, input, left, present: Vec::new(), sources: Vec::new(), summary: Summary::default() }
     }
 
     /// The input.
@@ -83,14 +93,14 @@ impl<'a> Parts<'a> {
     pub fn part(&mut self, place: usize) -> Outcome<Option<Part>> {
         if let Some(loadable) = self.present.get(place).cloned() {
             // It was read before, and is asked for again. To the op its absence would be the end of the parts.
-            let part = self.load(&loadable)?;
+            let part = self.load(&loadable, place)?;
             return match part {
                 Some(LoadedPart { part, .. }) => Ok(Some(part)),
                 None => Err(self.vanished(&loadable)),
             };
         }
         while let Some(loadable) = self.left.next() {
-            let Some(loaded) = self.load(&loadable)? else {
+            let Some(loaded) = self.load(&loadable, self.present.len())? else {
                 self.summary.partitions.missing += 1;
                 continue;
             };
@@ -138,19 +148,33 @@ impl<'a> Parts<'a> {
         self.input.input.asset().map(str::to_owned)
     }
 
-    /// The part; none where it is not there.
-    fn load(&mut self, loadable: &Loadable<'_>) -> Outcome<Option<LoadedPart>> {
-        let loaded = self.step.load_part(self.input, loadable)?;
-        self.summary.receipt.add(loaded.receipt);
-        self.summary.manager = Some(loaded.manager);
+    /// Whether the parts come from different outputs, each with a manager of its own.
+    fn is_fan_in(&self) -> bool {
+        matches!(self.input.source, ReadySource::Outputs { how: Gathering::Several, .. })
+    }
+
+    /// The part, which is at `place` of those that are there; none where it is not there.
+    fn load(&mut self, loadable: &Loadable<'_>, place: usize) -> Outcome<Option<LoadedPart>> {
+        let Loaded { part, metadata, receipt, manager, version, .. } = self.step.load_part(self.input, loadable)?;
+        if self.is_fan_in() {
+            match self.sources.get_mut(place) {
+                Some(source) => source.receipt.add(receipt.clone()),
+                None => self.sources.push(LoadedSource {
+                    manager: manager.clone(),
+                    metadata: metadata.clone(),
+                    receipt: receipt.clone(),
+                }),
+            }
+        }
+        self.summary.receipt.add(receipt);
+        self.summary.manager = Some(manager);
         let key = loadable.key().map(Cow::into_owned);
-        let (metadata, version) = (loaded.metadata, loaded.version);
-        Ok(loaded.part.map(|part| LoadedPart { part: Part { key, ..part }, metadata, version }))
+        Ok(part.map(|part| LoadedPart { part: Part { key, ..part }, metadata, version }))
     }
 
     /// Records what was loaded, where the op asked for anything.
     pub fn record(self) {
-        let asset = self.asset();
+        let (asset, is_fan_in) = (self.asset(), self.is_fan_in());
         let Summary { partitions, media_type, size, metadata, observed, versions, whole, receipt, manager } =
             self.summary;
         let input = &self.input.input;
@@ -168,22 +192,33 @@ impl<'a> Parts<'a> {
                 metadata: Vec::new(),
             });
         }
-        // Where several steps give it, none of them is what gave all of it.
-        let from = match input.source.outputs() {
-            [only] => Some(only),
-            _ => None,
+        let loaded = |from: (Option<String>, Option<String>, Option<String>),
+                      partitions,
+                      manager,
+                      metadata: &[MetadataEntry],
+                      receipt| {
+            let (upstream_run_id, upstream_step_key, upstream_output) = from;
+            self.step.emit(EventBody::LoadedInput {
+                input: input.name.clone(),
+                asset: asset.clone(),
+                partitions,
+                manager,
+                upstream_run_id,
+                upstream_step_key,
+                upstream_output,
+                metadata: value::merge(&input.metadata, metadata),
+                receipt,
+            });
         };
-        self.step.emit(EventBody::LoadedInput {
-            input: input.name.clone(),
-            asset,
-            partitions: Some(partitions),
-            manager,
-            upstream_run_id: None,
-            upstream_step_key: from.map(|output| output.step.clone()),
-            upstream_output: from.map(|output| output.output.clone()),
-            metadata: value::merge(&input.metadata, &metadata),
-            receipt,
-        });
+        if is_fan_in {
+            for (loadable, LoadedSource { manager, metadata, receipt }) in self.present.iter().zip(self.sources) {
+                loaded(loadable.given_by(), None, manager, &metadata, receipt);
+            }
+        } else {
+            let from = input.source.outputs().first();
+            let from = (None, from.map(|output| output.step.clone()), from.map(|output| output.output.clone()));
+            loaded(from, Some(partitions), manager, &metadata, receipt);
+        }
         self.step.emit(EventBody::StepInput { input: input.name.clone(), media_type, size });
     }
 

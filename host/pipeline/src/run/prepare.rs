@@ -123,6 +123,7 @@ impl<'a> Preparation<'a, '_> {
         Some(ReadyTask {
             name,
             set: self.sets.of(asset).cloned(),
+            is_keyed: asset.partitions_per_step.is_some(),
             op: op?,
             inputs: inputs.into_iter().collect::<Option<_>>()?,
             deps: &[],
@@ -140,6 +141,7 @@ impl<'a> Preparation<'a, '_> {
         Some(ReadyTask {
             name: vec![job.name.clone(), step.name.clone()],
             set: None,
+            is_keyed: false,
             op: op?,
             inputs: inputs.into_iter().collect::<Option<_>>()?,
             deps: &step.deps,
@@ -200,7 +202,9 @@ impl<'a> Preparation<'a, '_> {
         let loaded_with = self.loader(input, &asset.output);
         let partitions =
             |asset: &Asset| asset.partitions.as_deref().and_then(|name| self.definitions.partitions_definition(name));
-        let is_many = asset.partitions.is_some() && input.partition_mapping.is_many(partitions(of), partitions(asset));
+        let mapping = &input.partition_mapping;
+        let follows = of.partitions_per_step.is_some() && mapping.follows_what_loads();
+        let is_many = asset.partitions.is_some() && (follows || mapping.is_many(partitions(of), partitions(asset)));
         Some(ReadySource::Asset { asset, set: self.sets.of(asset).cloned(), is_many, loaded_with: loaded_with? })
     }
 
@@ -261,7 +265,7 @@ impl<'a> Preparation<'a, '_> {
         };
         let (config, code_version) = (self.config(output.config.as_ref()), OnceLock::new());
         let Some(name) = output.io.as_deref() else {
-            return Some(ReadyOutput { asset, output, manager: None, config: config?, retry: None, code_version });
+            return Some(ReadyOutput { asset, output, manager: None, config: config?, code_version });
         };
         let manager = self.manager(name);
         if let Some(manager) = &manager
@@ -269,9 +273,7 @@ impl<'a> Preparation<'a, '_> {
         {
             self.lender.configs.output(owner, output, name, manifest);
         }
-        let definition = self.definitions.io_manager(name)?;
-        let retry = definition.retry.as_ref();
-        Some(ReadyOutput { asset, output, manager: Some(manager?), config: config?, retry, code_version })
+        Some(ReadyOutput { asset, output, manager: Some(manager?), config: config?, code_version })
     }
 
     fn config(&mut self, config: Option<&Configuration>) -> Option<Value> {
@@ -287,8 +289,9 @@ impl<'a> Preparation<'a, '_> {
         let definition = self.definitions.io_manager(name)?;
         let parent = definition.parent.as_deref().map(|parent| self.manager(parent));
         let mut lent = self.lender.lend_manager(name, &definition.component);
-        if let (Some(lent), Some(parent)) = (&mut lent, &parent) {
-            lent.parent.clone_from(parent);
+        if let Some(lent) = &mut lent {
+            lent.parent = parent.clone().flatten();
+            lent.retry.clone_from(&definition.retry);
         }
         // Without its parent it is not whole.
         let lent = lent.filter(|_| parent.is_none_or(|parent| parent.is_some())).map(Arc::new);

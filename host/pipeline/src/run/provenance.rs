@@ -91,13 +91,26 @@ impl Step<'_> {
         asset: &Asset,
         stored: &HashMap<String, Selected>,
     ) -> Result<bool, EventLogError> {
-        let place = self.ready.planned.partition.as_ref().map_or(0, |partition| partition.place);
-        if !is_stored(stored, asset, place) || !asset.deps.is_empty() || asset.output.io.is_none() {
+        let places = self.ready.planned.partitions.as_ref().map_or(0..1, |partitions| partitions.places.clone());
+        if !places.clone().all(|place| is_stored(stored, asset, place)) {
+            return Ok(false);
+        }
+        if !asset.deps.is_empty() || asset.output.io.is_none() {
             return Ok(false);
         }
         let store = self.run.store(ready.manager.as_deref());
-        let Some(recorded) = self.run.latest(&asset.name, self.key(), &store)? else { return Ok(false) };
-        let Some(versions) = &recorded.body.inputs else { return Ok(false) };
+        let set = self.ready.of.set.as_deref();
+        let mut computed_from = None;
+        for place in places {
+            let key = set.and_then(|set| set.key(place));
+            let Some(recorded) = self.run.latest(&asset.name, key.as_deref(), &store)? else { return Ok(false) };
+            let from = (recorded.body.code_version, recorded.body.inputs);
+            // What was computed together was computed from the same.
+            if computed_from.get_or_insert_with(|| from.clone()) != &from {
+                return Ok(false);
+            }
+        }
+        let Some((code_version, Some(versions))) = computed_from else { return Ok(false) };
         let digest = match &self.ready.of.op {
             ReadyOp::Command(_) => None,
             ReadyOp::Component(lent) => match self.component(lent, &Stage::Op) {
@@ -106,7 +119,7 @@ impl Step<'_> {
                 Err(_) => return Ok(false),
             },
         };
-        if recorded.body.code_version.as_deref() != Some(&*self.code_version(ready, asset, digest)) {
+        if code_version.as_deref() != Some(&*self.code_version(ready, asset, digest)) {
             return Ok(false);
         }
         for input in &self.ready.of.inputs {

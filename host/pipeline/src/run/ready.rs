@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::context::RunContext;
 use super::lend::Lent;
-use crate::definitions::{Asset, Input, Output, OutputReference, RetryPolicy, ValueType};
+use crate::definitions::{Asset, Input, Output, OutputReference, ValueType};
 use crate::event::EventLogError;
 use crate::partition::PartitionSet;
 use crate::plan::PlannedStep;
@@ -26,6 +26,8 @@ pub(super) struct ReadyTask<'a> {
     pub name: Vec<String>,
     /// Its partitions; none where it has none.
     pub set: Option<Arc<PartitionSet>>,
+    /// Whether a step computes any number of them, each a part with its key.
+    pub is_keyed: bool,
     pub op: ReadyOp,
     pub inputs: Vec<ReadyInput<'a>>,
     /// The steps of the job that must have been done, beside those that it loads from.
@@ -170,8 +172,6 @@ pub(super) struct ReadyOutput<'a> {
     /// Who stores it; none where there is no value.
     pub manager: Option<Arc<Lent>>,
     pub config: Value,
-    /// How often a store is tried.
-    pub retry: Option<&'a RetryPolicy>,
     /// Of what computes the asset; known once a step was done.
     pub code_version: OnceLock<String>,
 }

@@ -1,12 +1,13 @@
 //! Does one step: loads its inputs, runs its op, stores its output, and records each.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use airlock_sandbox::context::MetadataEntry;
 use airlock_sandbox::partition::Partitions;
-use airlock_sandbox::value::Value;
+use airlock_sandbox::value::{Part, Value};
 use airlock_sandbox::{Call, Component};
 
 use super::context::RunContext;
@@ -17,10 +18,11 @@ use super::produced::NotGiven;
 use super::provenance::Provenance;
 use super::ready::{ReadyOp, ReadyOutput, ReadyStep};
 use super::step_log::StepLog;
-use super::subject::{Subject, partitions};
+use super::subject::{Places, Subject};
 use super::{StepResult, StepStatus, command_step, value};
 use crate::definitions::{Form, ValueType};
 use crate::event::{EventBody, EventLogError, OpUse};
+use crate::partition::value_name;
 
 /// Failures are much larger than what they stand in the place of.
 pub(super) type Outcome<T> = Result<T, Box<StepFailure>>;
@@ -100,9 +102,23 @@ impl<'a> Step<'a> {
         self.ready.of.outputs.iter().all(|output| output.asset.is_none())
     }
 
-    /// The key of the partition that it computes.
+    /// The key of the partition that it computes; of several `FIRST..LAST`.
     pub fn key(&self) -> Option<&'a str> {
-        self.ready.planned.partition.as_ref().map(|partition| partition.key.as_str())
+        self.ready.planned.partitions.as_ref().map(|partitions| partitions.key.as_str())
+    }
+
+    /// The partitions that it computes.
+    pub fn places(&self) -> Option<Places<'a>> {
+        let set = self.ready.of.set.as_deref()?;
+        self.ready.planned.partitions.as_ref().map(|partitions| Places::several(set, &partitions.places))
+    }
+
+    /// The keys of the partitions that it computes; one that is none where it has no partitions.
+    pub fn keys(&self) -> Vec<Option<String>> {
+        match self.places() {
+            Some(places) => places.each().map(|(_, key)| Some(key.into_owned())).collect(),
+            None => vec![None],
+        }
     }
 
     /// What it computes: the asset, and of a partition its key in brackets; or the step of a job.
@@ -120,14 +136,10 @@ impl<'a> Step<'a> {
         self.subject(ready, None).name()
     }
 
-    /// The output `ready`, or its element `mapping_key`, as this run stores it.
+    /// The output `ready`, or its element `mapping_key`, as this run stores it; of an asset the partitions of the step.
     pub fn subject<'s>(&'s self, ready: &'s ReadyOutput<'_>, mapping_key: Option<&'s str>) -> Subject<'s> {
         match ready.asset {
-            Some(asset) => {
-                let set = self.ready.of.set.as_deref();
-                let partition = set.zip(self.ready.planned.partition.as_ref().map(|partition| partition.place));
-                Subject::Asset { asset, partition }
-            }
+            Some(asset) => Subject::Asset { asset, partitions: self.places() },
             None => Subject::Output {
                 run_id: &self.run.run_id,
                 step_key: &self.ready.planned.key,
@@ -137,11 +149,9 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// The partition that it computes, as a call is told of it.
+    /// The partitions that it computes, as a call is told of them.
     pub fn partitions(&self) -> Partitions {
-        let set = self.ready.of.set.as_deref();
-        let partition = set.zip(self.ready.planned.partition.as_ref());
-        partition.map(|(set, partition)| partitions(set, partition.place)).unwrap_or_default()
+        self.places().map(Places::partitions).unwrap_or_default()
     }
 
     fn end(&self, outcome: Outcome<Done>, time: Duration) -> (StepResult, Option<EventLogError>) {
@@ -174,6 +184,7 @@ impl<'a> Step<'a> {
             name: self.ready.planned.name.clone(),
             mapping_key: self.ready.planned.mapping_key.clone(),
             partition: self.key().map(str::to_owned),
+            partition_count: self.ready.planned.partition_count(),
             status,
             time,
             size,
@@ -199,10 +210,17 @@ impl<'a> Step<'a> {
     /// `form`.
     pub fn checked(&self, ready: &ReadyOutput<'_>, value: Value, form: Form) -> Outcome<Value> {
         let output = ready.output;
+        let is_keyed = output.is_dynamic || self.ready.of.is_keyed;
         let what = |wrong: String| wrong_output(format!("the value of `{}` {wrong}", self.output_name(ready)));
-        let mut value = value::label(output, value).map_err(what)?;
+        let mut value = value::label(output, value, is_keyed).map_err(what)?;
+        if self.ready.of.is_keyed {
+            value = self.whole(ready, value)?;
+        }
         for part in &mut value.parts {
-            let named = format!("the value of `{}`", self.subject(ready, part.key.as_deref()).name());
+            let named = match (ready.asset, &part.key) {
+                (Some(asset), Some(key)) => format!("the value of `{}`", value_name(&asset.name, Some(key))),
+                _ => format!("the value of `{}`", self.subject(ready, part.key.as_deref()).name()),
+            };
             if output.value_type == ValueType::Table {
                 let schema = output.schema.as_deref().unwrap_or_default();
                 let check = !ready.manager.as_ref().is_some_and(|manager| keeps_tables(manager));
@@ -216,6 +234,27 @@ impl<'a> Step<'a> {
             }
         }
         Ok(value)
+    }
+
+    /// `value`, the output `ready`, with its parts in the order of the partitions that the step computes: one of each.
+    fn whole(&self, ready: &ReadyOutput<'_>, value: Value) -> Outcome<Value> {
+        let count = value.parts.len();
+        let mut given: HashMap<Option<String>, Part> =
+            value.parts.into_iter().map(|part| (part.key.clone(), part)).collect();
+        // Where there is one, a component need not name it.
+        let mut only = given.remove(&None);
+        let mut parts = Vec::with_capacity(count);
+        for key in self.keys() {
+            let Some(part) = given.remove(&key).or_else(|| only.take()) else {
+                let asset = ready.asset.map_or(ready.output.name.as_str(), |asset| &asset.name);
+                let (name, wanted) = (value_name(asset, key.as_deref()), self.ready.planned.partition_count());
+                let message = format!("the op ended well, and gave no value of `{name}`: it gave {count} of {wanted}");
+                let help = "it has to give a part of each partition of the step, with its key";
+                return Err(wrong_output(message).help(help).into());
+            };
+            parts.push(Part { key, ..part });
+        }
+        Ok(Value { parts })
     }
 
     pub fn component<'c>(&self, lent: &'c Lent, stage: &Stage) -> Outcome<&'c Component> {

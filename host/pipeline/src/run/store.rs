@@ -1,33 +1,31 @@
 //! Stores the outputs of a step through their managers, again where that is defined, and records the materialization.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use airlock_sandbox::context::{AssetEvent, MetadataEntry, OutputContext};
 use airlock_sandbox::report::{Failure, Receipt, Report};
 use airlock_sandbox::value::{Part, Value};
 
-use super::context::{random_fraction, written};
+use super::context::written;
 use super::failure::{Stage, StepFailure};
 use super::lend::Lent;
 use super::produced::{Produced, StepOutputs};
 use super::ready::ReadyOutput;
+use super::retry::{Retry, tried};
 use super::step::{Computed, Done, Given, Outcome, Step};
 use super::subject::Subject;
 use super::value;
 use crate::definitions::Asset;
 use crate::event::{AssetMaterialization, EventBody, ManagerUse, OpUse};
 
-/// How often one who waits for the next attempt looks whether to go on.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// A value as it was stored.
 struct StoredValue {
     /// What the manager recorded.
     metadata: Vec<MetadataEntry>,
     events: Vec<AssetEvent>,
-    /// As the manager set it, otherwise the digest of the content.
+    /// As the manager set it, otherwise of one value the digest of its content.
     version: Option<String>,
     manager: ManagerUse,
 }
@@ -65,8 +63,8 @@ impl Step<'_> {
         Ok(done)
     }
 
-    /// Stores what was given of `asset`, where there is something to store, records the materialization and gives its
-    /// metadata.
+    /// Stores what was given of `asset`, where there is something to store, records the materialization of each partition
+    /// and gives its metadata; of several that of the op.
     fn store_asset(
         &self,
         asset: &Asset,
@@ -74,14 +72,14 @@ impl Step<'_> {
         given: &Given,
         computed_by: Option<&OpUse>,
     ) -> Outcome<Vec<MetadataEntry>> {
+        let parts = given.value.as_ref().map(|value| value.parts.as_slice()).unwrap_or_default();
         if given.value.is_some() || computed_by.is_some() {
-            let part = given.value.as_ref().and_then(|value| value.parts.first());
-            self.emit_output(ready, None, part, &given.metadata, computed_by);
+            self.emit_output(ready, None, parts, &given.metadata, computed_by);
         }
         let digest = computed_by.map(|used| used.digest.as_str());
         let mut materialization = AssetMaterialization {
             asset: asset.name.clone(),
-            partition: self.key().map(str::to_owned),
+            partition: None,
             description: None,
             metadata: value::merge(&asset.output.metadata, &given.metadata),
             manager: None,
@@ -92,17 +90,58 @@ impl Step<'_> {
             store: Some(self.run.store(ready.manager.as_deref())),
             logged: false,
         };
-        if let (Some(manager), Some(value)) = (&ready.manager, &given.value) {
-            let stored = self.store_value(ready, manager, None, value, &given.metadata)?;
-            materialization.metadata = value::merge(&materialization.metadata, &stored.metadata);
+        let by_op = materialization.metadata.clone();
+        let (Some(manager), Some(value)) = (&ready.manager, &given.value) else {
+            for partition in self.keys() {
+                self.emit(EventBody::AssetMaterialization(AssetMaterialization {
+                    partition,
+                    ..materialization.clone()
+                }));
+            }
+            return Ok(by_op);
+        };
+        materialization.output_config = written(asset.output.config.as_ref());
+        let calls = self.calls(asset, ready, manager, value)?;
+        let is_one = calls.len() == 1;
+        for (subject, value) in calls {
+            let stored = self.store_value(ready, manager, &subject, &value, &given.metadata)?;
+            materialization.metadata = value::merge(&by_op, &stored.metadata);
             materialization.manager = Some(stored.manager);
-            materialization.output_config = written(asset.output.config.as_ref());
-            materialization.data_version = stored.version;
             self.emit_logged(stored.events);
+            for part in &value.parts {
+                let version = stored.version.clone().or_else(|| self.content_version(part));
+                // The only one came without its key.
+                let partition = part.key.clone().or_else(|| subject.key().map(Cow::into_owned));
+                materialization.partition = partition;
+                materialization.data_version = version;
+                self.emit(EventBody::AssetMaterialization(materialization.clone()));
+            }
         }
-        let metadata = materialization.metadata.clone();
-        self.emit(EventBody::AssetMaterialization(materialization));
-        Ok(metadata)
+        Ok(if is_one { materialization.metadata } else { by_op })
+    }
+
+    /// What `manager` is asked to store of `value`, call by call: all partitions in one where it takes many, otherwise each
+    /// by itself, as one value.
+    fn calls<'s>(
+        &'s self,
+        asset: &'s Asset,
+        ready: &'s ReadyOutput<'_>,
+        manager: &Lent,
+        value: &Value,
+    ) -> Outcome<Vec<(Subject<'s>, Value)>> {
+        let whole = self.subject(ready, None);
+        let Some(places) = self.places().filter(|_| self.ready.of.is_keyed) else {
+            return Ok(vec![(whole, value.clone())]);
+        };
+        let manifest = self.component(manager, &stage(ready))?.inspection().manifest.as_ref();
+        if manifest.is_some_and(|manifest| manifest.many_partitions) {
+            return Ok(vec![(whole, value.clone())]);
+        }
+        let each = places.each().zip(&value.parts).map(|((places, _), part)| {
+            let subject = Subject::Asset { asset, partitions: Some(places) };
+            (subject, Value { parts: vec![Part { key: None, ..part.clone() }] })
+        });
+        Ok(each.collect())
     }
 
     /// Stores what was given as an output of a step of a job: of a dynamic one each element by itself. None where it was
@@ -117,7 +156,7 @@ impl Step<'_> {
         let mut told = Some(computed_by);
         let parts = given.value.as_ref().map(|value| value.parts.as_slice()).unwrap_or_default();
         if parts.is_empty() && (computed_by.is_some() || given.value.is_some() || !given.metadata.is_empty()) {
-            self.emit_output(ready, None, None, &given.metadata, computed_by);
+            self.emit_output(ready, None, &[], &given.metadata, computed_by);
         }
         let (Some(manager), Some(value)) = (&ready.manager, &given.value) else { return Ok(None) };
         let mut elements = Vec::new();
@@ -127,9 +166,10 @@ impl Step<'_> {
                 Some(computed_by) => (given.metadata.as_slice(), computed_by),
                 None => (&[][..], None),
             };
-            self.emit_output(ready, mapping_key.clone(), Some(part), metadata, computed_by);
+            self.emit_output(ready, mapping_key.clone(), std::slice::from_ref(part), metadata, computed_by);
             let value = Value { parts: vec![Part { key: mapping_key.clone(), ..part.clone() }] };
-            let stored = self.store_value(ready, manager, mapping_key.as_deref(), &value, &given.metadata)?;
+            let subject = self.subject(ready, mapping_key.as_deref());
+            let stored = self.store_value(ready, manager, &subject, &value, &given.metadata)?;
             self.emit_logged(stored.events);
             let by_op = value::merge(&ready.output.metadata, &given.metadata);
             elements.push(Arc::new(Produced {
@@ -149,15 +189,15 @@ impl Step<'_> {
         &self,
         ready: &ReadyOutput<'_>,
         mapping_key: Option<String>,
-        part: Option<&Part>,
+        parts: &[Part],
         metadata: &[MetadataEntry],
         computed_by: Option<&OpUse>,
     ) {
         self.emit(EventBody::StepOutput {
             output: ready.output.name.clone(),
             mapping_key,
-            media_type: part.map(|part| part.media_type.clone()),
-            size: part.map_or(0, |part| part.content.size()),
+            media_type: parts.first().map(|part| part.media_type.clone()),
+            size: parts.iter().map(|part| part.content.size()).fold(0, u64::saturating_add),
             metadata: metadata.to_vec(),
             computed_by: computed_by.cloned(),
         });
@@ -169,101 +209,89 @@ impl Step<'_> {
         }
     }
 
-    /// The digest of the only part of `value`; none where it cannot be read any more, or the run is interrupted meanwhile.
-    fn content_version(&self, value: &Value) -> Option<String> {
+    /// The digest of `part`; none where it cannot be read any more, or the run is interrupted meanwhile.
+    fn content_version(&self, part: &Part) -> Option<String> {
         let interrupt = &self.run.interrupt;
         let go_on = || if interrupt.is_interrupted() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) };
-        match value.parts.as_slice() {
-            [part] => part.content.digest::<io::Error>(go_on).ok(),
-            _ => None,
-        }
+        part.content.digest::<io::Error>(go_on).ok()
     }
 
-    /// Asks the manager to store `value`, the output `ready` or its element `mapping_key`, as often as its policy says.
-    /// The op, which recorded `metadata`, is not run again.
+    /// Asks the manager to store `value`, which is `subject`, of the output `ready`, as often as its policy says. The op,
+    /// which recorded `metadata`, is not run again.
     fn store_value(
         &self,
         ready: &ReadyOutput<'_>,
         manager: &Lent,
-        mapping_key: Option<&str>,
+        subject: &Subject<'_>,
         value: &Value,
         metadata: &[MetadataEntry],
     ) -> Outcome<StoredValue> {
         // Meanwhile, on a core that the manager leaves free.
         value.parts.iter().for_each(|part| part.content.digest_in_background());
         let component = self.component(manager, &stage(ready))?;
-        let subject = self.subject(ready, mapping_key);
-        let attempts = ready.retry.map_or(1, |retry| retry.attempts);
-        let mut attempt = 1;
-        loop {
-            let context = OutputContext {
-                run_id: self.run.run_id.clone(),
-                step_key: self.ready.planned.key.clone(),
-                attempt,
-                output_name: ready.output.name.clone(),
-                asset_key: subject.asset_key(),
-                location: subject.location(),
-                partitions: subject.partitions(),
-                config: manager.config.clone(),
-                output_config: ready.config.clone(),
-                definition_metadata: ready.output.metadata.clone(),
-                runtime_metadata: metadata.to_vec(),
-            };
-            let Report { outcome, receipt, log } =
-                self.run.sandbox.handle_output(&self.call(manager, component), context, value);
-            self.log.write_component(&manager.name, &log);
-            match outcome {
-                Ok(stored) => {
-                    let metadata = value::keepable(stored.metadata);
-                    let version = stored.data_version.or_else(|| self.content_version(value));
-                    let manager = manager.manager_use(component);
-                    self.emit(EventBody::HandledOutput {
-                        output: ready.output.name.clone(),
-                        mapping_key: mapping_key.map(str::to_owned),
-                        attempt,
-                        manager: manager.clone(),
-                        metadata: metadata.clone(),
-                        data_version: version.clone(),
-                        receipt,
-                    });
-                    return Ok(StoredValue { metadata, events: stored.events, version, manager });
-                }
-                Err(failure) if attempt < attempts && is_retryable(&failure) => {
-                    attempt += 1;
-                    self.wait_before(ready, manager, attempt, &failure, &subject)?;
-                }
-                Err(failure) => return Err(not_stored(ready, manager, attempt, &subject, failure, receipt)),
-            }
+        let context = |attempt| OutputContext {
+            run_id: self.run.run_id.clone(),
+            step_key: self.ready.planned.key.clone(),
+            attempt,
+            output_name: ready.output.name.clone(),
+            asset_key: subject.asset_key(),
+            location: subject.location(),
+            partitions: subject.partitions(),
+            config: manager.config.clone(),
+            output_config: ready.config.clone(),
+            definition_metadata: ready.output.metadata.clone(),
+            runtime_metadata: metadata.to_vec(),
+        };
+        let call = |attempt| {
+            let mut report = self.run.sandbox.handle_output(&self.call(manager, component), context(attempt), value);
+            self.log.write_component(&manager.name, &std::mem::take(&mut report.log));
+            report
+        };
+        let failed = |retry: &Retry<'_>| self.emit_retry(ready, manager, subject, retry);
+        let (attempt, report) = self.run.retried(manager, &stage(ready), call, failed)?;
+        let Report { outcome, receipt, .. } = report;
+        let stored =
+            outcome.map_err(|failure| not_stored(ready, manager, attempt, subject, failure, receipt.clone()))?;
+        let metadata = value::keepable(stored.metadata);
+        let version = match value.parts.as_slice() {
+            [only] => stored.data_version.or_else(|| self.content_version(only)),
+            // Each has a digest of its own.
+            _ => stored.data_version,
+        };
+        let (partition, mapping_key) = self.part_of(subject);
+        let manager = manager.manager_use(component);
+        self.emit(EventBody::HandledOutput {
+            output: ready.output.name.clone(),
+            partition,
+            mapping_key,
+            attempt,
+            manager: manager.clone(),
+            metadata: metadata.clone(),
+            data_version: version.clone(),
+            receipt,
+        });
+        Ok(StoredValue { metadata, events: stored.events, version, manager })
+    }
+
+    /// Which part of what the step gives `subject` is: of several partitions one, or an element of a dynamic output.
+    fn part_of(&self, subject: &Subject<'_>) -> (Option<String>, Option<String>) {
+        let key = || subject.key().map(Cow::into_owned);
+        match subject {
+            Subject::Asset { .. } if self.ready.planned.partition_count() > 1 => (key(), None),
+            Subject::Asset { .. } => (None, None),
+            _ => (None, key()),
         }
     }
 
-    /// Records that an attempt failed, and waits before the one that is the `attempt`th.
-    fn wait_before(
-        &self,
-        ready: &ReadyOutput<'_>,
-        manager: &Lent,
-        attempt: u32,
-        failure: &Failure,
-        subject: &Subject<'_>,
-    ) -> Outcome<()> {
-        let delay = ready.retry.map_or(Duration::ZERO, |retry| retry.delay_before(attempt, random_fraction()));
-        let (before, name) = (attempt - 1, subject.name());
+    /// Records that an attempt to store `subject` failed.
+    fn emit_retry(&self, ready: &ReadyOutput<'_>, manager: &Lent, subject: &Subject<'_>, retry: &Retry<'_>) {
+        let Retry { attempt, failure, delay } = *retry;
+        let name = subject.name();
         let message =
-            format!("attempt {before} to store `{name}` with the I/O manager `{}` failed: {failure}", manager.name);
+            format!("attempt {attempt} to store `{name}` with the I/O manager `{}` failed: {failure}", manager.name);
         self.log.write(format!("{message}; the next follows in {:.3} s\n", delay.as_secs_f64()).as_bytes());
-        let output = ready.output.name.clone();
-        self.emit(EventBody::HandleOutputRetry { output, attempt: before, message, delay });
-        let start = Instant::now();
-        loop {
-            if self.run.interrupt.is_interrupted() {
-                return Err(StepFailure::interrupted(stage(ready)).into());
-            }
-            let left = delay.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return Ok(());
-            }
-            std::thread::sleep(left.min(LOOK));
-        }
+        let (output, (partition, mapping_key)) = (ready.output.name.clone(), self.part_of(subject));
+        self.emit(EventBody::HandleOutputRetry { output, partition, mapping_key, attempt, message, delay });
     }
 }
 
@@ -279,18 +307,8 @@ fn not_stored(
     failure: Failure,
     receipt: Receipt,
 ) -> Box<StepFailure> {
-    let tried = if attempt > 1 { format!(" after {attempt} attempts") } else { String::new() };
+    let tried = tried(attempt);
     let doing = format!("cannot store `{}` with the I/O manager `{}`{tried}", subject.name(), manager.name);
     let locations = subject.partitions().locations(&subject.location());
     StepFailure::of_call(stage(ready), &doing, manager, &locations, failure, receipt).into()
-}
-
-/// Whether the same call may succeed another time: what the component says of its own errors, and storage, which may be
-/// full or busy for the moment.
-fn is_retryable(failure: &Failure) -> bool {
-    match failure {
-        Failure::Guest { error } => error.retryable,
-        Failure::Storage { .. } => true,
-        _ => false,
-    }
 }

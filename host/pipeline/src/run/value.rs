@@ -64,12 +64,13 @@ impl Read for Reader {
     }
 }
 
-/// The value with the media type that it is stored with, given what a component said of it.
+/// The value with the media type that it is stored with, given what a component said of it; one that `is_keyed` has any
+/// number of parts.
 ///
 /// # Errors
 /// In words, to follow what the value is called.
-pub(super) fn label(output: &Output, mut value: Value) -> Result<Value, String> {
-    if !output.is_dynamic {
+pub(super) fn label(output: &Output, mut value: Value, is_keyed: bool) -> Result<Value, String> {
+    if !is_keyed {
         let [part] = value.parts.as_mut_slice() else {
             return Err("came in several parts, and one is stored at a time".to_owned());
         };
@@ -207,7 +208,8 @@ mod tests {
             "#,
         );
         let given = |asset: &str, media_type: &str| {
-            let value = label(&definitions.asset(asset).unwrap().output, Value::single(media_type, content(b"")));
+            let value =
+                label(&definitions.asset(asset).unwrap().output, Value::single(media_type, content(b"")), false);
             value.map(|value| value.parts[0].media_type.clone())
         };
         for (asset, media_type, expected) in [
@@ -236,7 +238,7 @@ mod tests {
             media_type: "text/plain".to_owned(),
             content: content(b""),
         };
-        let labelled = |parts| label(&definitions.asset("a").unwrap().output, Value { parts });
+        let labelled = |parts| label(&definitions.asset("a").unwrap().output, Value { parts }, false);
         assert_eq!(labelled(vec![part(Some("x"))]).unwrap().parts[0].key, None);
         let refused = labelled(vec![part(Some("x")), part(Some("y"))]).unwrap_err();
         assert_eq!(refused, "came in several parts, and one is stored at a time");

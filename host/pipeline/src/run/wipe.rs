@@ -1,5 +1,6 @@
 //! Removes what is stored of assets, and of runs of jobs.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 
 use super::failure::FailureClass;
 use super::lend::Lent;
-use super::subject::Subject;
+use super::subject::{Places, Subject};
 use super::{RunError, RunOptions, Runner, prepare};
 use crate::definitions::{Asset, Job, Op};
 use crate::event::{AssetWiped, Event, EventBody, EventLog, EventLogError, EventReader, RunStatus, RunSummary};
@@ -195,15 +196,17 @@ impl Runner {
             return Err(WipeError::NoValue { name: name() });
         }
         let sets = self.partition_sets(now)?;
-        let place =
-            |partition| (Subject::Asset { asset, partition }, partition.and_then(|(set, place)| set.key(place)));
+        let place = |partitions| {
+            let subject = Subject::Asset { asset, partitions };
+            (subject, subject.key().map(Cow::into_owned))
+        };
         let subjects = match (partition, sets.of(asset)) {
             (None, None) => vec![place(None)],
             (None, Some(_)) => return Err(WipeError::PartitionNeeded { name: name() }),
             (Some(_), None) => return Err(WipeError::NotPartitioned { name: name() }),
             (Some(text), Some(set)) => {
                 let unknown = |error: PartitionError| WipeError::Partition { name: name(), error: error.into() };
-                set.select(text).map_err(unknown)?.iter().map(|index| place(Some((&**set, index)))).collect()
+                set.select(text).map_err(unknown)?.iter().map(|index| place(Some(Places::one(set, index)))).collect()
             }
         };
         let located = subjects.iter().flat_map(|(subject, key)| {

@@ -104,6 +104,9 @@ pub struct Manifest {
     /// The media types that it stores and loads; `*/*` for any.
     #[serde(default)]
     pub values: Vec<String>,
+    /// Whether it stores several partitions of an output in one call; otherwise it is called once for each.
+    #[serde(default)]
+    pub many_partitions: bool,
     /// What its configuration may be; it takes none where this is absent.
     #[serde(default)]
     pub config: Option<ConfigSchema>,
