@@ -58,7 +58,7 @@ fn one_step_computes_several_assets_which_are_stored_and_recorded_each() {
         .collect();
     assert_eq!(assets, ["sales/kept", "rest"]);
     let shown = project.run(&["show", "sales/kept"]).ok();
-    assert!(shown.contains("with     rest") && shown.contains("rows = 2"), "{shown}");
+    assert!(shown.contains("step     split\nbeside   rest") && shown.contains("rows = 2"), "{shown}");
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod pattern;
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod project;
 
+use std::io::{BufRead, BufReader};
+
 use project::{Project, assert_prints, guest};
 use serde_json::{Value, json};
 
@@ -239,6 +241,73 @@ hint: `airlock logs … value` shows what it printed",
     project.run(&["run"]).fails(
         1,
         "error: value: cannot store `value` with the I/O manager `flaky`: the component returned an error: gone: the store is gone for good",
+    );
+}
+
+/// An asset whose manager is unavailable as long as `busy` is stored, and one that loads it.
+fn flaky_load() -> Project {
+    let project = Project::of(&format!(
+        r#"
+[io.flaky]
+component = "{}"
+config = {{ program = "flaky_load" }}
+retry = {{ attempts = 100, delay = "50ms" }}
+mounts."/data" = {{ path = "data", access = "write" }}
+
+[assets.value]
+type = "bytes"
+io = "flaky"
+external = true
+
+[assets.copy]
+type = "bytes"
+io = "flaky"
+inputs = ["value"]
+command = ["sh", "-c", "cp $AIRLOCK_INPUT_VALUE $AIRLOCK_OUTPUT"]
+"#,
+        guest("test-programs")
+    ));
+    project.put("data/value.bin", "busy");
+    project
+}
+
+#[test]
+fn a_load_is_tried_again_until_it_goes_well() {
+    let project = flaky_load();
+    let mut run = project.command(&["run", "--format", "jsonl"]).spawn().unwrap();
+    let mut retries = Vec::new();
+    for line in BufReader::new(run.stdout.take().unwrap()).lines() {
+        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if event["kind"] == "LOAD_INPUT_RETRY" {
+            // What kept it from being loaded is over.
+            project.put("data/value.bin", "done");
+            retries.push(event);
+        }
+    }
+    assert!(run.wait().unwrap().success());
+    assert_eq!(project.load("copy"), "done");
+    let told = [&retries[0]["input"], &retries[0]["asset"], &retries[0]["attempt"], &retries[0]["delay"]];
+    assert_eq!(told, [&json!("value"), &json!("value"), &json!(1), &json!(0.05)]);
+    assert!(
+        retries[0]["message"].as_str().unwrap().starts_with("attempt 1 to load `value` with the I/O manager `flaky`")
+    );
+}
+
+#[test]
+fn a_load_is_tried_so_often_and_the_error_says_so_in_a_run_and_outside() {
+    let project = flaky_load();
+    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
+    project.put("airlock.toml", &definitions.replace("attempts = 100, delay = \"50ms\"", "attempts = 3"));
+    project.run(&["run"]).fails(
+        1,
+        "
+error: copy: cannot load `value` with the I/O manager `flaky` after 3 attempts: the component returned an error: unavailable: busy",
+    );
+    assert_eq!(project.events("LOAD_INPUT_RETRY").len(), 2);
+    project.run(&["load", "value"]).fails(
+        1,
+        "
+error: cannot load `value` with the I/O manager `flaky` after 3 attempts: the component returned an error: unavailable: busy",
     );
 }
 

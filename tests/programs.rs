@@ -223,6 +223,17 @@ programs! {
         lab.store("").outcome.unwrap();
     }
 
+    fn flaky_load() {
+        let lab = Lab::program("flaky_load");
+        lab.store("busy").outcome.unwrap();
+        match lab.load().outcome {
+            Err(Failure::Guest { error }) => assert_eq!((error.code.as_str(), error.retryable), ("unavailable", true)),
+            other => panic!("{other:?}"),
+        }
+        lab.store("done").outcome.unwrap();
+        assert_eq!(lab.load_text(), "done");
+    }
+
     fn flaky_store() {
         // What an attempt that failed wrote is gone, and the guest says whether another may succeed.
         let mut lab = Lab::program("flaky_store").config(json!({ "succeeds": 2 }));

@@ -8,7 +8,7 @@ mod pattern;
 mod project;
 
 use project::{Project, guest, join};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[test]
 fn a_step_without_a_value_cannot_be_loaded() {
@@ -89,6 +89,13 @@ fn each_of_several_outputs_is_loaded_by_the_manager_that_stored_it() {
     assert!(
         project.path(&format!("attic/runs={}/second/result.txt", run["run"]["run_id"].as_str().unwrap())).is_file()
     );
+    let loaded = project.events("LOADED_INPUT");
+    let told: Vec<Value> = loaded
+        .iter()
+        .map(|event| json!([event["upstream_step_key"], event["manager"]["name"], event["receipt"]["read"]["bytes"]]))
+        .collect();
+    assert_eq!(told, [json!(["second", "attic", 6]), json!(["first", "lake", 5])]);
+    assert!(loaded.iter().all(|event| event["upstream_run_id"] == run["run"]["run_id"]), "{loaded:?}");
 }
 
 #[test]

@@ -89,6 +89,23 @@ impl<T: Serialize> Serialize for Document<'_, T> {
     }
 }
 
+/// `{ "schema": 1, name: value, … }`, with what the document `second` has.
+struct Pair<'a, T, U> {
+    name: &'a str,
+    value: T,
+    second: Document<'a, U>,
+}
+
+impl<T: Serialize, U: Serialize> Serialize for Pair<'_, T, U> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_map(Some(3))?;
+        document.serialize_entry("schema", &SCHEMA)?;
+        document.serialize_entry(self.name, &self.value)?;
+        document.serialize_entry(self.second.name, self.second.value)?;
+        document.end()
+    }
+}
+
 /// `value` as JSON on one line, safe to show.
 pub fn json(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map(|json| escape(&json)).map_err(|error| Error::output(&error.into()))
@@ -144,6 +161,17 @@ impl Output {
         let document = Document { name, value };
         let json = serde_json::to_string_pretty(&document).map_err(|error| Error::output(&error.into()))?;
         self.line(escape(&json))
+    }
+
+    /// Writes the document `{ "schema": 1, first: …, second: … }`.
+    pub fn json_pair(
+        &mut self,
+        first: (&str, &[impl Serialize]),
+        second: (&str, &[impl Serialize]),
+    ) -> Result<(), Error> {
+        let ((name, value), second) = (first, Document { name: second.0, value: &second.1 });
+        let json = serde_json::to_string_pretty(&Pair { name, value, second });
+        self.line(escape(&json.map_err(|error| Error::output(&error.into()))?))
     }
 
     /// Writes the `items` called `name` in a JSON format.

@@ -48,12 +48,16 @@ pub fn check_configs<'a>(
             check.output(owner, &asset.output, name, manifest);
         }
         for input in &asset.inputs {
-            for (name, manifest) in with_parents(input.io.as_deref().or(stored_with(input.asset()))) {
+            let given = asset.graph.iter().flat_map(|graph| stored_by(graph, input));
+            let storing = given.chain(stored_with(input.asset())).filter(|_| input.io.is_none());
+            for (name, manifest) in
+                input.io.as_deref().into_iter().chain(storing).flat_map(|name| with_parents(Some(name)))
+            {
                 check.input(owner, input, name, manifest);
             }
         }
     }
-    for (job, step) in definitions.jobs().iter().flat_map(|job| job.steps.iter().map(move |step| (job, step))) {
+    for (job, step) in definitions.graphs().flat_map(|job| job.steps.iter().map(move |step| (job, step))) {
         let owner = Owner::Step(job, step);
         if let Op::Component(used) = &step.op
             && let Some(manifest) = manifest_of(&used.component)
@@ -66,16 +70,20 @@ pub fn check_configs<'a>(
             }
         }
         for input in &step.inputs {
-            let of_outputs = input.source.outputs().iter().filter_map(|output| job.output(output)?.io.as_deref());
             let given = input.io.as_deref();
-            let loading =
-                given.into_iter().chain(of_outputs.chain(stored_with(input.asset())).filter(|_| given.is_none()));
+            let storing = stored_by(job, input).chain(stored_with(input.asset())).filter(|_| given.is_none());
+            let loading = given.into_iter().chain(storing);
             for (name, manifest) in loading.flat_map(|name| with_parents(Some(name))) {
                 check.input(owner, input, name, manifest);
             }
         }
     }
     check.mistakes
+}
+
+/// The I/O managers that store what `input`, of a step of `graph` or of what is made from it, takes of other steps.
+fn stored_by<'a>(graph: &'a Job, input: &'a Input) -> impl Iterator<Item = &'a str> {
+    input.source.outputs().iter().filter_map(|output| graph.output(output)?.io.as_deref())
 }
 
 /// What has an op, outputs and inputs.
@@ -99,6 +107,10 @@ impl fmt::Display for Owner<'_> {
         match self {
             Self::Asset(Asset { multi_asset: Some(name), .. }) => write!(f, "the multi-asset `{name}`"),
             Self::Asset(asset) => write!(f, "the asset `{}`", asset.name),
+            // Of the graph of an asset it has that in its name.
+            Self::Step(job, step) if step.name.starts_with(&format!("{}.", job.name)) => {
+                write!(f, "the step `{}`", step.name)
+            }
             Self::Step(job, step) => write!(f, "the step `{}` of the job `{}`", step.name, job.name),
         }
     }

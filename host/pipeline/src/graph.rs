@@ -34,7 +34,7 @@ impl Graph {
                 // What an asset loads of itself is of earlier partitions, which come before by themselves.
                 let is_earlier =
                     |input: &&Input| input.asset() == Some(&asset.name) && input.partition_mapping.is_earlier();
-                let inputs = asset.inputs.iter().filter(|input| !is_earlier(input));
+                let inputs = asset.all_inputs().filter(|input| !is_earlier(input));
                 let names = inputs.filter_map(Input::asset).chain(asset.deps.iter().map(String::as_str));
                 names.filter_map(|name| index.get(name).copied()).collect()
             })

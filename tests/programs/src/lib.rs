@@ -60,6 +60,7 @@ programs! {
     denied_write_on_load,
     denied_write_on_read_mount,
     empty_environment,
+    flaky_load,
     flaky_store,
     guest_error,
     keeps_no_state,

@@ -137,13 +137,14 @@ fn check_all<'a>(
 
 fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, &ComponentUse)> {
     let assets = definitions.assets();
-    let steps = || definitions.jobs().iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
+    let steps = || definitions.graphs().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
     let computed = assets.iter().filter(|asset| !matches!(asset.op, Op::External)).map(|asset| &asset.output);
     let outputs = computed.chain(steps().flat_map(|(_, step)| &step.outputs));
     let stored: HashSet<&str> = outputs.filter_map(|output| output.io.as_deref()).collect();
-    let of_assets = assets.iter().flat_map(|asset| &asset.inputs);
+    let of_assets =
+        assets.iter().flat_map(|asset| asset.inputs.iter().map(move |input| (asset.graph.as_deref(), input)));
     let of_steps = steps().flat_map(|(job, step)| step.inputs.iter().map(move |input| (job, input)));
-    let of_assets = of_assets.flat_map(|input| loaders(definitions, None, input));
+    let of_assets = of_assets.flat_map(|(graph, input)| loaders(definitions, graph, input));
     let of_steps = of_steps.flat_map(|(job, input)| loaders(definitions, Some(job), input));
     let loaded: HashSet<&str> = of_assets.chain(of_steps).collect();
     let managers = definitions.io_managers().iter().map(move |manager| {
@@ -152,10 +153,14 @@ fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, 
         (format!("io.{}", safe_name(name)), role, &manager.component)
     });
     let of_assets = assets.iter().map(|asset| (format!("assets.{}", safe_name(&asset.name)), &asset.op));
-    let of_steps =
-        steps().map(|(job, step)| (format!("jobs.{}.steps.{}", safe_name(&job.name), safe_name(&step.name)), &step.op));
-    let ops = of_assets.chain(of_steps).filter_map(|(place, op)| match op {
-        Op::Component(used) => Some((place, Role::Op, &**used)),
+    let of_steps = steps().map(|(job, step)| {
+        let own = || format!("jobs.{}.steps.{}", safe_name(&job.name), safe_name(&step.name));
+        (step.shared_table.as_deref().map_or_else(own, safe_name), &step.op)
+    });
+    let mut seen = HashSet::new();
+    let ops = of_assets.chain(of_steps).filter_map(move |(place, op)| match op {
+        // What several steps are made from is one.
+        Op::Component(used) => seen.insert(place.clone()).then_some((place, Role::Op, &**used)),
         Op::Command(_) | Op::External => None,
     });
     managers.chain(ops)

@@ -95,11 +95,31 @@ impl Ls {
                 }
                 print_jobs(&mut output, definitions.jobs(), !rows.is_empty())?;
             }
-            format => output.json_items(format, "assets", &rows)?,
+            Format::Json => output.json_pair(("assets", &rows), ("jobs", &jobs(definitions.jobs())))?,
+            Format::Jsonl => {
+                output.json_items(Format::Jsonl, "assets", &rows)?;
+                output.json_items(Format::Jsonl, "jobs", &jobs(definitions.jobs()))?;
+            }
         }
         output.finish()?;
         Ok(ExitStatus::Done)
     }
+}
+
+/// A job, as it is listed.
+#[derive(Serialize)]
+struct JobRow<'a> {
+    job: &'a str,
+    steps: usize,
+    description: Option<&'a str>,
+}
+
+fn jobs<'a>(jobs: &'a [Job]) -> Vec<JobRow<'a>> {
+    let row = |job: &'a Job| {
+        let Job { name, steps, description, .. } = job;
+        JobRow { job: name, steps: steps.len(), description: description.as_deref() }
+    };
+    jobs.iter().map(row).collect()
 }
 
 fn stored(row: &Row<'_>) -> String {

@@ -11,6 +11,7 @@ pub mod logs;
 pub mod ls;
 pub mod partitions;
 pub mod run;
+mod run_lines;
 pub mod runs;
 pub mod schema;
 pub mod show;

@@ -110,8 +110,11 @@ fn print(output: &mut Output, shown: &Shown<'_>, directory: &Path) -> Result<(),
             None => word(&asset.output.value_type),
         },
     );
+    let graph = asset.graph.iter().flat_map(|graph| &graph.steps);
+    fields.add_all("after", graph.map(|step| format!("{}: {}", safe_name(&step.name), op(&step.op, directory))));
     fields.add("op", op(&asset.op, directory));
-    fields.add_all("with", shown.computed_with.iter().map(|name| safe_name(name)));
+    fields.add_some("step", asset.multi_asset.as_deref().map(safe_name));
+    fields.add_all("beside", shown.computed_with.iter().map(|name| safe_name(name)));
     fields.add_some("io", asset.output.io.clone());
     fields.add_all("inputs", asset.inputs.iter().map(input));
     fields.add_all("deps", asset.deps.iter().cloned());

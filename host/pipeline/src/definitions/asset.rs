@@ -6,18 +6,20 @@ use airlock_sandbox::limits;
 use super::dimension_mapping::Sides;
 use super::fields::{Fields, Problems};
 use super::input::{self, Reader};
-use super::known::{Known, Mistaken};
+use super::known::{Known, Mistaken, Steps};
 use super::output::{self, RESULT};
 use super::table::Form;
 use super::tree::{Entry, Tree};
-use super::{Asset, Op, Position, ValueType, label, op};
+use super::{Asset, Op, Position, ValueType, job, label, op};
 
-/// Reads the asset `entry`, which messages call `what`, and which takes the keys `known_keys`. What cannot be read is a
+/// Reads the asset `entry`, which messages call `what`, which takes the keys `known_keys`, and which the steps `graph` come
+/// before where it is made from a graph. What cannot be read is a
 /// problem, and something else stands in its place, so that what depends on the asset can be checked still.
 pub(super) fn read(
     entry: &Entry,
     what: &str,
     known_keys: &'static [&'static str],
+    graph: Option<&[Entry]>,
     known: &Known<'_>,
     problems: &Problems,
 ) -> Asset {
@@ -45,8 +47,10 @@ pub(super) fn read(
     {
         problems.at(&entry.position, format!("{what} has no value that could be made elsewhere (`type = \"none\"`)"));
     }
-    let inputs =
-        Reader { known, by, form: output.form.unwrap_or(Form::Csv), partitions, steps: None, problems }.read(&fields);
+    let steps = graph.map(Steps::new);
+    let form = output.form.unwrap_or(Form::Csv);
+    let inputs = Reader { known, by, form, partitions, steps: steps.as_ref(), problems }.read(&fields);
+    let graph = graph.map(|steps| Box::new(job::read_graph(entry, steps, known, partitions, problems)));
     Asset {
         name: entry.key.clone(),
         key,
@@ -59,6 +63,7 @@ pub(super) fn read(
         multi_asset: None,
         partitions: partitions.map(str::to_owned),
         partitions_per_step,
+        graph,
         op: op::of_asset(&fields, known.builtins, problems).unwrap_or(Op::Command(Vec::new())),
         inputs,
         deps: deps.into_iter().map(|(name, _)| name.to_owned()).collect(),

@@ -12,8 +12,8 @@ use super::known::{Known, NamedPartitions};
 use super::sections::Sections;
 use super::tree::Entry;
 use super::{
-    Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, Job, MountPath, Op, Setting, asset,
-    component, job, keys, overlap, partitions, retry, steps, template, variables,
+    Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, Job, JobStep, MountPath, Op, Setting, asset,
+    component, graphs, job, keys, overlap, partitions, retry, steps, template, toml_key, variables,
 };
 use crate::home::Home;
 use crate::partition::PartitionsDefinition;
@@ -34,8 +34,13 @@ pub(super) struct Contents {
 impl Contents {
     /// What computes the assets, and the steps of jobs.
     fn ops(&self) -> impl Iterator<Item = &Op> {
-        let of_jobs = self.jobs.iter().flat_map(|job| &job.steps).map(|step| &step.op);
-        self.assets.iter().map(|asset| &asset.op).chain(of_jobs)
+        self.assets.iter().map(|asset| &asset.op).chain(self.steps().map(|step| &step.op))
+    }
+
+    /// The steps of jobs, and of the graphs that assets are made from.
+    fn steps(&self) -> impl Iterator<Item = &JobStep> {
+        let graphs = self.assets.iter().filter_map(|asset| asset.graph.as_deref());
+        self.jobs.iter().chain(graphs).flat_map(|job| &job.steps)
     }
 }
 
@@ -62,7 +67,8 @@ pub(super) fn read(
         );
     }
     contents.warnings = template::unused(&sections.templates, &sections.assets);
-    contents.warnings.extend(steps::unused(&sections.ops, &sections.jobs));
+    contents.warnings.extend(steps::unused(&sections.ops, &sections.jobs, &sections.graphs));
+    contents.warnings.extend(graphs::unused(&sections.graphs, &sections.used_graphs));
     contents.warnings.extend(used.unused(&contents.io_managers, &partitions));
     let defined = partitions.into_iter().filter_map(|partitions| Some((partitions.name, partitions.definition?)));
     contents.partitions = defined.collect();
@@ -89,7 +95,7 @@ impl Used {
                 }
             }
         }
-        for step in contents.jobs.iter().flat_map(|job| &job.steps) {
+        for step in contents.steps() {
             let loading = step.inputs.iter().filter_map(|input| input.io.as_ref());
             let storing = step.outputs.iter().filter_map(|output| output.io.as_ref());
             self.io_managers.extend(loading.chain(storing).cloned());
@@ -138,7 +144,8 @@ impl Reader<'_> {
         }
         overlap::check(&contents.assets, &contents.io_managers, self.home, &problems);
         let of_templates = template::once(problems.into_list(), &sections.templates);
-        let of_ops = template::once(of_templates, &sections.ops);
+        let of_graphs = template::once(of_templates, &sections.graphs);
+        let of_ops = template::once(of_graphs, &sections.ops);
         list.extend(template::once(of_ops, &sections.multi_assets));
         (contents, list)
     }
@@ -152,6 +159,7 @@ impl Reader<'_> {
                 known.default_io = Some(name);
             }
         }
+        known.shared = shared(sections);
         let io_managers: Vec<IoManager> =
             sections.io_managers.iter().map(|entry| io_manager(entry, &known, problems)).collect();
         check_parents(&io_managers, problems);
@@ -160,14 +168,45 @@ impl Reader<'_> {
             let multi_asset = sections.members.get(&entry.key);
             let known_keys = if multi_asset.is_some() { keys::WHOLE_MEMBER } else { keys::ASSET };
             let what = format!("the asset `{}`", entry.key);
-            Asset { multi_asset: multi_asset.cloned(), ..asset::read(entry, &what, known_keys, &known, problems) }
+            let graph = sections.graph_steps.get(&entry.key).map(Vec::as_slice);
+            let asset = asset::read(entry, &what, known_keys, graph, &known, problems);
+            Asset { multi_asset: multi_asset.cloned(), ..asset }
         });
         let assets: Vec<Asset> = assets.collect();
         check_members(&assets, problems);
         check_steps(&assets, problems);
+        check_keys(&assets, problems);
         job::check_ops(&sections.ops, &known, problems);
         let jobs = sections.jobs.iter().map(|entry| job::read(entry, &known, problems)).collect();
         Contents { assets, jobs, io_managers, ..Contents::default() }
+    }
+}
+
+/// What several steps may be made from, with the names of the tables: ops before the steps of graphs that name them.
+fn shared(sections: &Sections) -> Vec<(String, &Entry)> {
+    let ops = sections.ops.iter().map(|op| (format!("ops.{}", toml_key(&op.key)), op));
+    let graphs = sections.graphs.iter().flat_map(|graph| {
+        let name = move |step: &Entry| format!("graphs.{}.steps.{}", toml_key(&graph.key), toml_key(&step.key));
+        graph
+            .node
+            .get("steps")
+            .and_then(|steps| steps.node.entries())
+            .unwrap_or_default()
+            .iter()
+            .map(move |step| (name(step), step))
+    });
+    ops.chain(graphs).collect()
+}
+
+/// That a step of the graph of one of `assets` is called as another asset is a problem.
+fn check_keys(assets: &[Asset], problems: &Problems) {
+    let graphs: Vec<(&Asset, &Job)> =
+        assets.iter().filter_map(|asset| Some((asset, asset.graph.as_deref()?))).collect();
+    let names: HashMap<&str, &Asset> =
+        graphs.iter().flat_map(|(asset, graph)| graph.steps.iter().map(|step| (step.name.as_str(), *asset))).collect();
+    for (asset, of) in assets.iter().filter_map(|asset| Some((asset, names.get(asset.name.as_str())?))) {
+        let message = format!("`{}` is also what a step of the graph of `{}` is called", asset.name, of.name);
+        problems.at(&asset.position, message);
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::fields::{Fields, Problems};
 use super::sections::Sections;
 use super::tree::{self, Entry, Node, Tree};
-use super::{Diagnostic, Diagnostics, Position, SourceFile, keys};
+use super::{Diagnostic, Diagnostics, Position, SourceFile, keys, template};
 use crate::suggest;
 
 /// Bytes of a file of definitions, at most.
@@ -69,7 +69,9 @@ impl Files {
             Fields::new(node, &node.position, "an included file", keys::INCLUDED_FILE, &problems);
         }
         let sections = Sections::read(&main, included, &problems);
-        let files = Self { sources, main, sections, problems: problems.into_list() };
+        // A graph may be in many places.
+        let problems = template::once(problems.into_list(), &sections.graphs);
+        let files = Self { sources, main, sections, problems };
         // What else would be said of a file that could be read in part only would mislead.
         if syntax.is_empty() { Ok(files) } else { Err(files.in_order(syntax)) }
     }

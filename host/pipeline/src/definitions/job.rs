@@ -38,6 +38,9 @@ pub struct JobStep {
     pub description: Option<String>,
     /// What computes it.
     pub op: Op,
+    /// The table of the definitions that says so, where that is one of what several steps are made from: `ops.clean`.
+    #[serde(skip)]
+    pub shared_table: Option<String>,
     /// What the op is given.
     pub inputs: Vec<Input>,
     /// The steps that must succeed first and of which nothing is loaded.
@@ -84,18 +87,36 @@ pub(super) fn read(entry: &Entry, known: &Known<'_>, problems: &Problems) -> Job
         fields.missing("steps", "say what is done: `steps.NAME = { op = \"OP\" }`, or a step with a `command`");
     }
     let steps = Steps::new(entries);
-    let reader = StepReader { known, steps: &steps, default_io: io.or(known.default_io), problems };
-    let mut list: Vec<JobStep> =
-        entries.iter().map(|entry| reader.read(entry, &format!("the step `{}`", entry.key), keys::STEP)).collect();
-    if in_order(&mut list, problems) {
-        map(&mut list, problems);
-    }
+    let reader = StepReader { known, steps: &steps, default_io: io.or(known.default_io), partitions: None, problems };
+    let list = reader.read_all(entries);
     Job {
         name: entry.key.clone(),
         position: entry.position.clone(),
         description: fields.text("description").map(|(text, _)| text.to_owned()),
         steps: list,
     }
+}
+
+/// Reads the `entries`, steps of the graph that the asset `asset` is made from and that come before it, which has
+/// `partitions`.
+pub(super) fn read_graph(
+    asset: &Entry,
+    entries: &[Entry],
+    known: &Known<'_>,
+    partitions: Option<&str>,
+    problems: &Problems,
+) -> Job {
+    let steps = Steps::new(entries);
+    let reader = StepReader { known, steps: &steps, default_io: known.default_io, partitions, problems };
+    let steps = reader.read_all(entries);
+    for step in &steps {
+        if step.outputs.iter().any(|output| output.is_dynamic) {
+            let message = format!("the step `{}` of an asset cannot have a `dynamic` output", step.name);
+            let help = "make a job of the graph, whose steps may be done for each element";
+            problems.push(Diagnostic::at(&step.position, message).help(help));
+        }
+    }
+    Job { name: asset.key.clone(), position: asset.position.clone(), description: None, steps }
 }
 
 /// Checks the ops `entries` as far as they can be checked before a step is made from them.
@@ -118,16 +139,24 @@ struct StepReader<'a> {
     known: &'a Known<'a>,
     steps: &'a Steps<'a>,
     default_io: Option<&'a str>,
+    /// The name of the partitions of the asset whose graph it is.
+    partitions: Option<&'a str>,
     problems: &'a Problems,
 }
 
 impl StepReader<'_> {
+    /// The steps `entries`, in order.
+    fn read_all(&self, entries: &[Entry]) -> Vec<JobStep> {
+        let read = |entry: &Entry| self.read(entry, &format!("the step `{}`", entry.key), keys::STEP);
+        let mut steps: Vec<JobStep> = entries.iter().map(read).collect();
+        if in_order(&mut steps, self.problems) {
+            map(&mut steps, self.problems);
+        }
+        steps
+    }
+
     fn read(&self, entry: &Entry, what: &str, known_keys: &'static [&'static str]) -> JobStep {
         let Self { known, problems, .. } = self;
-        if !input::is_name(&entry.key) {
-            let message = format!("the name of the step {:?} {}", entry.key, input::NAME_RULE);
-            problems.at(&entry.position, message);
-        }
         let fields = Fields::new(&entry.node, &entry.position, what, known_keys, problems);
         let by = op::kind(&fields);
         let outputs = self.outputs(&fields, by);
@@ -139,12 +168,13 @@ impl StepReader<'_> {
                 problems.unknown(position, format!("there is no step `{name}` in this job"), name, names);
             }
         }
-        let reader = Reader { known, by, form, partitions: None, steps: Some(self.steps), problems };
+        let reader = Reader { known, by, form, partitions: self.partitions, steps: Some(self.steps), problems };
         JobStep {
             name: entry.key.clone(),
             position: entry.position.clone(),
             description: fields.text("description").map(|(text, _)| text.to_owned()),
             op: op::of_step(&fields, known.builtins, problems).unwrap_or(Op::Command(Vec::new())),
+            shared_table: fields.get("component").and_then(|entry| known.shared_table(&entry.node.position)),
             inputs: reader.read(&fields),
             deps: deps.into_iter().map(|(name, _)| name.to_owned()).collect(),
             outputs,

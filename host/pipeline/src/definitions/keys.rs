@@ -1,10 +1,22 @@
 //! The keys that each table of the definitions file takes; the JSON schema is compared with them.
 
 /// Of the file.
-pub(super) const FILE: &[&str] =
-    &["include", "defaults", "io", "partitions", "profile", "templates", "assets", "multi_assets", "ops", "jobs"];
+pub(super) const FILE: &[&str] = &[
+    "include",
+    "defaults",
+    "io",
+    "partitions",
+    "profile",
+    "templates",
+    "assets",
+    "multi_assets",
+    "ops",
+    "graphs",
+    "jobs",
+];
 /// Of a file that is included.
-pub(super) const INCLUDED_FILE: &[&str] = &["io", "partitions", "templates", "assets", "multi_assets", "ops", "jobs"];
+pub(super) const INCLUDED_FILE: &[&str] =
+    &["io", "partitions", "templates", "assets", "multi_assets", "ops", "graphs", "jobs"];
 /// Of `[profile.NAME]`.
 pub(super) const PROFILE: &[&str] = &["defaults", "io", "assets"];
 /// Of `[defaults]`.
@@ -29,6 +41,7 @@ pub(super) const ASSET: &[&str] = &[
     "kinds",
     "command",
     "component",
+    "graph",
     "external",
     "inputs",
     "deps",
@@ -103,6 +116,7 @@ pub(super) const OP_COMPONENT: &[&str] = &["path", "config", "mounts", "environm
 pub(super) const STEP_INPUT: &[&str] = &[
     "from",
     "each",
+    "input",
     "asset",
     "value",
     "type",
@@ -116,11 +130,15 @@ pub(super) const STEP_INPUT: &[&str] = &[
     "metadata",
 ];
 /// Of an input of an asset, where it is a table.
-pub(super) const INPUT: &[&str] = STEP_INPUT.split_at(2).1;
+pub(super) const INPUT: &[&str] = STEP_INPUT.split_at(3).1;
 /// What says where an input comes from: one of them.
-pub(super) const SOURCES: &[&str] = STEP_INPUT.split_at(4).0;
+pub(super) const SOURCES: &[&str] = STEP_INPUT.split_at(5).0;
 /// Of `[jobs.NAME]`.
 pub(super) const JOB: &[&str] = &["description", "io", "steps"];
+/// Of `[graphs.NAME]`.
+pub(super) const GRAPH: &[&str] = &["description", "steps", "outputs"];
+/// Of a step that is made from a graph.
+pub(super) const GRAPH_STEP: &[&str] = &["graph", "description", "inputs", "deps"];
 /// Of a step of a job.
 pub(super) const STEP: &[&str] = &[
     "op",

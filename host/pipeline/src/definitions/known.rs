@@ -16,6 +16,8 @@ pub(super) struct Known<'a> {
     partitions: &'a [NamedPartitions],
     /// What stores an asset that does not say otherwise.
     pub default_io: Option<&'a str>,
+    /// What several steps may be made from: the tables of ops, and of steps of graphs, by their names.
+    pub shared: Vec<(String, &'a Entry)>,
     pub builtins: Builtins,
 }
 
@@ -62,7 +64,9 @@ impl<'a> Steps<'a> {
         position: &Position,
         problems: &Problems,
     ) -> Option<(OutputReference, &Upstream<'a>)> {
-        let (step, output) = text.split_once('.').unwrap_or((text, RESULT));
+        // The name of a step of a graph has dots itself.
+        let is_step = self.0.iter().any(|(name, _)| *name == text);
+        let (step, output) = text.rsplit_once('.').filter(|_| !is_step).unwrap_or((text, RESULT));
         let Some((_, outputs)) = self.0.iter().find(|(name, _)| *name == step) else {
             let names = self.0.iter().map(|(name, _)| *name);
             problems.unknown(position, format!("there is no step `{step}` in this job"), step, names);
@@ -93,6 +97,7 @@ impl<'a> Known<'a> {
             io_managers: io_managers.iter().map(|entry| entry.key.as_str()).collect(),
             partitions,
             default_io: None,
+            shared: Vec::new(),
             builtins,
         }
     }
@@ -105,6 +110,11 @@ impl<'a> Known<'a> {
             problems.unknown(position, format!("there is no asset `{name}`"), name, names);
         }
         found
+    }
+
+    /// The table that `position` is in, where several steps may be made from that.
+    pub fn shared_table(&self, position: &Position) -> Option<String> {
+        self.shared.iter().find(|(_, entry)| entry.node.holds(position)).map(|(name, _)| name.clone())
     }
 
     /// The partitions `name`; that there are none is a problem.

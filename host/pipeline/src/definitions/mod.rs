@@ -9,6 +9,7 @@ mod dimension_mapping;
 mod dimensions;
 mod fields;
 mod files;
+mod graphs;
 mod input;
 mod job;
 mod keys;
@@ -51,6 +52,7 @@ pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use schema::schema;
 pub use setting::{Environment, EnvironmentReference, Setting, SettingType, UnresolvedSetting};
 pub use table::{ColumnDefinition, ColumnType, Form};
+pub(crate) use tree::{quoted, toml_key};
 pub(crate) use variables::{
     dimension_name, environment_name, media_type_name, metadata_name, output_name, partitions_name,
 };
@@ -145,6 +147,11 @@ impl Definitions {
     /// The jobs, in the order of their definition.
     pub fn jobs(&self) -> &[Job] {
         &self.jobs
+    }
+
+    /// The jobs, and the graphs that assets are made from.
+    pub fn graphs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().chain(self.assets.iter().filter_map(|asset| asset.graph.as_deref()))
     }
 
     /// The job `name`.

@@ -9,7 +9,7 @@ use airlock_sandbox::limits::Limits;
 use serde::Serialize;
 
 use super::{
-    ColumnDefinition, Configuration, Environment, Form, Position, RESULT, RetryPolicy, Setting, UnresolvedSetting,
+    ColumnDefinition, Configuration, Environment, Form, Job, Position, RESULT, RetryPolicy, Setting, UnresolvedSetting,
     quantity,
 };
 use crate::partition::PartitionMapping;
@@ -41,6 +41,9 @@ pub struct Asset {
     /// How many partitions that follow one another a step computes at most; absent where one, as one value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partitions_per_step: Option<usize>,
+    /// The steps that come before it, where it is made from a graph, each called `NAME.STEP`; their outputs lie under the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph: Option<Box<Job>>,
     /// What computes it.
     pub op: Op,
     /// The assets that are loaded for the op.
@@ -50,6 +53,13 @@ pub struct Asset {
     /// Its value, and who stores it.
     #[serde(flatten)]
     pub output: Output,
+}
+
+impl Asset {
+    /// What its op is given, and the steps of its graph before it.
+    pub fn all_inputs(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().chain(self.graph.iter().flat_map(|graph| &graph.steps).flat_map(|step| &step.inputs))
+    }
 }
 
 /// What an op gives, and who stores it.
@@ -212,7 +222,7 @@ pub struct IoManager {
     /// The component, and what it is lent.
     #[serde(flatten)]
     pub component: ComponentUse,
-    /// How often a store that failed is tried again; not at all where it is absent.
+    /// How often a call that failed is tried again; not at all where it is absent.
     pub retry: Option<RetryPolicy>,
     /// The I/O manager that loads what this one did not store; absent where none does.
     pub parent: Option<String>,

@@ -32,6 +32,10 @@ pub(super) fn of_asset(fields: &Fields<'_>, builtins: Builtins, problems: &Probl
         }
         return Some(Op::External);
     }
+    // What is wrong with its graph is told before.
+    if fields.get("graph").is_some() {
+        return None;
+    }
     read(fields, "; or that it is made elsewhere: `external = true`", builtins, problems)
 }
 

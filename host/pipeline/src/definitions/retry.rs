@@ -1,4 +1,4 @@
-//! How often a store that failed is tried again, and after what delays.
+//! How often a call of an I/O manager that failed is tried again, and after what delays.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::fields::{Fields, Problems};
 use super::tree::Tree;
 use super::{keys, quantity};
 
-/// Times that a store is tried, at most.
+/// Times that a call is tried, at most.
 const MOST_ATTEMPTS: u32 = 100;
 /// The longest delay.
 const LONGEST_DELAY: Duration = Duration::from_hours(1);
 
-/// How often a store that failed is tried again, and after what delays.
+/// How often a call of an I/O manager that failed is tried again, and after what delays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RetryPolicy {
     /// Times that it is tried in all, 2 to 100.
@@ -101,7 +101,7 @@ pub(super) fn read(manager: &Fields<'_>, problems: &Problems) -> Option<RetryPol
 
 fn attempts(fields: &Fields<'_>, problems: &Problems) -> Option<u32> {
     let Some(entry) = fields.get("attempts") else {
-        fields.missing("attempts", "say how often a store is tried in all: `attempts = 3`");
+        fields.missing("attempts", "say how often it is tried in all: `attempts = 3`");
         return None;
     };
     let Tree::Integer(given) = entry.node.tree else {

@@ -52,6 +52,8 @@ mod tests {
             ("/$defs/multi_asset", keys::MULTI_ASSET),
             ("/$defs/member", keys::MEMBER),
             ("/$defs/job", keys::JOB),
+            ("/$defs/graph", keys::GRAPH),
+            ("/$defs/graph_step", keys::GRAPH_STEP),
             ("/$defs/op", keys::OP),
             ("/$defs/step", keys::STEP),
             ("/$defs/step_output", keys::OUTPUT),

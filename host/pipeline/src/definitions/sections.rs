@@ -1,8 +1,9 @@
 //! The sections of all files together, with assets merged over their templates and a profile over all of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::fields::{Fields, Problems};
+use super::graphs::Graphs;
 use super::multi_asset::{self, Members};
 use super::tree::{Entry, Node, Tree};
 use super::{Diagnostic, Position, keys, steps};
@@ -21,6 +22,12 @@ pub(super) struct Sections {
     pub members: Members,
     pub ops: Vec<Entry>,
     /// Their steps are merged over their ops.
+    pub graphs: Vec<Entry>,
+    /// Those that something is made from.
+    pub used_graphs: HashSet<String>,
+    /// By the name of an asset that is made from a graph, its steps but for the last, whose op the asset has.
+    pub graph_steps: HashMap<String, Vec<Entry>>,
+    /// Their steps are merged over their ops, and those of graphs in their place.
     pub jobs: Vec<Entry>,
 }
 
@@ -38,12 +45,30 @@ impl Sections {
             multi_assets: collect(&mut files, "multi_assets", "multi-asset", problems),
             members: Members::new(),
             ops: collect(&mut files, "ops", "op", problems),
+            graphs: collect(&mut files, "graphs", "graph", problems),
+            used_graphs: HashSet::new(),
+            graph_steps: HashMap::new(),
             jobs: collect(&mut files, "jobs", "job", problems),
         };
         sections.apply_templates(problems);
         sections.members = multi_asset::expand(&sections.multi_assets, &mut sections.assets, problems);
-        steps::apply(&mut sections.jobs, &mut sections.ops, problems);
+        steps::apply(&mut sections.jobs, &mut sections.graphs, &mut sections.ops, problems);
+        sections.apply_graphs(problems);
         sections
+    }
+
+    /// Puts the steps of graphs into the place of the steps and assets that are made from them.
+    fn apply_graphs(&mut self, problems: &Problems) {
+        let graphs = Graphs::new(&self.graphs, problems);
+        for job in &mut self.jobs {
+            graphs.expand_job(job);
+        }
+        for asset in &mut self.assets {
+            if let Some(steps) = graphs.expand_asset(asset) {
+                self.graph_steps.insert(asset.key.clone(), steps);
+            }
+        }
+        self.used_graphs = graphs.used();
     }
 
     /// Merges each asset over the template that it names.
@@ -80,6 +105,14 @@ impl Sections {
         merge_section(&fields, "io", "I/O manager", &mut self.io_managers, problems);
         merge_section(&fields, "assets", "asset", &mut self.assets, problems);
         multi_asset::check_profile(&self.members, fields.named("assets"), problems);
+        for asset in fields.named("assets") {
+            let of_its_op =
+                ["command", "component", "inputs"].iter().filter(|_| self.graph_steps.contains_key(&asset.key));
+            for named in of_its_op.chain(&["graph"]).filter_map(|key| asset.node.get(key)) {
+                let message = "a profile cannot change the graph of an asset, which is put into its place before it";
+                problems.at(&named.position, message);
+            }
+        }
         for named in fields.named("assets").iter().filter_map(|asset| asset.node.get("template")) {
             let message = "a profile cannot change the template of an asset, which is merged before it";
             problems.push(Diagnostic::at(&named.position, message).help("say here what is to be different"));

@@ -6,20 +6,22 @@ use super::fields::{Problems, text};
 use super::tree::{Entry, Node, Tree};
 use super::{Diagnostic, keys};
 
-/// Brings the steps of `jobs` and the `ops` into one form, and merges each step over the op that it names.
-pub(super) fn apply(jobs: &mut [Entry], ops: &mut [Entry], problems: &Problems) {
+/// Brings the steps of `jobs` and `graphs` and the `ops` into one form, and merges each step over the op that it names.
+pub(super) fn apply(jobs: &mut [Entry], graphs: &mut [Entry], ops: &mut [Entry], problems: &Problems) {
     for op in &mut *ops {
         normalize(&mut op.node, problems);
     }
     let ops: HashMap<&str, &Node> = ops.iter().map(|op| (op.key.as_str(), &op.node)).collect();
-    let steps = jobs.iter_mut().filter_map(|job| job.node.get_mut("steps")).filter_map(Node::entries_mut).flatten();
+    let jobs = jobs.iter_mut().chain(graphs);
+    let steps = jobs.filter_map(|job| job.node.get_mut("steps")).filter_map(Node::entries_mut).flatten();
     for step in steps {
         // `steps.clean = "clean"`: nothing is said but the op.
         if let Tree::Text(_) = step.node.tree {
             wrap(&mut step.node, "op");
         }
         normalize(&mut step.node, problems);
-        let Some(named) = step.node.get("op") else { continue };
+        // What is made from a graph is made from no op.
+        let Some(named) = step.node.get("op").filter(|_| step.node.get("graph").is_none()) else { continue };
         let Some((name, position)) = text(&named.node, "`op`", problems) else { continue };
         match ops.get(name) {
             Some(op) => {
@@ -72,9 +74,9 @@ fn wrap(node: &mut Node, key: &str) {
     node.tree = Tree::Table(vec![Entry { key: key.to_owned(), position, node: inner }]);
 }
 
-/// A warning for each of `ops` that no step of `jobs` names.
-pub(super) fn unused(ops: &[Entry], jobs: &[Entry]) -> Vec<Diagnostic> {
-    let steps = jobs.iter().filter_map(|job| job.node.get("steps")?.node.entries()).flatten();
+/// A warning for each of `ops` that no step of `jobs` and `graphs` names.
+pub(super) fn unused(ops: &[Entry], jobs: &[Entry], graphs: &[Entry]) -> Vec<Diagnostic> {
+    let steps = jobs.iter().chain(graphs).filter_map(|job| job.node.get("steps")?.node.entries()).flatten();
     let named: HashSet<&str> = steps
         .filter_map(|step| match &step.node.get("op")?.node.tree {
             Tree::Text(name) => Some(name.as_str()),

@@ -16,7 +16,7 @@ pub(super) fn check(templates: &[Entry], known: &Known<'_>, problems: &Problems)
             problems.at(&template.position, format!("the name of the template {:?} {NAME_RULE}", template.key));
         }
         let found = Problems::default();
-        asset::read(template, &format!("the template `{}`", template.key), keys::TEMPLATE, known, &found);
+        asset::read(template, &format!("the template `{}`", template.key), keys::TEMPLATE, None, known, &found);
         // What a template lacks, the assets may have.
         let is_of_whole =
             |problem: &Diagnostic| problem.position.as_ref().is_some_and(|position| position.is_at(&template.position));

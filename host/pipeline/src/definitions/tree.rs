@@ -97,6 +97,17 @@ impl Node {
     }
 }
 
+/// `text` as a TOML string; a JSON string is one.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// `name` as a TOML key: bare where it can be.
+pub(crate) fn toml_key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { quoted(name) }
+}
+
 /// The table of a whole file.
 ///
 /// # Errors

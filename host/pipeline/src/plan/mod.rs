@@ -2,11 +2,12 @@
 
 mod extent;
 mod job;
+mod needs;
+mod planned_asset;
 mod sets;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
@@ -16,11 +17,14 @@ use serde::Serialize;
 pub use extent::Stored;
 pub use job::JOB;
 pub(crate) use job::{Elements, JobPlan};
+pub(crate) use needs::{Need, needs};
+pub use planned_asset::PlannedAsset;
 pub use sets::{PartitionSets, TooManyPartitions};
 
+use self::needs::{needs_of, upstream_of};
 use crate::definitions::{Asset, Definitions, Input, Op};
 use crate::graph::SelectionError;
-use crate::partition::{MappingError, PartitionError, PartitionMapping, PartitionSet, Selected, value_name};
+use crate::partition::{MappingError, PartitionError, PartitionSet, Selected, value_name};
 
 /// What is to be computed.
 #[derive(Clone, Debug)]
@@ -83,24 +87,6 @@ pub struct Plan {
     /// The partitions of the definitions, as of the plan.
     #[serde(skip)]
     pub sets: PartitionSets,
-}
-
-/// An asset that has steps; of those that are computed together the first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PlannedAsset {
-    /// Its name.
-    pub asset: String,
-    /// The places of its steps in the plan.
-    pub steps: Range<usize>,
-    /// Which of its partitions are computed; absent where it has none.
-    #[serde(skip)]
-    pub partitions: Option<Selected>,
-    /// How many of them a step computes at most.
-    #[serde(skip)]
-    per_step: usize,
-    /// By range of these, how many steps come before it.
-    #[serde(skip)]
-    offsets: Vec<usize>,
 }
 
 /// One execution of an op.
@@ -236,31 +222,6 @@ fn are(assets: &[String]) -> String {
     }
 }
 
-/// What an asset depends on.
-pub(crate) struct Need<'a> {
-    /// The op's name for it, or that of the asset where it is not loaded.
-    pub name: &'a str,
-    pub asset: &'a Asset,
-    pub mapping: Cow<'a, PartitionMapping>,
-    /// The input that loads it; absent where it is only waited for.
-    pub input: Option<&'a Input>,
-}
-
-/// What `asset` depends on: what it loads, then what it waits for.
-pub(crate) fn needs<'a>(definitions: &'a Definitions, asset: &'a Asset) -> impl Iterator<Item = Need<'a>> {
-    let of = |asset: &Asset| asset.partitions.as_deref().and_then(|name| definitions.partitions_definition(name));
-    let loaded = asset.inputs.iter().filter_map(|input| Some((&*input.name, input.asset()?, Some(input))));
-    let waited_for = asset.deps.iter().map(|name| (&**name, &**name, None));
-    loaded.chain(waited_for).filter_map(move |(name, upstream, input)| {
-        let upstream = definitions.asset(upstream)?;
-        // That there is none was a mistake of the definitions.
-        let inferred =
-            || Cow::Owned(PartitionMapping::inferred(of(asset), of(upstream)).unwrap_or(PartitionMapping::All));
-        let mapping = input.map_or_else(inferred, |input| Cow::Borrowed(&input.partition_mapping));
-        Some(Need { name, asset: upstream, mapping, input })
-    })
-}
-
 impl Plan {
     /// The plan of what `request` asks for of the partitions in `sets`, given what is `stored` of it and of what it
     /// depends on.
@@ -309,8 +270,12 @@ impl Plan {
             });
             for places_of_step in steps {
                 let partitions = set.as_deref().and_then(|set| PlannedPartitions::new(set, places_of_step));
-                let step = plan.step(definitions, asset, set.as_deref(), partitions, &places)?;
+                let within = Within { definitions, asset, set: set.as_deref(), partitions, places: &places };
+                let siblings = plan.add_graph(&within, request.only.as_ref())?;
+                let mut step = plan.step(&within, name, &asset.inputs)?;
+                step.after = Selected::of_ranges(step.after.into_iter().chain(siblings)).ranges().to_vec();
                 plan.steps.push(step);
+                plan.assets.last_mut().into_iter().for_each(|planned| planned.note(plan.steps.len()));
             }
         }
         if let Some(only) = &request.only {
@@ -322,18 +287,34 @@ impl Plan {
         Ok(plan)
     }
 
-    fn step(
-        &self,
-        definitions: &Definitions,
-        asset: &Asset,
-        set: Option<&PartitionSet>,
-        partitions: Option<PlannedPartitions>,
-        places: &HashMap<&str, usize>,
-    ) -> Result<PlannedStep, PlanError> {
-        let step_name = asset.multi_asset.as_deref().unwrap_or(&asset.name);
+    /// Adds the steps of the graph that the asset is made from, but for the last, and gives their places. Where `only` some
+    /// steps are done, the others were done before.
+    fn add_graph(
+        &mut self,
+        within: &Within<'_>,
+        only: Option<&BTreeSet<String>>,
+    ) -> Result<Vec<Range<usize>>, PlanError> {
+        let first = self.steps.len();
+        let mut siblings: HashMap<&str, usize> = HashMap::new();
+        for step in within.asset.graph.iter().flat_map(|graph| &graph.steps) {
+            let mut planned = self.step(within, &step.name, &step.inputs)?;
+            if only.is_some_and(|only| !only.contains(&planned.key)) {
+                continue;
+            }
+            let before = step.upstream().filter_map(|name| siblings.get(name)).map(|place| *place..*place + 1);
+            planned.after = Selected::of_ranges(planned.after.into_iter().chain(before)).ranges().to_vec();
+            siblings.insert(&step.name, self.steps.len());
+            self.steps.push(planned);
+        }
+        Ok(Vec::from_iter((self.steps.len() > first).then_some(first..self.steps.len())))
+    }
+
+    /// The step called `name` that has `inputs`.
+    fn step(&self, within: &Within<'_>, name: &str, inputs: &[Input]) -> Result<PlannedStep, PlanError> {
+        let Within { definitions, asset, set, partitions, places } = within;
         let mut after = Selected::default();
         let mut loads = Vec::new();
-        for Need { name, asset: upstream, mapping, input } in needs(definitions, asset) {
+        for Need { name, asset: upstream, mapping, input } in needs_of(definitions, asset, inputs.iter()) {
             let own = set.zip(partitions.as_ref().map(|partitions| partitions.places.clone()));
             let needed = self.sets.of(upstream).map(|upstream| upstream_of(&mapping, own, upstream)).transpose();
             let needed = needed.map_err(|error| PlanError::Mapping {
@@ -350,14 +331,25 @@ impl Plan {
             }
         }
         Ok(PlannedStep {
-            key: value_name(step_name, partitions.as_ref().map(|partitions| partitions.key.as_str())),
-            name: step_name.to_owned(),
-            partitions,
+            key: value_name(name, partitions.as_ref().map(|partitions| partitions.key.as_str())),
+            name: name.to_owned(),
+            partitions: partitions.clone(),
             mapping_key: None,
             after: after.ranges().to_vec(),
             loads,
         })
     }
+}
+
+/// What the steps of one execution of an asset have in common.
+struct Within<'a> {
+    definitions: &'a Definitions,
+    asset: &'a Asset,
+    set: Option<&'a PartitionSet>,
+    /// Those that are computed.
+    partitions: Option<PlannedPartitions>,
+    /// By name, the places of the assets that are planned.
+    places: &'a HashMap<&'a str, usize>,
 }
 
 /// What of `partitions` of the steps called `name` are those with the keys `only`, of which each may have several.
@@ -380,23 +372,6 @@ fn left(
     Selected::of_indices(partitions.iter().filter(|place| only.contains(&key(place))))
 }
 
-/// The partitions of `upstream` that those of `own` load, or an asset without partitions.
-fn upstream_of(
-    mapping: &PartitionMapping,
-    own: Option<(&PartitionSet, Range<usize>)>,
-    upstream: &PartitionSet,
-) -> Result<Selected, MappingError> {
-    let Some((set, places)) = own else { return mapping.upstream(None, upstream) };
-    if places.len() == 1 || !mapping.follows_what_loads() {
-        return mapping.upstream(Some((set, places.start)), upstream);
-    }
-    let mut ranges = Vec::new();
-    for place in places {
-        ranges.extend_from_slice(mapping.upstream(Some((set, place)), upstream)?.ranges());
-    }
-    Ok(Selected::of_ranges(ranges))
-}
-
 fn load(input: &Input, upstream: &Asset, partitions: Option<Selected>, computed_here: bool) -> PlannedLoad {
     PlannedLoad {
         input: input.name.clone(),
@@ -404,39 +379,5 @@ fn load(input: &Input, upstream: &Asset, partitions: Option<Selected>, computed_
         with: input.io.clone().or_else(|| upstream.output.io.clone()).unwrap_or_default(),
         partitions,
         computed_here,
-    }
-}
-
-impl PlannedAsset {
-    /// The steps of `asset` that compute `partitions`, from the place `first` on.
-    fn new(asset: &Asset, first: usize, partitions: &Selected) -> Self {
-        let per_step = asset.partitions_per_step.unwrap_or(1).max(1);
-        let mut before = 0;
-        let mut offsets = Vec::new();
-        for range in partitions.ranges() {
-            offsets.push(before);
-            before += range.len().div_ceil(per_step);
-        }
-        let partitions = asset.partitions.is_some().then(|| partitions.clone());
-        Self { asset: asset.name.clone(), steps: first..first + before, partitions, per_step, offsets }
-    }
-
-    /// The places of the steps that compute the partitions `wanted`, or the only step of an asset without partitions.
-    fn places(&self, wanted: Option<&Selected>) -> Selected {
-        let (Some(planned), Some(wanted)) = (&self.partitions, wanted) else {
-            return Selected::of_ranges([self.steps.clone()]);
-        };
-        // Steps follow one another without the gaps that the partitions may have.
-        let mut places = Vec::new();
-        for range in wanted.ranges() {
-            let first = planned.ranges().partition_point(|planned| planned.end <= range.start);
-            let overlapping = planned.ranges().iter().zip(&self.offsets).skip(first);
-            for (planned, offset) in overlapping.take_while(|(planned, _)| planned.start < range.end) {
-                let step = |place: usize| self.steps.start + offset + (place - planned.start) / self.per_step;
-                let (start, end) = (planned.start.max(range.start), planned.end.min(range.end));
-                places.push(step(start)..step(end - 1) + 1);
-            }
-        }
-        Selected::of_ranges(places)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use airlock_sandbox::limits::COMPONENT_BYTES;
 use airlock_sandbox::text::sha256;
 use serde_json::json;
 
@@ -48,6 +49,17 @@ pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Opt
         ])
     };
     let inputs: Vec<_> = asset.inputs.iter().map(input).collect();
+    let graph: Vec<_> = asset
+        .graph
+        .iter()
+        .flat_map(|graph| &graph.steps)
+        .map(|step| {
+            let inputs: Vec<_> = step.inputs.iter().map(input).collect();
+            let outputs: Vec<_> =
+                step.outputs.iter().map(|output| json!([output, manager(definitions, output.io.as_deref())])).collect();
+            json!([step.name, step_op(definitions, &step.op), inputs, outputs, step.deps])
+        })
+        .collect();
     let value = json!([
         asset.output.value_type,
         asset.output.media_type,
@@ -60,8 +72,26 @@ pub(super) fn code_version(definitions: &Definitions, asset: &Asset, digest: Opt
         written(asset.output.config.as_ref()),
         asset.output.metadata
     ]);
-    let whole = json!({ "op": op, "inputs": inputs, "value": value, "io": io });
+    let mut whole = json!({ "op": op, "inputs": inputs, "value": value, "io": io });
+    if let (Some(whole), false) = (whole.as_object_mut(), graph.is_empty()) {
+        whole.insert("graph".to_owned(), graph.into());
+    }
     sha256(whole.to_string().as_bytes())
+}
+
+/// What computes a step of a graph: of a component the digest of its file, where that can be read.
+fn step_op(definitions: &Definitions, op: &Op) -> serde_json::Value {
+    match op {
+        Op::Command(words) => json!({ "command": words, "files": scripts(definitions.directory(), words) }),
+        Op::External => serde_json::Value::Null,
+        Op::Component(used) => {
+            let digest = match &used.component {
+                ComponentSource::Builtin(name) => Some(format!("builtin:{name}")),
+                ComponentSource::File(path) => file_digest(path, COMPONENT_BYTES),
+            };
+            json!({ "digest": digest, "config": used.config, "mounts": used.mounts, "environment": used.environment })
+        }
+    }
 }
 
 /// Which component the I/O manager `name` is, and its configuration.
@@ -98,13 +128,17 @@ fn cut(definition: &PartitionsDefinition) -> serde_json::Value {
 fn scripts(directory: &Path, words: &[Setting]) -> Vec<Option<String>> {
     let digest = |word: &Setting| {
         let Setting::Text(name) = word else { return None };
-        let path = directory.join(name);
-        let metadata = path.metadata().ok()?;
-        let is_script = metadata.is_file() && metadata.len() <= SCRIPT_BYTES;
-        let bytes = is_script.then(|| std::fs::read(path))?;
-        bytes.ok().map(|bytes| sha256(&bytes))
+        file_digest(&directory.join(name), SCRIPT_BYTES)
     };
     words.iter().map(digest).collect()
+}
+
+/// The digest of the file at `path`, where it is one of at most `bytes`.
+fn file_digest(path: &Path, bytes: u64) -> Option<String> {
+    let metadata = path.metadata().ok()?;
+    let is_read = metadata.is_file() && metadata.len() <= bytes;
+    let bytes = is_read.then(|| std::fs::read(path))?;
+    bytes.ok().map(|bytes| sha256(&bytes))
 }
 
 impl Step<'_> {

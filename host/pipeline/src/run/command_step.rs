@@ -121,10 +121,11 @@ fn environment(step: &Step<'_>, inputs: &Path, outputs: &[OutputFiles<'_>]) -> i
         ("AIRLOCK_STEP".to_owned(), step.ready.planned.key.clone().into()),
         ("PYTHONPATH".to_owned(), python_path(&step.run.scratch.join("python"))),
     ];
-    if let Some(asset) = step.ready.of.asset() {
+    if let Some(asset) = step.ready.of.asset().or(step.ready.of.graph_of) {
         environment.push(("AIRLOCK_ASSET".to_owned(), asset.name.clone().into()));
     }
-    if let Some(job) = step.ready.of.name.first().filter(|_| step.is_of_job()) {
+    let is_of_asset = step.ready.of.graph_of.is_some();
+    if let Some(job) = step.ready.of.name.first().filter(|_| step.is_of_job() && !is_of_asset) {
         environment.push(("AIRLOCK_JOB".to_owned(), job.into()));
     }
     if let Some(key) = &step.ready.planned.mapping_key {

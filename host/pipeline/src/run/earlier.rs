@@ -204,6 +204,15 @@ impl Runner {
         Ok(plan)
     }
 
+    /// The job that a run which did `earlier` was of; where it was of assets, the graphs that they may be made from. None
+    /// where the definitions have the job no more.
+    pub(super) fn graphs_of(&self, earlier: &Earlier) -> Option<Vec<&Job>> {
+        match earlier.job.as_deref() {
+            Some(name) => Some(vec![self.definitions.job(name)?]),
+            None => Some(self.definitions.assets().iter().filter_map(|asset| asset.graph.as_deref()).collect()),
+        }
+    }
+
     /// What the run `run_id` did.
     pub(super) fn earlier(&self, run_id: &str) -> Result<Earlier, EventLogError> {
         let Some(reader) = EventReader::open(&self.home)? else { return Ok(Earlier::default()) };

@@ -9,7 +9,7 @@ use airlock_sandbox::remedy::MountRemedy;
 use airlock_sandbox::report::{Denial, Operation, Rule};
 
 use super::lend::Lent;
-use crate::definitions::{MountPath, Setting};
+use crate::definitions::{MountPath, Setting, quoted};
 
 /// What would allow `denials` of a call that loads the values at `locations`, or stores them, at most `limit` remedies, each once.
 pub(super) fn allow_all(
@@ -104,17 +104,6 @@ fn toml_setting(setting: &Setting) -> String {
         Setting::Environment(reference) => format!("{{ \"$env\" = {} }}", quoted(&reference.name)),
         other => quoted(&other.shown()),
     }
-}
-
-/// `text` as a TOML string; a JSON string is one.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// `name` as a TOML key: bare where it can be.
-pub(super) fn toml_key(name: &str) -> String {
-    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    if !name.is_empty() && name.bytes().all(is_bare) { name.to_owned() } else { quoted(name) }
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ impl<'a> Step<'a> {
     /// What one step gave, each with its key as a part of the input that gathers it.
     fn given_by(&self, ready: &ReadyReference<'_>, how: Gathering) -> Vec<(Arc<Produced>, Option<String>)> {
         let ReadyReference { reference, mapped_over, .. } = ready;
-        let of = |step_key: &str| self.run.produced.of(step_key, &reference.output).into_iter();
+        let of = |step: &str| self.run.produced.of(&self.sibling(step), &reference.output).into_iter();
         let mapping_key = self.ready.planned.mapping_key.as_deref();
         match (how, mapped_over) {
             (Gathering::One, _) => of(&reference.step).map(|value| (value, None)).collect(),
@@ -203,10 +203,15 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// The key of another step of the job; or of the graph of an asset, for the same partition.
+    fn sibling(&self, step: &str) -> String {
+        value_name(step, self.key())
+    }
+
     /// What keeps the step from being done although no other step failed: what it loads was not given.
     pub fn not_given(&self) -> Option<NotGiven> {
         let produced = &self.run.produced;
-        let of_deps = self.ready.of.deps.iter().find_map(|step| produced.passed_over(step));
+        let of_deps = self.ready.of.deps.iter().find_map(|step| produced.passed_over(&self.sibling(step)));
         of_deps.or_else(|| self.ready.of.inputs.iter().find_map(|input| self.input_not_given(input)))
     }
 
@@ -216,13 +221,14 @@ impl<'a> Step<'a> {
             // What was passed over gives none, as if it were not there.
             Gathering::Several => return None,
             Gathering::All => {
-                return outputs.first().and_then(|output| self.run.produced.passed_over(&output.reference.step));
+                let first = outputs.first()?;
+                return self.run.produced.passed_over(&self.sibling(&first.reference.step));
             }
             Gathering::One | Gathering::Each => {}
         }
         let first = outputs.first().filter(|_| self.given(outputs, *how).is_empty())?;
         let mapping_key = self.ready.planned.mapping_key.as_deref().filter(|_| first.mapped_over.is_some());
-        let step_key = value_name(&first.reference.step, mapping_key);
+        let step_key = self.sibling(&value_name(&first.reference.step, mapping_key));
         let passed_over = self.run.produced.passed_over(&step_key);
         Some(passed_over.unwrap_or_else(|| NotGiven { step_key, output: first.reference.output.clone() }))
     }

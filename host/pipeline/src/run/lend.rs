@@ -11,11 +11,10 @@ use airlock_sandbox::text::sha256;
 use airlock_sandbox::{Component, Sandbox};
 use serde_json::Value;
 
-use super::help::toml_key;
 use crate::config_check::{ConfigCheck, Owner};
 use crate::definitions::{
     Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, RetryPolicy, Setting,
-    UnresolvedSetting, beside, is_no_directory, refuse_deciding,
+    UnresolvedSetting, beside, is_no_directory, refuse_deciding, toml_key,
 };
 use crate::event::ManagerUse;
 use crate::home::Home;

@@ -91,10 +91,13 @@ impl Runner {
     /// [`LoadError`]
     pub fn load_output(&self, run_id: &str, name: &str, options: &RunOptions) -> Result<LoadedOutput<'_>, LoadError> {
         let earlier = self.earlier(run_id).map_err(RunError::from)?;
-        let Some(job) = earlier.job.as_deref() else { return Err(LoadError::NoJob { run_id: run_id.to_owned() }) };
-        let job = self.definitions.job(job).ok_or_else(|| LoadError::JobGone { job: job.to_owned() })?;
+        let gone = || LoadError::JobGone { job: earlier.job.clone().unwrap_or_default() };
+        let graphs = self.graphs_of(&earlier).ok_or_else(gone)?;
+        if graphs.is_empty() {
+            return Err(LoadError::NoJob { run_id: run_id.to_owned() });
+        }
         let mut names = Vec::new();
-        for (output, produced) in outputs(job, &earlier) {
+        for (output, produced) in graphs.into_iter().flat_map(|graph| outputs(graph, &earlier)) {
             let subject = Subject::Output {
                 run_id: &produced.run_id,
                 step_key: &produced.step_key,

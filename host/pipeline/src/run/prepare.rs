@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use airlock_sandbox::text;
 use serde_json::Value;
 
-use super::help::toml_key;
 use super::lend::{Lender, Lent};
 use super::ready::{
     Gathering, Loader, ReadyCommand, ReadyInput, ReadyOp, ReadyOutput, ReadyReference, ReadySource, ReadyStep,
@@ -15,7 +14,7 @@ use super::ready::{
 };
 use crate::config_check::Owner;
 use crate::definitions::{
-    Asset, Configuration, Definitions, Diagnostics, Input, InputSource, Job, JobStep, Op, Output, Setting,
+    Asset, Configuration, Definitions, Diagnostics, Input, InputSource, Job, JobStep, Op, Output, Setting, toml_key,
 };
 use crate::plan::{PartitionSets, Plan};
 
@@ -48,12 +47,19 @@ pub(super) fn prepare<'a>(
             is_whole = false;
             continue;
         };
+        let Some(graph) = preparation.graph(&planned.asset) else {
+            is_whole = false;
+            continue;
+        };
         let steps = plan.steps.get(planned.steps.clone()).unwrap_or_default();
-        ready.steps.extend(steps.iter().map(|step| ReadyStep { planned: step.clone(), of: Arc::clone(&of) }));
+        ready.steps.extend(steps.iter().map(|step| {
+            let of = graph.get(step.name.as_str()).unwrap_or(&of);
+            ReadyStep { planned: step.clone(), of: Arc::clone(of) }
+        }));
     }
     if let Some(job) = plan.job.as_deref().and_then(|name| definitions.job(name)) {
         for step in &job.steps {
-            match preparation.step(job, step) {
+            match preparation.step(job, None, step) {
                 Some(task) => {
                     ready.tasks.insert(&step.name, Arc::new(task));
                 }
@@ -124,6 +130,7 @@ impl<'a> Preparation<'a, '_> {
             name,
             set: self.sets.of(asset).cloned(),
             is_keyed: asset.partitions_per_step.is_some(),
+            graph_of: None,
             op: op?,
             inputs: inputs.into_iter().collect::<Option<_>>()?,
             deps: &[],
@@ -131,17 +138,39 @@ impl<'a> Preparation<'a, '_> {
         })
     }
 
-    fn step(&mut self, job: &'a Job, step: &'a JobStep) -> Option<ReadyTask<'a>> {
-        let table = format!("[jobs.{}.steps.{}.component]", toml_key(&job.name), toml_key(&step.name));
+    /// The steps of the graph that the asset `name` is made from, by their names; none where it is not.
+    fn graph(&mut self, name: &str) -> Option<HashMap<&'a str, Arc<ReadyTask<'a>>>> {
+        let asset = self.definitions.asset(name)?;
+        let steps = asset.graph.iter().flat_map(|graph| graph.steps.iter().map(move |step| (graph, step)));
+        // Every mistake is told, so one does not end it.
+        let tasks: Vec<Option<_>> = steps
+            .map(|(graph, step)| {
+                let task = self.step(graph, Some(asset), step)?;
+                Some((step.name.as_str(), Arc::new(task)))
+            })
+            .collect();
+        tasks.into_iter().collect()
+    }
+
+    /// The `step` of `job`; or of the graph `job` that the asset `of` is made from.
+    fn step(&mut self, job: &'a Job, of: Option<&'a Asset>, step: &'a JobStep) -> Option<ReadyTask<'a>> {
+        let table = match &step.shared_table {
+            Some(table) => format!("[{table}.component]"),
+            None => format!("[jobs.{}.steps.{}.component]", toml_key(&job.name), toml_key(&step.name)),
+        };
         let owner = Owner::Step(job, step);
         let op = self.op(&step.op, owner, &step.name, &table);
-        let inputs: Vec<Option<ReadyInput>> =
-            step.inputs.iter().map(|input| self.input(owner, input, |ready| ready.step_source(job, input))).collect();
+        let inputs: Vec<Option<ReadyInput>> = step
+            .inputs
+            .iter()
+            .map(|input| self.input(owner, input, |ready| ready.step_source(job, of, input)))
+            .collect();
         let outputs: Vec<Option<ReadyOutput>> = step.outputs.iter().map(|output| self.output(owner, output)).collect();
         Some(ReadyTask {
             name: vec![job.name.clone(), step.name.clone()],
-            set: None,
+            set: of.and_then(|asset| self.sets.of(asset)).cloned(),
             is_keyed: false,
+            graph_of: of,
             op: op?,
             inputs: inputs.into_iter().collect::<Option<_>>()?,
             deps: &step.deps,
@@ -196,8 +225,13 @@ impl<'a> Preparation<'a, '_> {
     }
 
     /// Where `input`, of the asset `of`, comes from.
-    fn asset_source(&mut self, of: &Asset, input: &'a Input) -> Option<ReadySource<'a>> {
-        let Some(asset) = input.asset() else { return self.other_source(input) };
+    fn asset_source(&mut self, of: &'a Asset, input: &'a Input) -> Option<ReadySource<'a>> {
+        let Some(asset) = input.asset() else {
+            return match &of.graph {
+                Some(graph) => self.step_source(graph, Some(of), input),
+                None => self.other_source(input),
+            };
+        };
         let asset = self.definitions.asset(asset)?;
         let loaded_with = self.loader(input, &asset.output);
         let partitions =
@@ -208,13 +242,15 @@ impl<'a> Preparation<'a, '_> {
         Some(ReadySource::Asset { asset, set: self.sets.of(asset).cloned(), is_many, loaded_with: loaded_with? })
     }
 
-    /// Where `input`, of a step of `job`, comes from.
-    fn step_source(&mut self, job: &'a Job, input: &'a Input) -> Option<ReadySource<'a>> {
+    /// Where `input`, of a step of `job`, comes from; `whole` is the asset whose graph that is.
+    fn step_source(&mut self, job: &'a Job, whole: Option<&'a Asset>, input: &'a Input) -> Option<ReadySource<'a>> {
         if let Some(asset) = input.asset() {
             let asset = self.definitions.asset(asset)?;
             let loaded_with = self.loader(input, &asset.output);
-            let of = asset.partitions.as_deref().and_then(|name| self.definitions.partitions_definition(name));
-            let is_many = of.is_some() && input.partition_mapping.is_many(None, of);
+            let definition = |name: Option<&str>| self.definitions.partitions_definition(name?);
+            let of = definition(asset.partitions.as_deref());
+            let downstream = definition(whole.and_then(|asset| asset.partitions.as_deref()));
+            let is_many = of.is_some() && input.partition_mapping.is_many(downstream, of);
             let set = self.sets.of(asset).cloned();
             return Some(ReadySource::Asset { asset, set, is_many, loaded_with: loaded_with? });
         }

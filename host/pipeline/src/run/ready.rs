@@ -28,6 +28,8 @@ pub(super) struct ReadyTask<'a> {
     pub set: Option<Arc<PartitionSet>>,
     /// Whether a step computes any number of them, each a part with its key.
     pub is_keyed: bool,
+    /// The asset that is made from the graph whose step it is; absent where it is none.
+    pub graph_of: Option<&'a Asset>,
     pub op: ReadyOp,
     pub inputs: Vec<ReadyInput<'a>>,
     /// The steps of the job that must have been done, beside those that it loads from.

@@ -60,7 +60,7 @@ impl Runner {
             plan.assets.iter().filter_map(|planned| self.definitions.asset(&planned.asset)).collect();
         let planned: Vec<&Asset> =
             planned.into_iter().flat_map(|asset| self.definitions.computed_with(asset)).collect();
-        let loaded = planned.iter().flat_map(|asset| &asset.inputs);
+        let loaded = planned.iter().flat_map(|asset| asset.all_inputs());
         let loaded = loaded.filter_map(|input| self.definitions.asset(input.asset()?));
         let mut assets: Vec<&Asset> = planned.iter().copied().chain(loaded).collect();
         assets.sort_by_key(|asset| &asset.name);

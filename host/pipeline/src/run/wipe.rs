@@ -269,7 +269,7 @@ impl Runner {
     pub fn wipe_run(&self, run: &RunSummary, options: &RunOptions) -> Result<(Vec<Wiped>, Vec<NotWiped>), WipeError> {
         let run_id = &run.run_id;
         let (mut managers, mut left) = (Vec::new(), Vec::new());
-        for manager in self.managers_of(self.job_of(run)?)? {
+        for manager in self.managers_of(&self.graphs_of_run(run)?)? {
             match can_be_wiped(&manager) {
                 Ok(()) => managers.push(manager),
                 // What was in memory went with the run.
@@ -301,8 +301,8 @@ impl Runner {
         Ok((wiped, left))
     }
 
-    /// The job of `run`, whose outputs can be found by the definitions as they are.
-    fn job_of(&self, run: &RunSummary) -> Result<&Job, WipeError> {
+    /// The job of `run`, or the graphs of its assets, whose outputs can be found by the definitions as they are.
+    fn graphs_of_run(&self, run: &RunSummary) -> Result<Vec<&Job>, WipeError> {
         let run_id = run.run_id.clone();
         if run.status == RunStatus::Running {
             return Err(RunError::StillRunning { run_id }.into());
@@ -310,13 +310,15 @@ impl Runner {
         if run.profile.as_deref() != self.definitions.profile() {
             return Err(RunError::OtherProfile { run_id, profile: run.profile.clone() }.into());
         }
-        let job = self.earlier(&run_id).map_err(RunError::from)?.job.ok_or(WipeError::NoJob { run_id })?;
-        self.definitions.job(&job).ok_or(WipeError::JobGone { job })
+        let earlier = self.earlier(&run_id).map_err(RunError::from)?;
+        let gone = || WipeError::JobGone { job: earlier.job.clone().unwrap_or_default() };
+        let graphs = self.graphs_of(&earlier).ok_or_else(gone)?;
+        if graphs.is_empty() { Err(WipeError::NoJob { run_id }) } else { Ok(graphs) }
     }
 
-    /// The I/O managers of the outputs of `job`, each once.
-    fn managers_of(&self, job: &Job) -> Result<Vec<Arc<Lent>>, WipeError> {
-        let outputs = job.steps.iter().flat_map(|step| &step.outputs);
+    /// The I/O managers of the outputs of `graphs`, each once.
+    fn managers_of(&self, graphs: &[&Job]) -> Result<Vec<Arc<Lent>>, WipeError> {
+        let outputs = graphs.iter().flat_map(|graph| &graph.steps).flat_map(|step| &step.outputs);
         let by_name: BTreeMap<&str, _> = outputs.filter_map(|output| Some((output.io.as_deref()?, output))).collect();
         let lent = |output| prepare::prepare_load(&self.definitions, output, self.lender());
         Ok(by_name.into_values().map(lent).collect::<Result<_, _>>().map_err(RunError::Definitions)?)
