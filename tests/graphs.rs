@@ -288,12 +288,14 @@ fn each_mistake_in_a_graph_is_told_at_its_place_and_once() {
 
 #[test]
 fn a_graph_that_grows_beyond_all_bounds_is_refused() {
-    let mut text = String::from("[graphs]\ng0.steps.a = { command = [\"true\"], type = \"none\" }\n");
-    for level in 1..40 {
-        let inner = level - 1;
-        text += &format!("g{level}.steps = {{ a = {{ graph = \"g{inner}\" }}, b = {{ graph = \"g{inner}\" }} }}\n");
-    }
-    text += "[jobs]\nall.steps.a = { graph = \"g39\" }\n";
+    let graph = |level: usize| match level.checked_sub(1) {
+        Some(inner) => {
+            format!("g{level}.steps = {{ a = {{ graph = \"g{inner}\" }}, b = {{ graph = \"g{inner}\" }} }}\n")
+        }
+        None => "g0.steps.a = { command = [\"true\"], type = \"none\" }\n".to_owned(),
+    };
+    let graphs: String = (0..40).map(graph).collect();
+    let text = format!("[graphs]\n{graphs}[jobs]\nall.steps.a = {{ graph = \"g39\" }}\n");
     let project = Project::new(&text);
     let checked = project.run(&["check"]);
     assert_eq!(checked.code, Some(2));
