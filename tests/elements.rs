@@ -11,7 +11,7 @@ mod project;
 
 use mapped::mapped;
 use project::{Project, guest};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A job whose step `next` is done for each element, and takes all of them as well.
 fn each_and_all(more: &str) -> String {
@@ -168,6 +168,7 @@ fn a_component_cannot_give_an_element_without_a_mapping_key() {
     for (config, said) in [
         ("{ op = \"every_other_output\" }", "a part of a dynamic output has a mapping key"),
         ("{ op = \"wrong_key\" }", "\"no such key\" is no mapping key: it has 1 to 200 of A-Z, a-z, 0-9 and _"),
+        ("{ op = \"wrong_part\" }", "\"no such key\" is no mapping key: it has 1 to 200 of A-Z, a-z, 0-9 and _"),
     ] {
         let ran = Project::new(&definitions(config)).run(&["run", "job:elements"]);
         assert_eq!(ran.code, Some(1), "{ran:#?}");
@@ -252,4 +253,78 @@ fn what_an_op_says_is_recorded_once_and_where_it_gives_nothing_too() {
         .collect();
     assert_eq!(told.iter().sum::<usize>(), 2, "{told:?}");
     assert_eq!(told.len(), 3);
+}
+
+#[test]
+fn what_an_op_records_of_an_element_is_of_that_alone_and_told_where_it_is_loaded() {
+    let project = Project::new(&format!(
+        r#"
+        [io.recorded]
+        component = "{}"
+        config = {{ program = "tells_what_is_recorded" }}
+        mounts."/data" = {{ path = "data" }}
+
+        [jobs.parts.steps.elements]
+        component = {{ path = "{}", config = {{ op = "elements" }} }}
+        type = "text"
+        dynamic = true
+
+        [jobs.parts.steps.command]
+        type = "text"
+        dynamic = true
+        command = ["python3", "-c", """
+import airlock
+airlock.add_output_metadata("result", {{"whole": True}})
+for key in ("one", "two"):
+    airlock.store_text(key, mapping_key=key)
+    airlock.add_output_metadata("result", {{"name": key}}, mapping_key=key)
+"""]
+
+        [jobs.parts.steps.told]
+        type = "text"
+        inputs.element = {{ each = "elements", io = "recorded" }}
+        {}
+
+        [jobs.parts.steps.told_of_command]
+        type = "text"
+        inputs.element = {{ each = "command", io = "recorded" }}
+        command = ["sh", "-c", 'test -e ready && cp "$AIRLOCK_INPUT_ELEMENT" "$AIRLOCK_OUTPUT"']
+        "#,
+        guest("test-programs"),
+        guest("test-ops"),
+        project::join()
+    ));
+    assert_eq!(project.run(&["run", "job:parts"]).code, Some(1));
+    let first = project.events("STEP_OUTPUT");
+    let labels = |event: &Value, key: &str| {
+        event[key].as_array().unwrap().iter().map(|entry| entry["label"].clone()).collect::<Vec<_>>()
+    };
+    let of_step = |name: &str| first.iter().filter(|event| event["step_key"] == name).collect::<Vec<_>>();
+    for (step, whole, part) in [("elements", "elements", "text"), ("command", "whole", "name")] {
+        let [a, b] = of_step(step).try_into().unwrap();
+        assert_eq!((labels(a, "metadata"), labels(a, "part_metadata")), (vec![json!(whole)], vec![json!(part)]));
+        // What is of all elements stands with the first.
+        assert_eq!((labels(b, "metadata"), labels(b, "part_metadata")), (vec![], vec![json!(part)]));
+    }
+    assert!(project.given("told[a]").contains("elements,text,"), "{}", project.given("told[a]"));
+    // Also where a later run loads it.
+    project.put("ready", "");
+    project.run(&["run", "--retry", "latest"]).ok();
+    assert!(project.given("told_of_command[two]").contains("whole,name,"), "{}", project.given("told_of_command[two]"));
+}
+
+#[test]
+fn what_an_op_records_of_elements_is_bounded_together() {
+    let project = Project::new(&format!(
+        r#"
+        [jobs.parts.steps.elements]
+        component = {{ path = "{}", config = {{ op = "many_facts" }} }}
+        type = "text"
+        dynamic = true
+        "#,
+        guest("test-ops")
+    ));
+    let ran = project.run(&["run", "job:parts"]);
+    assert_eq!(ran.code, Some(4), "{ran:#?}");
+    assert!(ran.stderr.contains("it recorded more metadata or events than the 1048576 allowed"), "{}", ran.stderr);
 }

@@ -85,7 +85,8 @@ run …: 7 steps done in …",
     assert_eq!(of(&materialized, "partition"), keys);
     let versions = of(&materialized, "data_version");
     assert!(versions[0] != versions[1] && versions.iter().all(|version| version.is_string()), "{versions:?}");
-    assert_eq!(of(&materialized[0]["metadata"].as_array().unwrap()[..1], "label"), ["keys"]);
+    // What the op recorded of all, of this one, and what the manager did.
+    assert_eq!(of(&materialized[0]["metadata"].as_array().unwrap()[..2], "label"), ["keys", "bytes"]);
     let given = of_first("STEP_OUTPUT");
     assert_eq!((given.len(), &given[0]["size"]), (1, &json!(3 * "DAY 2024-01-01".len())));
     assert_eq!(
@@ -171,6 +172,7 @@ for each in listed:
     told = [each["dimensions"], each["start"], each["end"]]
     airlock.store_json(told, "first", partition=each["partition"])
     airlock.store_text(each["partition"], "second", partition=each["partition"])
+    airlock.add_output_metadata("second", {"key": each["partition"]}, partition=each["partition"])
 airlock.add_output_metadata("first", {"window": [os.environ["AIRLOCK_PARTITION_START"], os.environ["AIRLOCK_PARTITION_END"]]})
 "#,
     );
@@ -185,6 +187,13 @@ airlock.add_output_metadata("first", {"window": [os.environ["AIRLOCK_PARTITION_S
     assert_eq!(last, json!([dimensions, "2024-03-31T00:00:00+01:00", "2024-04-01T00:00:00+02:00"]));
     let window = &project.event("ASSET_MATERIALIZATION")["metadata"][0]["value"]["value"];
     assert_eq!(*window, json!(["2024-03-30T00:00:00+01:00", "2024-04-01T00:00:00+02:00"]));
+    let made = project.events("ASSET_MATERIALIZATION");
+    let second: Vec<&Value> = made
+        .iter()
+        .filter(|event| event["asset"] == "second")
+        .map(|event| &event["metadata"][0]["value"]["value"])
+        .collect();
+    assert_eq!(second, ["2024-03-30|eu", "2024-03-30|us/ca", "2024-03-31|eu", "2024-03-31|us/ca"]);
     let said = project.run(&["logs", "latest", "both[2024-03-30|eu..2024-03-31|us/ca]"]).ok();
     for line in [
         "the output 'second' has several partitions: name the `partition`",

@@ -113,6 +113,20 @@ impl<'call> OpContext<'call> {
         self.host.add_output_metadata(output, &[MetadataEntry { label: label.into(), value: value.into() }])
     }
 
+    /// Records a fact about the part `key` of an output: a partition, or an element of a dynamic output.
+    ///
+    /// # Errors
+    /// As [`add_output_metadata`](Self::add_output_metadata), and where there can be no such part.
+    pub fn add_part_metadata(
+        &self,
+        output: &str,
+        key: &str,
+        label: impl Into<String>,
+        value: impl Into<MetadataValue>,
+    ) -> Result<(), Error> {
+        self.host.add_part_metadata(output, key, &[MetadataEntry { label: label.into(), value: value.into() }])
+    }
+
     /// Writes a line to the log of the step.
     pub fn log(&self, level: Level, message: impl AsRef<str>) {
         self.host.log(level, message.as_ref());

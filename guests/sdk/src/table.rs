@@ -37,6 +37,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+use std::borrow::BorrowMut;
 use std::fmt;
 use std::io::{BufRead, Write};
 
@@ -48,7 +49,7 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::root_as_message;
 use arrow::ipc::writer::StreamWriter;
 
-use crate::{Error, PartWriter, Reader, Sink};
+use crate::{Error, NewPart, PartWriter, Reader, Sink};
 
 /// The media type of a table: an Arrow IPC stream.
 pub const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
@@ -59,9 +60,9 @@ const FILE_MAGIC: &[u8] = b"ARROW1";
 /// What a message of an Arrow IPC stream begins with.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// The batches of a part that is a table, in order.
-pub struct TableReader {
-    part: Reader,
+/// The batches of a part that is a table, in order; the part is a [`Reader`], or lent as `&mut Reader`.
+pub struct TableReader<Part = Reader> {
+    part: Part,
     decoder: StreamDecoder,
     /// What was read and is not decoded yet.
     chunk: Buffer,
@@ -71,21 +72,22 @@ pub struct TableReader {
     ended: bool,
 }
 
-impl TableReader {
+impl<Part: BorrowMut<Reader>> TableReader<Part> {
     /// Reads the schema of `part`.
     ///
     /// # Errors
     /// [`Error::UnsupportedType`] where the media type is not [`ARROW_STREAM`], or the bytes are an Arrow file;
     /// [`Error::Corrupt`] where they are no Arrow stream.
-    pub fn new(mut part: Reader) -> Result<Self, Error> {
-        let media_type = part.media_type();
+    pub fn new(mut part: Part) -> Result<Self, Error> {
+        let reader: &mut Reader = part.borrow_mut();
+        let media_type = reader.media_type();
         let essence = media_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case(ARROW_STREAM) {
             return Err(Error::unsupported_type(format!(
                 "the value is {media_type:?}; a table is expected, an Arrow IPC stream ({ARROW_STREAM})"
             )));
         }
-        let (mut decoder, mut chunk) = (StreamDecoder::new(), Buffer::from_vec(part.next_chunk()?));
+        let (mut decoder, mut chunk) = (StreamDecoder::new(), Buffer::from_vec(reader.next_chunk()?));
         if chunk.starts_with(FILE_MAGIC) {
             return Err(Error::unsupported_type(
                 "the value is an Arrow IPC file; an Arrow IPC stream is expected: write it with the stream writer of Arrow",
@@ -96,7 +98,7 @@ impl TableReader {
             if let Some(schema) = decoder.schema() {
                 return Ok(Self { part, decoder, chunk, schema, first, ended: false });
             }
-            chunk = Buffer::from_vec(part.next_chunk()?);
+            chunk = Buffer::from_vec(reader.next_chunk()?);
             if chunk.is_empty() {
                 return Err(corrupt("it ends before its schema"));
             }
@@ -115,18 +117,19 @@ impl TableReader {
         if length <= self.chunk.len() {
             return Ok(());
         }
-        let size = usize::try_from(self.part.size()).unwrap_or(usize::MAX);
+        let part: &mut Reader = self.part.borrow_mut();
+        let size = usize::try_from(part.size()).unwrap_or(usize::MAX);
         let mut message = Vec::with_capacity(length.min(size));
         message.extend_from_slice(&self.chunk);
         while message.len() < length {
-            let next = self.part.fill_buf()?;
+            let next = part.fill_buf()?;
             if next.is_empty() {
                 break;
             }
             let next = next.get(..length - message.len()).unwrap_or(next);
             message.extend_from_slice(next);
             let taken = next.len();
-            self.part.consume(taken);
+            part.consume(taken);
         }
         self.chunk = Buffer::from_vec(message);
         Ok(())
@@ -141,7 +144,7 @@ impl TableReader {
             if let Some(batch) = self.decoder.decode(&mut self.chunk).map_err(undecodable)? {
                 return Ok(Some(batch));
             }
-            self.chunk = Buffer::from_vec(self.part.next_chunk()?);
+            self.chunk = Buffer::from_vec(self.part.borrow_mut().next_chunk()?);
             if self.chunk.is_empty() {
                 self.decoder.finish().map_err(corrupt)?;
                 return Ok(None);
@@ -159,7 +162,7 @@ fn message_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Ends after the first error.
-impl Iterator for TableReader {
+impl<Part: BorrowMut<Reader>> Iterator for TableReader<Part> {
     type Item = Result<RecordBatch, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -172,7 +175,7 @@ impl Iterator for TableReader {
     }
 }
 
-impl fmt::Debug for TableReader {
+impl<Part> fmt::Debug for TableReader<Part> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TableReader").field("schema", &self.schema).finish_non_exhaustive()
     }
@@ -190,7 +193,18 @@ impl<'sink> TableWriter<'sink> {
     /// # Errors
     /// Those of [`Sink::begin`], and where Arrow cannot write the schema.
     pub fn begin(sink: &'sink mut Sink, key: Option<&str>, schema: &Schema) -> Result<Self, Error> {
-        let part = sink.begin(key, ARROW_STREAM)?;
+        Self::of_part(sink.begin(key, ARROW_STREAM)?, schema)
+    }
+
+    /// Begins `part`, which a manager on paths loads, as a table of the columns of `schema`.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn begin_new(part: NewPart<'sink, '_>, schema: &Schema) -> Result<Self, Error> {
+        Self::of_part(part.begin(ARROW_STREAM)?, schema)
+    }
+
+    fn of_part(part: PartWriter<'sink>, schema: &Schema) -> Result<Self, Error> {
         let writer = StreamWriter::try_new(part, schema).map_err(unwritable)?;
         Ok(Self { writer, schema: schema.clone().into() })
     }

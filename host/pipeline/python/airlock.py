@@ -121,7 +121,7 @@ def output_path(output="result", mapping_key=None, partition=None):
     if "AIRLOCK_PARTITIONS" in os.environ:
         for listed in _partitions():
             if listed["partition"] == partition:
-                return Path(listed["outputs"][output])
+                return Path(_entry(listed["outputs"], output, missing))
         raise LookupError(
             f"the output {output!r} has several partitions: name the `partition`"
             if partition is None
@@ -158,10 +158,31 @@ def add_metadata(**entries):
     add_output_metadata("result", entries)
 
 
-def add_output_metadata(output, entries):
-    """Records facts about the output `output`, a dictionary, beside those added before."""
-    variable = "AIRLOCK_METADATA" + _output_suffix(output)
-    path = Path(_variable(variable, f"this step has no output {output!r}, or was not started by Airlock"))
+def _metadata_path(output, mapping_key, partition):
+    missing = f"this step has no output {output!r}, or was not started by Airlock"
+    if partition is not None:
+        for listed in _partitions():
+            if listed["partition"] == partition:
+                return Path(_entry(listed["metadata"], output, missing))
+        raise LookupError(f"this step does not compute the partition {partition!r}: `partitions` has those that it computes")
+    if mapping_key is not None:
+        several = f"the output {output!r} is one value, and has no mapping keys: it is not `dynamic`"
+        return Path(_variable("AIRLOCK_PART_METADATA" + _output_suffix(output), several)) / f"{mapping_key}.json"
+    return Path(_variable("AIRLOCK_METADATA" + _output_suffix(output), missing))
+
+
+def _entry(table, key, missing):
+    if key not in table:
+        raise LookupError(missing)
+    return table[key]
+
+
+def add_output_metadata(output, entries, mapping_key=None, partition=None):
+    """Records facts about the output `output`, a dictionary, beside those added before.
+
+    With `mapping_key` they are of that element of a dynamic output, and with `partition` of that of several partitions.
+    """
+    path = _metadata_path(output, mapping_key, partition)
     recorded = json.loads(path.read_bytes()) if path.exists() else {}
     recorded.update(entries)
     path.write_bytes(json.dumps(recorded, ensure_ascii=False, allow_nan=False).encode("utf-8"))

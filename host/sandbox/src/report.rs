@@ -1,5 +1,6 @@
 //! What became of a call: its outcome, typed, and its receipt.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct ComputedOutput {
     pub value: Value,
     /// What the op recorded of it.
     pub metadata: Vec<MetadataEntry>,
+    /// What the op recorded of single parts, by their keys.
+    pub part_metadata: HashMap<String, Vec<MetadataEntry>>,
 }
 
 /// Why a call gave nothing. What it wrote is gone, and what was there before is there still; but for a

@@ -31,6 +31,8 @@ impl Op for Ops {
             "elements" => elements(context),
             "every_output" => every_output(context),
             "nothing" => Ok(()),
+            "wrong_part" => wrong_part(context),
+            "many_facts" => many_facts(context),
             "wrong_key" => context.output("result")?.begin(Some("no such key"), "text/plain").map(drop),
             "twice" => twice(context),
             _ => Err(Error::invalid_config(format!("there is no op {op:?}"))),
@@ -154,6 +156,7 @@ fn each_partition(context: &OpContext) -> Result<(), Error> {
     let mut output = context.output("result")?;
     for (key, text) in parts.iter().rev().filter(|(key, _)| keys.contains(key) && Some(key) != skip.as_ref()) {
         output.begin(Some(key), "text/plain")?.write_all(text.to_uppercase().as_bytes())?;
+        context.add_part_metadata("result", key, "bytes", text.len() as u64)?;
     }
     context.add_output_metadata("result", "keys", keys.len() as u64)
 }
@@ -163,6 +166,20 @@ fn elements(context: &OpContext) -> Result<(), Error> {
     let mut output = context.output("result")?;
     for (key, text) in [("a", "first"), ("b", "second")] {
         output.begin(Some(key), "text/plain")?.write_all(text.as_bytes())?;
+        context.add_part_metadata("result", key, "text", text)?;
+    }
+    context.add_output_metadata("result", "elements", 2_u64)
+}
+
+/// Records a fact of a part that there cannot be.
+fn wrong_part(context: &OpContext) -> Result<(), Error> {
+    context.add_part_metadata("result", "no such key", "text", "x")
+}
+
+/// Records more of its parts than there is room for.
+fn many_facts(context: &OpContext) -> Result<(), Error> {
+    for part in 0..100_000_u32 {
+        context.add_part_metadata("result", &part.to_string(), "fact", "x".repeat(100))?;
     }
     Ok(())
 }

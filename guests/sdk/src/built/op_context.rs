@@ -34,6 +34,8 @@ pub struct OpRecord {
     pub sinks: BTreeMap<String, Sink>,
     /// The record of each output.
     pub outputs: BTreeMap<String, Record>,
+    /// The record of each part of an output, by the output and its key.
+    pub parts: BTreeMap<(String, String), Record>,
     pub log: Vec<LogLine>,
 }
 
@@ -103,6 +105,12 @@ impl OpContext {
     pub fn add_output_metadata(&self, output: &str, entries: &[MetadataEntry]) -> Result<(), Error> {
         self.find_output(output)?;
         self.record.borrow_mut().outputs.entry(output.to_owned()).or_default().add(entries)
+    }
+
+    pub fn add_part_metadata(&self, output: &str, key: &str, entries: &[MetadataEntry]) -> Result<(), Error> {
+        self.output(output)?.check_key(key)?;
+        let part = (output.to_owned(), key.to_owned());
+        self.record.borrow_mut().parts.entry(part).or_default().add(entries)
     }
 
     pub fn log(&self, level: Level, message: &str) {

@@ -141,6 +141,13 @@ impl BuiltOp {
         record.outputs.get(output).and_then(|record| find(&record.metadata, label))
     }
 
+    /// The metadata of `label` of the part `key` of the output `output`, where it was added.
+    pub fn part_metadata_value(&self, output: &str, key: &str, label: &str) -> Option<MetadataValue> {
+        let record: Ref<'_, _> = self.host.record.borrow();
+        let part = record.parts.get(&(output.to_owned(), key.to_owned()));
+        part.and_then(|record| find(&record.metadata, label))
+    }
+
     /// The lines that were logged.
     pub fn log(&self) -> Vec<LogLine> {
         self.host.record.borrow().log.clone()

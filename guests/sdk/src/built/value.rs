@@ -179,6 +179,11 @@ impl Sink {
         self.0.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// That a part may have `key`.
+    pub fn check_key(&self, key: &str) -> Result<(), Error> {
+        self.0.keys.check(Some(key))
+    }
+
     pub fn begin(&self, key: Option<&str>, media_type: &str) -> Result<(), Error> {
         self.0.keys.check(key)?;
         let mut parts = self.parts();

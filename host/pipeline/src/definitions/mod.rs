@@ -54,7 +54,7 @@ pub use setting::{Environment, EnvironmentReference, Setting, SettingType, Unres
 pub use table::{ColumnDefinition, ColumnType, Form};
 pub(crate) use tree::{quoted, toml_key};
 pub(crate) use variables::{
-    dimension_name, environment_name, media_type_name, metadata_name, output_name, partitions_name,
+    dimension_name, environment_name, media_type_name, metadata_name, output_name, part_metadata_name, partitions_name,
 };
 
 use crate::graph::Graph;

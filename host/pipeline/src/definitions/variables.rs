@@ -39,6 +39,12 @@ pub(crate) fn metadata_name(output: &str) -> String {
     format!("AIRLOCK_METADATA{}", suffix(output))
 }
 
+/// `AIRLOCK_PART_METADATA_KEPT` for the output `kept`: where a command finds the directory to write facts about elements or
+/// partitions of it to.
+pub(crate) fn part_metadata_name(output: &str) -> String {
+    format!("AIRLOCK_PART_METADATA{}", suffix(output))
+}
+
 fn suffix(output: &str) -> String {
     if output == RESULT { String::new() } else { format!("_{}", upper(output)) }
 }

@@ -129,8 +129,11 @@ pub enum EventBody {
         media_type: Option<String>,
         /// Bytes of the value; of several partitions of all.
         size: u64,
-        /// What the op recorded of it.
+        /// What the op recorded of it; of a dynamic output it stands with the first element.
         metadata: Vec<MetadataEntry>,
+        /// What the op recorded of this element of a dynamic output alone.
+        #[serde(default)]
+        part_metadata: Vec<MetadataEntry>,
         /// The component that computed it; absent where a command did.
         computed_by: Option<OpUse>,
     },

@@ -278,6 +278,7 @@ fn what_an_op_was_denied_is_told_as_what_a_manager_was() {
         media_type: None,
         size: 0,
         metadata: Vec::new(),
+        part_metadata: Vec::new(),
         computed_by,
     };
     let used = OpUse { digest: "sha256:00".to_owned(), receipt: receipt.clone() };

@@ -25,6 +25,8 @@ pub(super) struct OutputFiles<'a> {
     /// A file, or the directory of the files of elements or partitions.
     pub value: PathBuf,
     pub metadata: PathBuf,
+    /// The directory of facts about elements or partitions.
+    pub part_metadata: PathBuf,
 }
 
 impl<'a> OutputFiles<'a> {
@@ -34,6 +36,7 @@ impl<'a> OutputFiles<'a> {
             output: ready.output,
             value: step.scratch.join(format!("output{index}")),
             metadata: step.scratch.join(format!("metadata{index}.json")),
+            part_metadata: step.scratch.join(format!("metadata{index}")),
         });
         outputs.collect()
     }
@@ -41,6 +44,11 @@ impl<'a> OutputFiles<'a> {
     /// The file of the partition `key`.
     pub fn of_partition(&self, key: &str) -> PathBuf {
         self.value.join(format!("{}.{}", segment(key), self.output.value_type.extension(self.output.form)))
+    }
+
+    /// The file of facts about the partition `key`.
+    pub fn metadata_of_partition(&self, key: &str) -> PathBuf {
+        self.part_metadata.join(format!("{}.json", segment(key)))
     }
 
     /// What the command wrote for `step`; none where it wrote nothing. The files are gone then.
@@ -64,11 +72,55 @@ impl<'a> OutputFiles<'a> {
 
     /// What the command recorded of the output; none where it wrote nothing.
     pub fn metadata(&self) -> io::Result<Option<Vec<u8>>> {
-        let Some(file) = open_regular(&self.metadata)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.take(METADATA_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
+        read_metadata(&self.metadata, METADATA_BYTES)
     }
+
+    /// What the command recorded of elements or partitions for `step`, by their keys; together as much as of an output.
+    pub fn part_metadata(&self, step: &Step<'_>) -> io::Result<Vec<(String, Vec<u8>)>> {
+        let mut parts = Vec::new();
+        let mut left = METADATA_BYTES;
+        let mut read = |key: String, path: &Path| {
+            if let Some(bytes) = read_metadata(path, left)? {
+                left = left.checked_sub(bytes.len()).ok_or_else(|| {
+                    let message = format!("they have more than {METADATA_BYTES} bytes together");
+                    io::Error::new(io::ErrorKind::InvalidInput, message)
+                })?;
+                parts.push((key, bytes));
+            }
+            Ok::<_, io::Error>(())
+        };
+        if step.ready.of.is_keyed {
+            for key in step.keys().into_iter().flatten() {
+                read(key.clone(), &self.metadata_of_partition(&key))?;
+            }
+        } else if self.output.is_dynamic {
+            for entry in fs::read_dir(&self.part_metadata)? {
+                let path = entry?.path();
+                read(mapping_key(&path)?, &path)?;
+            }
+        }
+        Ok(parts)
+    }
+}
+
+/// The bytes of the file at `path`, at most one more than `most`; none where there is no file.
+fn read_metadata(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = open_regular(path)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// The mapping key of the element that the file at `path` is of.
+fn mapping_key(path: &Path) -> io::Result<String> {
+    let key = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    if !is_mapping_key(key) {
+        let name = text::safe_line(&path.file_name().unwrap_or_default().to_string_lossy(), NAME_SHOWN);
+        let message =
+            format!("the file {name:?} has no mapping key as its name: only A-Z, a-z, 0-9 and _ before a dot");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    Ok(key.to_owned())
 }
 
 /// The elements of the dynamic `output` in `directory`, in the order of their mapping keys: the names of the files, without
@@ -84,13 +136,7 @@ fn take_elements(directory: &Path, output: &Output, budget: &Budget) -> io::Resu
     })?;
     for entry in entries {
         let path = entry?.path();
-        let key = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-        if !is_mapping_key(&key) {
-            let name = text::safe_line(&path.file_name().unwrap_or_default().to_string_lossy(), NAME_SHOWN);
-            let message =
-                format!("the file {name:?} has no mapping key as its name: only A-Z, a-z, 0-9 and _ before a dot");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
+        let key = mapping_key(&path)?;
         if parts.len() == PARTS {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it has more than {PARTS} elements")));
         }

@@ -1,6 +1,6 @@
 //! The op of a step that is a command: its inputs and its outputs are files named in its environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::Path;
 use std::{fs, io};
@@ -18,7 +18,7 @@ use super::ready::ReadyCommand;
 use super::step::{Computed, Given, Step, wrong_output};
 use super::subject::Places;
 use super::value;
-use crate::definitions::{self, Form, ValueType, dimension_name, metadata_name, output_name};
+use crate::definitions::{self, Form, ValueType, dimension_name, metadata_name, output_name, part_metadata_name};
 use crate::partition::time_zone;
 
 /// The helper for programs in Python.
@@ -70,14 +70,19 @@ pub(super) fn run(
     let mut given = Vec::new();
     for (output, files) in step.ready.of.outputs.iter().zip(&outputs) {
         let variable = metadata_name(&output.output.name);
-        let recorded = files.metadata().map_err(|error| failed("read the metadata", &error))?;
-        let metadata = match recorded {
+        let read = |bytes: Option<Vec<u8>>| match bytes {
             Some(bytes) => value::metadata(&bytes)
-                .map_err(|wrong| wrong_output(format!("what `{}` wrote to {variable} {wrong}", ready.shown)))?,
-            None => Vec::new(),
+                .map_err(|wrong| Box::new(wrong_output(format!("what `{}` wrote to {variable} {wrong}", ready.shown)))),
+            None => Ok(Vec::new()),
         };
+        let metadata = read(files.metadata().map_err(|error| failed("read the metadata", &error))?)?;
+        let mut part_metadata = HashMap::new();
+        let of_parts = files.part_metadata(step).map_err(|error| failed("read the metadata of a part", &error))?;
+        for (key, bytes) in of_parts {
+            part_metadata.insert(key, read(Some(bytes))?);
+        }
         if output.output.value_type == ValueType::None {
-            given.push(Given { value: None, metadata });
+            given.push(Given { value: None, metadata, part_metadata });
             continue;
         }
         let taken =
@@ -87,7 +92,7 @@ pub(super) fn run(
             None if output.output.is_optional => None,
             None => return Err(no_output(step, ready, output.output).stderr(&ended.stderr).into()),
         };
-        given.push(Given { value, metadata });
+        given.push(Given { value, metadata, part_metadata });
     }
     Ok(Computed { outputs: given, computed_by: None })
 }
@@ -137,6 +142,8 @@ fn environment(step: &Step<'_>, inputs: &Path, outputs: &[OutputFiles<'_>]) -> i
         environment.push((metadata_name(&output.name), files.metadata.clone().into()));
         if output.is_dynamic || is_keyed {
             fs::create_dir(&files.value)?;
+            fs::create_dir(&files.part_metadata)?;
+            environment.push((part_metadata_name(&output.name), files.part_metadata.clone().into()));
         }
         if output.value_type != ValueType::None {
             environment.push((output_name(&output.name), files.value.clone().into()));
@@ -175,6 +182,8 @@ struct Listed {
     end: Option<String>,
     /// By the names of the outputs that have a value, where to write them to.
     outputs: BTreeMap<String, String>,
+    /// By the names of the outputs, where to write facts about the partition to.
+    metadata: BTreeMap<String, String>,
 }
 
 fn listed(step: &Step<'_>, outputs: &[OutputFiles<'_>]) -> io::Result<Vec<Listed>> {
@@ -188,7 +197,11 @@ fn listed(step: &Step<'_>, outputs: &[OutputFiles<'_>]) -> io::Result<Vec<Listed
         let with_value = outputs.iter().filter(|files| files.output.value_type != ValueType::None);
         let paths =
             with_value.map(|files| (files.output.name.clone(), files.of_partition(&partition).display().to_string()));
+        let facts = outputs
+            .iter()
+            .map(|files| (files.output.name.clone(), files.metadata_of_partition(&partition).display().to_string()));
         list.push(Listed {
+            metadata: facts.collect(),
             dimensions: several.collect(),
             start: window.map(|window| moment(window.start_ms, zone)).transpose()?,
             end: window.map(|window| moment(window.end_ms, zone)).transpose()?,

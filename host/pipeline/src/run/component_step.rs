@@ -92,15 +92,17 @@ impl Step<'_> {
     /// What a component gave as the output `ready`.
     fn given_output(&self, ready: &ReadyOutput<'_>, given: ComputedOutput) -> Outcome<Given> {
         let metadata = value::keepable(given.metadata);
+        let keepable = |(key, entries)| (key, value::keepable(entries));
+        let part_metadata = given.part_metadata.into_iter().map(keepable).collect();
         if !given.value.is_absent() {
             let value = self.checked(ready, given.value, Form::Arrow)?;
-            return Ok(Given { value: Some(value), metadata });
+            return Ok(Given { value: Some(value), metadata, part_metadata });
         }
         if ready.output.is_optional {
-            return Ok(Given { value: None, metadata });
+            return Ok(Given { value: None, metadata, part_metadata });
         }
         if ready.output.is_dynamic {
-            return Ok(Given { value: Some(Value::default()), metadata });
+            return Ok(Given { value: Some(Value::default()), metadata, part_metadata });
         }
         let message = format!("the component ended well, and gave no value of `{}`", self.output_name(ready));
         let failure = wrong_output(message);

@@ -37,6 +37,23 @@ struct Start {
     parent: Option<String>,
 }
 
+/// What ops recorded of their outputs, by the keys of the steps and the names of the outputs.
+#[derive(Default)]
+struct Told {
+    of_outputs: HashMap<(String, String), Vec<MetadataEntry>>,
+    /// Of single elements, by their mapping keys too.
+    of_elements: HashMap<((String, String), String), Vec<MetadataEntry>>,
+}
+
+impl Told {
+    /// Of the output `key`, or of its element `mapping_key`.
+    fn of(&self, key: (String, String), mapping_key: Option<&String>) -> Vec<MetadataEntry> {
+        let of_output = self.of_outputs.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let of_element = mapping_key.and_then(|mapping_key| self.of_elements.get(&(key, mapping_key.clone())));
+        value::merge(of_output, of_element.map(Vec::as_slice).unwrap_or_default())
+    }
+}
+
 impl Earlier {
     /// What the run `run_id` did, of whose job the definitions are `job`.
     pub fn read(reader: &EventReader, run_id: &str) -> Result<Self, EventLogError> {
@@ -53,7 +70,7 @@ impl Earlier {
         for (id, _) in runs.iter().rev() {
             let mut after = 0;
             let mut steps: HashMap<String, StepOutputs> = HashMap::new();
-            let mut told: HashMap<(String, String), Vec<MetadataEntry>> = HashMap::new();
+            let mut told = Told::default();
             loop {
                 let events = reader.events(id, after, EVENTS)?;
                 let Some(last) = events.last() else { break };
@@ -66,22 +83,21 @@ impl Earlier {
         Ok(earlier)
     }
 
-    fn add(
-        &mut self,
-        event: Event,
-        steps: &mut HashMap<String, StepOutputs>,
-        told: &mut HashMap<(String, String), Vec<MetadataEntry>>,
-    ) {
+    fn add(&mut self, event: Event, steps: &mut HashMap<String, StepOutputs>, told: &mut Told) {
         let Event { run_id, step_key: Some(step_key), body, .. } = event else { return };
         match body {
-            EventBody::StepOutput { output, metadata, .. } => {
+            EventBody::StepOutput { output, mapping_key, metadata, part_metadata, .. } => {
                 // A dynamic output may have no element.
                 steps.entry(step_key.clone()).or_default().entry(output.clone()).or_default();
-                told.entry((step_key, output)).or_insert(metadata);
+                let key = (step_key, output);
+                if let Some(mapping_key) = mapping_key.filter(|_| !part_metadata.is_empty()) {
+                    told.of_elements.insert((key.clone(), mapping_key), part_metadata);
+                }
+                told.of_outputs.entry(key).or_insert(metadata);
             }
             EventBody::HandledOutput { output, mapping_key, metadata, data_version, manager, .. } => {
-                let of_op = told.get(&(step_key.clone(), output.clone())).map(Vec::as_slice).unwrap_or_default();
-                let metadata = value::merge(of_op, &metadata);
+                let by_op = told.of((step_key.clone(), output.clone()), mapping_key.as_ref());
+                let metadata = value::merge(&by_op, &metadata);
                 let manager = manager.name;
                 let step = step_key.clone();
                 let produced = Produced { run_id, step_key: step, mapping_key, metadata, data_version, manager };

@@ -52,6 +52,15 @@ pub(super) struct Given {
     /// Absent where nothing is to be stored.
     pub value: Option<Value>,
     pub metadata: Vec<MetadataEntry>,
+    /// Of single parts, by their keys.
+    pub part_metadata: HashMap<String, Vec<MetadataEntry>>,
+}
+
+impl Given {
+    /// What the op recorded of the part `key` alone.
+    pub fn of_part(&self, key: Option<&str>) -> &[MetadataEntry] {
+        key.and_then(|key| self.part_metadata.get(key)).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// What was stored, as it is told when the step ends.

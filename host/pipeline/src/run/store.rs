@@ -74,7 +74,7 @@ impl Step<'_> {
     ) -> Outcome<Vec<MetadataEntry>> {
         let parts = given.value.as_ref().map(|value| value.parts.as_slice()).unwrap_or_default();
         if given.value.is_some() || computed_by.is_some() {
-            self.emit_output(ready, None, parts, &given.metadata, computed_by);
+            self.emit_output(ready, None, parts, (&given.metadata, &[]), computed_by);
         }
         let digest = computed_by.map(|used| used.digest.as_str());
         let mut materialization = AssetMaterialization {
@@ -93,10 +93,9 @@ impl Step<'_> {
         let by_op = materialization.metadata.clone();
         let (Some(manager), Some(value)) = (&ready.manager, &given.value) else {
             for partition in self.keys() {
-                self.emit(EventBody::AssetMaterialization(AssetMaterialization {
-                    partition,
-                    ..materialization.clone()
-                }));
+                let metadata = value::merge(&by_op, given.of_part(partition.as_deref()));
+                let made = AssetMaterialization { partition, metadata, ..materialization.clone() };
+                self.emit(EventBody::AssetMaterialization(made));
             }
             return Ok(by_op);
         };
@@ -104,14 +103,17 @@ impl Step<'_> {
         let calls = self.calls(asset, ready, manager, value)?;
         let is_one = calls.len() == 1;
         for (subject, value) in calls {
-            let stored = self.store_value(ready, manager, &subject, &value, &given.metadata)?;
-            materialization.metadata = value::merge(&by_op, &stored.metadata);
+            let key = subject.key().map(Cow::into_owned);
+            let told = value::merge(&given.metadata, given.of_part(key.as_deref()));
+            let stored = self.store_value(ready, manager, &subject, &value, &told)?;
             materialization.manager = Some(stored.manager);
             self.emit_logged(stored.events);
             for part in &value.parts {
                 let version = stored.version.clone().or_else(|| self.content_version(part));
                 // The only one came without its key.
-                let partition = part.key.clone().or_else(|| subject.key().map(Cow::into_owned));
+                let partition = part.key.clone().or_else(|| key.clone());
+                let by_op = value::merge(&by_op, given.of_part(partition.as_deref()));
+                materialization.metadata = value::merge(&by_op, &stored.metadata);
                 materialization.partition = partition;
                 materialization.data_version = version;
                 self.emit(EventBody::AssetMaterialization(materialization.clone()));
@@ -156,7 +158,7 @@ impl Step<'_> {
         let mut told = Some(computed_by);
         let parts = given.value.as_ref().map(|value| value.parts.as_slice()).unwrap_or_default();
         if parts.is_empty() && (computed_by.is_some() || given.value.is_some() || !given.metadata.is_empty()) {
-            self.emit_output(ready, None, &[], &given.metadata, computed_by);
+            self.emit_output(ready, None, &[], (&given.metadata, &[]), computed_by);
         }
         let (Some(manager), Some(value)) = (&ready.manager, &given.value) else { return Ok(None) };
         let mut elements = Vec::new();
@@ -166,12 +168,14 @@ impl Step<'_> {
                 Some(computed_by) => (given.metadata.as_slice(), computed_by),
                 None => (&[][..], None),
             };
+            let metadata = (metadata, given.of_part(mapping_key.as_deref()));
             self.emit_output(ready, mapping_key.clone(), std::slice::from_ref(part), metadata, computed_by);
             let value = Value { parts: vec![Part { key: mapping_key.clone(), ..part.clone() }] };
             let subject = self.subject(ready, mapping_key.as_deref());
-            let stored = self.store_value(ready, manager, &subject, &value, &given.metadata)?;
+            let by_op = value::merge(&given.metadata, given.of_part(mapping_key.as_deref()));
+            let stored = self.store_value(ready, manager, &subject, &value, &by_op)?;
             self.emit_logged(stored.events);
-            let by_op = value::merge(&ready.output.metadata, &given.metadata);
+            let by_op = value::merge(&ready.output.metadata, &by_op);
             elements.push(Arc::new(Produced {
                 run_id: self.run.run_id.clone(),
                 step_key: self.ready.planned.key.clone(),
@@ -184,13 +188,14 @@ impl Step<'_> {
         Ok(Some(elements))
     }
 
-    /// Records that the op gave the output `ready`, or the element `mapping_key` of it.
+    /// Records that the op gave the output `ready`, or the element `mapping_key` of it, with what it recorded of all of it and
+    /// of the element.
     fn emit_output(
         &self,
         ready: &ReadyOutput<'_>,
         mapping_key: Option<String>,
         parts: &[Part],
-        metadata: &[MetadataEntry],
+        (metadata, part_metadata): (&[MetadataEntry], &[MetadataEntry]),
         computed_by: Option<&OpUse>,
     ) {
         self.emit(EventBody::StepOutput {
@@ -199,6 +204,7 @@ impl Step<'_> {
             media_type: parts.first().map(|part| part.media_type.clone()),
             size: parts.iter().map(|part| part.content.size()).fold(0, u64::saturating_add),
             metadata: metadata.to_vec(),
+            part_metadata: part_metadata.to_vec(),
             computed_by: computed_by.cloned(),
         });
     }

@@ -23,7 +23,7 @@ pub(crate) use state::State;
 
 use crate::component::{Cache, CacheSettings, Component, ComponentError};
 use crate::context::{InputContext, OpContext, OpOutput, OutputContext};
-use crate::contract::{SinkKeys, SinkState, SourceHandle, wit_types};
+use crate::contract::{Recorded, SinkKeys, SinkState, SourceHandle, wit_types};
 use crate::grant::Grant;
 use crate::layout::Location;
 use crate::mount::{self, Durability, FileSystem, Intent, RemovedValue, Wipe};
@@ -187,12 +187,12 @@ impl Sandbox {
         let finish = |state: &mut State| match std::mem::replace(&mut state.subject, Subject::Ended) {
             Subject::Op(op) => {
                 let values = std::mem::take(&mut state.sinks).into_iter().map(SinkState::finish);
-                let recorded = op.recorded.into_iter().map(|recorded| recorded.metadata);
-                let outputs = op.context.outputs.into_iter().zip(values).zip(recorded);
-                let output = |((output, value), metadata): ((OpOutput, _), _)| ComputedOutput {
+                let outputs = op.context.outputs.into_iter().zip(values).zip(op.recorded);
+                let output = |((output, value), recorded): ((OpOutput, _), Recorded)| ComputedOutput {
                     name: output.name,
                     value,
-                    metadata,
+                    metadata: recorded.metadata,
+                    part_metadata: recorded.parts,
                 };
                 Computed { outputs: outputs.map(output).collect() }
             }

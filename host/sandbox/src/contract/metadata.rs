@@ -1,5 +1,7 @@
 //! Metadata and events on their way in from a guest, bounded, and out to one.
 
+use std::collections::HashMap;
+
 use super::{limit, wit_context, wit_types};
 use crate::context::{AssetEvent, AssetEventKind, MetadataEntry, MetadataValue};
 use crate::limits::Limit;
@@ -16,6 +18,8 @@ const OVERHEAD: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
     pub metadata: Vec<MetadataEntry>,
+    /// Of single parts, by their keys.
+    pub parts: HashMap<String, Vec<MetadataEntry>>,
     pub events: Vec<AssetEvent>,
     bytes: usize,
 }
@@ -37,20 +41,17 @@ impl Recorded {
             Ok(entries) => entries,
             Err(error) => return Ok(Err(error)),
         };
-        for (index, entry) in entries.iter().enumerate() {
-            let earlier = entries.iter().take(index).chain(&self.metadata);
-            if again == Again::Conflict && earlier.into_iter().any(|other| other.label == entry.label) {
-                return Ok(Err(wit_types::Error::Conflict(format!("the label {} was added before", entry.label))));
-            }
+        add(&mut self.metadata, entries, again)
+    }
+
+    /// Adds `entries` of the part `key`, all of them or, on an error for the guest, none.
+    pub(crate) fn add_part(&mut self, key: String, entries: Vec<wit_types::MetadataEntry>) -> super::Answer<()> {
+        self.charge_bytes(key.len() + OVERHEAD)?;
+        self.charge(&entries)?;
+        match convert(entries) {
+            Ok(entries) => add(self.parts.entry(key).or_default(), entries, Again::Conflict),
+            Err(error) => Ok(Err(error)),
         }
-        for entry in entries {
-            self.metadata.retain(|other| other.label != entry.label);
-            self.metadata.push(entry);
-        }
-        if self.metadata.len() > METADATA_ENTRIES {
-            return limit(LimitExceeded::new(Limit::Metadata, METADATA_ENTRIES as u64));
-        }
-        Ok(Ok(()))
     }
 
     /// Adds an event that the guest logs.
@@ -107,6 +108,24 @@ impl Recorded {
         }
         Ok(())
     }
+}
+
+/// Adds `entries` to those that are `there`.
+fn add(there: &mut Vec<MetadataEntry>, entries: Vec<MetadataEntry>, again: Again) -> super::Answer<()> {
+    for (index, entry) in entries.iter().enumerate() {
+        let earlier = entries.iter().take(index).chain(&*there);
+        if again == Again::Conflict && earlier.into_iter().any(|other| other.label == entry.label) {
+            return Ok(Err(wit_types::Error::Conflict(format!("the label {} was added before", entry.label))));
+        }
+    }
+    for entry in entries {
+        there.retain(|other| other.label != entry.label);
+        there.push(entry);
+    }
+    if there.len() > METADATA_ENTRIES {
+        return limit(LimitExceeded::new(Limit::Metadata, METADATA_ENTRIES as u64));
+    }
+    Ok(Ok(()))
 }
 
 fn value_bytes(value: &wit_types::MetadataValue) -> usize {

@@ -121,6 +121,26 @@ impl wit_op_run::HostOpContext for State {
         }
     }
 
+    fn add_part_metadata(
+        &mut self,
+        _: This,
+        output: String,
+        key: String,
+        entries: Vec<wit_types::MetadataEntry>,
+    ) -> Answer<()> {
+        let index = match self.op()?.output_index(&output) {
+            Ok(index) => index,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(Err(error)) = self.sinks.get(index).map(|sink| sink.check_key(&key)) {
+            return Ok(Err(error));
+        }
+        match self.op()?.recorded.get_mut(index) {
+            Some(recorded) => recorded.add_part(key, entries),
+            None => Err(wasmtime::format_err!("an output has no record")),
+        }
+    }
+
     fn log(&mut self, _: This, level: wit_types::Level, message: String) -> wasmtime::Result<()> {
         self.log.line(Level::from(level), &message);
         Ok(())

@@ -115,6 +115,11 @@ impl SinkState {
         Self { budget, keys, begun: HashSet::new(), finished: Vec::new(), current: None, held_files: 0 }
     }
 
+    /// That a part may have `key`.
+    pub(crate) fn check_key(&self, key: &str) -> Result<(), wit_types::Error> {
+        self.keys.check(Some(key))
+    }
+
     /// The parts that were begun.
     pub(crate) fn finish(mut self) -> Value {
         self.close_part();
