@@ -19,6 +19,22 @@ pub enum ComponentError {
     /// The file is larger than any component may be.
     #[error("the component is larger than {}", Bytes(COMPONENT_BYTES))]
     TooLarge,
+    /// Its signature is not that of the key that it must be signed by.
+    #[error("its signature {} {reason}", file.display())]
+    Signature {
+        /// The file of the signature.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is another one than was looked at before.
+    #[error("it changed while it was looked at: it was {expected}, and is {found}")]
+    Changed {
+        /// The digest that it had, or that it had none.
+        expected: String,
+        /// The digest that it has.
+        found: String,
+    },
     /// The bytes are not WebAssembly.
     #[error("this is not a WebAssembly component: {0}")]
     NotWasm(&'static str),

@@ -4,9 +4,10 @@ mod cache;
 mod config_schema;
 mod error;
 mod inspect;
+mod signature;
 
 use std::fs::OpenOptions;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,10 +20,11 @@ pub use cache::CacheSettings;
 pub use config_schema::{ConfigMistake, ConfigSchema};
 pub use error::ComponentError;
 pub use inspect::{Exports, Inspection, Manifest, ManifestEnvironment, ManifestMount, inspect};
+pub use signature::{PublicKey, read_signed};
 
 use crate::call::State;
 use crate::contract::Entry;
-use crate::limits::COMPONENT_BYTES;
+use crate::limits::{Bytes, COMPONENT_BYTES};
 
 /// A component that was found fit to run. Cheap to clone.
 #[derive(Clone)]
@@ -90,21 +92,28 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<wasmtime::component::Compone
 /// [`ComponentError::Read`] where the file cannot be read or is no regular file, [`ComponentError::TooLarge`] where it
 /// is larger than [`COMPONENT_BYTES`].
 pub fn read(path: &Path) -> Result<Vec<u8>, ComponentError> {
-    let failed = |error: std::io::Error| ComponentError::Read { path: PathBuf::from(path), reason: error.to_string() };
-    let not_a_file = || failed(std::io::Error::other("it is not a regular file"));
+    match read_file(path, COMPONENT_BYTES) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(ComponentError::TooLarge),
+        Err(error) => Err(ComponentError::Read { path: PathBuf::from(path), reason: error.to_string() }),
+    }
+}
+
+/// The bytes of the file at `path`, at most so many.
+///
+/// # Errors
+/// What the system says; also where it is no regular file, and [`io::ErrorKind::FileTooLarge`] where it has more bytes.
+pub fn read_file(path: &Path, at_most: u64) -> io::Result<Vec<u8>> {
     // A FIFO would block until somebody writes to it.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(cache::open_flags(cache::Links::Follow))
-        .open(path)
-        .map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(not_a_file());
+    let file = OpenOptions::new().read(true).custom_flags(cache::open_flags(cache::Links::Follow)).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    file.take(COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > COMPONENT_BYTES {
-        return Err(ComponentError::TooLarge);
+    file.take(at_most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > at_most {
+        let message = format!("it is larger than {}", Bytes(at_most));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)
 }
