@@ -31,6 +31,9 @@ pub fn run(error: RunError) -> Error {
             Report::new(status, format!("nothing was begun: {count} in the definitions or the environment")).into()
         }
         RunError::Plan(error) => plan(status, &error).into(),
+        RunError::Component { .. } => {
+            Report::new(status, format!("nothing was begun: {}", safe(&error.to_string(), usize::MAX))).into()
+        }
         error => Report::new(status, error.to_string()).into(),
     }
 }

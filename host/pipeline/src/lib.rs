@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+mod code;
 mod config_check;
 pub mod definitions;
 pub mod event;
@@ -16,6 +17,7 @@ pub mod plan;
 pub mod run;
 mod suggest;
 
+pub use code::{Pins, component_name, read_component};
 pub use config_check::{check_configs, config_help};
 pub use definitions::{Builtins, Definitions, Diagnostic, Diagnostics};
 pub use event::{Event, EventBody, EventReader};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use airlock_sandbox::component::PublicKey;
 use airlock_sandbox::grant::{Access, Grant, GuestPath, MountGrant, MountSource, Scope};
 use airlock_sandbox::limits::Limits;
 use airlock_sandbox::mount::MemoryDirectory;
@@ -10,8 +11,8 @@ use airlock_sandbox::mount::MemoryDirectory;
 use super::fields::{Fields, Problems, setting, text_setting};
 use super::tree::{Entry, Node, Tree};
 use super::{
-    Builtins, ComponentSource, ComponentUse, Configuration, LimitSettings, Mount, MountPath, Position, Setting, keys,
-    quantity,
+    Builtins, ComponentSource, ComponentUse, Configuration, LimitSettings, Mount, MountPath, Position, Setting,
+    SignatureUse, keys, quantity,
 };
 
 /// What the component of an I/O manager and of an op differ in.
@@ -42,14 +43,54 @@ pub(super) fn read(fields: &Fields<'_>, role: &Role, builtins: Builtins, problem
         fields.missing(role.source_key, "name a component file, or `builtin:files`");
     }
     let component = entry.and_then(|entry| source(&entry.node, builtins, problems));
+    let signature = signature(fields, component.as_ref(), problems);
     let component = component.unwrap_or(ComponentSource::Builtin(String::new()));
-    ComponentUse { component, config, mounts, environment, limits }
+    ComponentUse { component, signature, config, mounts, environment, limits }
+}
+
+/// The signature that the component in the table `fields`, which comes from `source` where that is known, must have.
+fn signature(fields: &Fields<'_>, source: Option<&ComponentSource>, problems: &Problems) -> Option<SignatureUse> {
+    let first = fields.get("signature").or(fields.get("public_key"))?;
+    if let Some(ComponentSource::Builtin(name)) = source {
+        let message = format!("`builtin:{name}` comes with the program, so it takes no `{}`", first.key);
+        problems.at(&first.position, message);
+        return None;
+    }
+    for (key, help) in [
+        ("signature", "name the file that `minisign -S` wrote: `signature = \"….wasm.minisig\"`"),
+        ("public_key", "say who must have signed it: `public_key = \"RW…\"`, the second line of `minisign.pub`"),
+    ] {
+        if fields.get(key).is_none() {
+            fields.missing(key, help);
+        }
+    }
+    let file = fields.text("signature").map(|(text, position)| {
+        let path = beside(position, Path::new(text));
+        if let Err(error) = std::fs::metadata(&path) {
+            problems.at(position, format!("the signature {text} cannot be read: {error}"));
+        }
+        path
+    });
+    let key = fields.text("public_key").map(|(text, position)| {
+        if let Err(error) = text.parse::<PublicKey>() {
+            problems.at(position, format!("`public_key` is wrong: {error}"));
+        }
+        text.to_owned()
+    });
+    Some(SignatureUse { file: file?, public_key: key? })
 }
 
 /// A component that is nothing but its source, which stands at `position`.
 pub(super) fn plain(component: ComponentSource, position: &Position) -> ComponentUse {
     let config = Configuration::empty(position);
-    ComponentUse { component, config, mounts: Vec::new(), environment: Vec::new(), limits: LimitSettings::default() }
+    ComponentUse {
+        component,
+        signature: None,
+        config,
+        mounts: Vec::new(),
+        environment: Vec::new(),
+        limits: LimitSettings::default(),
+    }
 }
 
 /// The source that the text `node` names.

@@ -22,7 +22,8 @@ pub(super) const PROFILE: &[&str] = &["defaults", "io", "assets"];
 /// Of `[defaults]`.
 pub(super) const DEFAULTS: &[&str] = &["io"];
 /// Of `[io.NAME]`.
-pub(super) const IO_MANAGER: &[&str] = &["component", "config", "mounts", "environment", "limits", "retry", "parent"];
+pub(super) const IO_MANAGER: &[&str] =
+    &["component", "signature", "public_key", "config", "mounts", "environment", "limits", "retry", "parent"];
 /// Of `retry` of an I/O manager.
 pub(super) const RETRY: &[&str] = &["attempts", "delay", "backoff", "jitter"];
 /// Of `mounts."/path"` of an I/O manager.
@@ -111,7 +112,8 @@ pub(super) const WHOLE_MEMBER: &[&str] = &[
 /// Of `[templates.NAME]`.
 pub(super) const TEMPLATE: &[&str] = ASSET.split_at(1).1;
 /// Of `component` of an asset, where it is a table.
-pub(super) const OP_COMPONENT: &[&str] = &["path", "config", "mounts", "environment", "limits"];
+pub(super) const OP_COMPONENT: &[&str] =
+    &["path", "signature", "public_key", "config", "mounts", "environment", "limits"];
 /// Of an input of a step of a job, where it is a table.
 pub(super) const STEP_INPUT: &[&str] = &[
     "from",

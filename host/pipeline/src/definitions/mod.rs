@@ -45,7 +45,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
 pub use job::{Job, JobStep};
 pub use model::{
     Asset, ComponentSource, ComponentUse, Input, InputSource, IoManager, LimitSettings, Mount, MountPath, Op, Output,
-    OutputReference, ValueType,
+    OutputReference, SignatureUse, ValueType,
 };
 pub use output::{RESULT, is_media_type};
 pub use retry::{Backoff, Jitter, RetryPolicy};

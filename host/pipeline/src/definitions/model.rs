@@ -233,6 +233,9 @@ pub struct IoManager {
 pub struct ComponentUse {
     /// Where it comes from.
     pub component: ComponentSource,
+    /// Who must have signed it; absent where nobody must.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SignatureUse>,
     /// Its configuration, a table; an empty one where none is given.
     pub config: Configuration,
     /// The directories that it is lent.
@@ -251,6 +254,15 @@ pub enum ComponentSource {
     Builtin(String),
     /// A file, absolute.
     File(PathBuf),
+}
+
+/// The detached signature that a component must have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct SignatureUse {
+    /// The file of the signature, absolute.
+    pub file: PathBuf,
+    /// The public key, as `minisign` writes it.
+    pub public_key: String,
 }
 
 /// A directory that a component is lent.

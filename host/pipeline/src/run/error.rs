@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use airlock_sandbox::component::ComponentError;
 use airlock_sandbox::report::Log;
 
 use super::failure::{FailureClass, StepFailure};
@@ -24,6 +25,14 @@ pub enum RunError {
     /// its configuration.
     #[error(transparent)]
     Definitions(Diagnostics),
+    /// A component is not signed by whom it must be, or is another one than was looked at before.
+    #[error("{table}: {error}")]
+    Component {
+        /// The table of the definitions that says what it is lent.
+        table: String,
+        /// What is wrong with it.
+        error: ComponentError,
+    },
     /// There is no plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -86,6 +95,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Home(_) | Self::EventLog(_) | Self::Look { .. } => FailureClass::Storage.exit_code(),
+            Self::Component { .. } => FailureClass::Component.exit_code(),
             Self::Definitions(_)
             | Self::Plan(_)
             | Self::StillRunning { .. }

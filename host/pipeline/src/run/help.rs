@@ -135,6 +135,8 @@ mod tests {
             components: &Components::default(),
             sandbox: &Sandbox::new(&Settings::default()).unwrap(),
             builtins: &[],
+            is_called: true,
+            refused: None,
             configs: ConfigCheck::new(None),
             problems: Vec::new(),
         };

@@ -11,10 +11,12 @@ use airlock_sandbox::text::sha256;
 use airlock_sandbox::{Component, Sandbox};
 use serde_json::Value;
 
+use super::RunError;
+use crate::code::{Pins, read_component};
 use crate::config_check::{ConfigCheck, Owner};
 use crate::definitions::{
     Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, RetryPolicy, Setting,
-    UnresolvedSetting, beside, is_no_directory, refuse_deciding, toml_key,
+    SignatureUse, UnresolvedSetting, beside, is_no_directory, refuse_deciding, toml_key,
 };
 use crate::event::ManagerUse;
 use crate::home::Home;
@@ -25,20 +27,32 @@ pub(super) type MemoryDirectories = Arc<Mutex<HashMap<(String, String), MemoryDi
 /// A component, or why there is none; found out when it is first needed.
 type Code = Arc<OnceLock<Result<Component, ComponentError>>>;
 
+/// Where a component comes from, and who must have signed it.
+type Origin = (ComponentSource, Option<SignatureUse>);
+
 /// The components that were loaded, each once.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Components(Arc<Mutex<HashMap<ComponentSource, Code>>>);
+pub(super) struct Components {
+    codes: Arc<Mutex<HashMap<Origin, Code>>>,
+    /// What they must be; anything where it is absent.
+    pins: Option<Arc<Pins>>,
+}
 
 impl Components {
-    /// The code from `source`.
-    fn get(&self, source: &ComponentSource) -> Code {
-        let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(components.entry(source.clone()).or_default())
+    /// None that is loaded yet, of components that must be what `pins` say.
+    pub fn pinned(pins: Pins) -> Self {
+        Self { codes: Arc::default(), pins: Some(pins.into()) }
+    }
+
+    /// The code of the component of `used`.
+    fn get(&self, used: &ComponentUse) -> Code {
+        let mut components = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(components.entry((used.component.clone(), used.signature.clone())).or_default())
     }
 
     /// Has those that could not be loaded tried again.
     pub fn forget_failed(&self) {
-        let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut components = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         components.retain(|_, code| !code.get().is_some_and(Result::is_err));
     }
 }
@@ -63,6 +77,7 @@ pub(super) struct Lent {
     /// How often a call of it that failed is tried again; not at all where it is absent.
     pub retry: Option<RetryPolicy>,
     code: Code,
+    pins: Option<Arc<Pins>>,
 }
 
 /// What is needed to lend.
@@ -75,6 +90,10 @@ pub(super) struct Lender<'a> {
     pub components: &'a Components,
     pub sandbox: &'a Sandbox,
     pub builtins: Builtins,
+    /// Whether what is lent is going to be called.
+    pub is_called: bool,
+    /// Why a component that is going to be called is none that may be, and the table that says what it is lent.
+    pub refused: Option<(String, ComponentError)>,
     /// What is wrong with configurations.
     pub configs: ConfigCheck<'a>,
     /// What else is wrong.
@@ -115,9 +134,29 @@ impl Lender<'_> {
         let grant = Grant::new(mounts, environment, limits?)
             .map_err(|error| self.problems.push(Diagnostic::new(format!("{table}: {error}"))))
             .ok()?;
-        let code = self.components.get(&definition.component);
+        let (code, pins) = (self.components.get(definition), self.components.pins.clone());
         let (name, definition) = (name.to_owned(), definition.clone());
-        Some(Lent { name, is_op, table, definition, grant, config: config?, parent: None, retry: None, code })
+        let lent =
+            Lent { name, is_op, table, definition, grant, config: config?, parent: None, retry: None, code, pins };
+        // What is wrong with a component is told of the step that needs it; but next to one that somebody changed, nothing
+        // is done at all.
+        if let (true, Err(error @ (ComponentError::Signature { .. } | ComponentError::Changed { .. }))) =
+            (self.is_called, lent.component(self.sandbox, self.builtins))
+        {
+            self.refused.get_or_insert_with(|| (lent.table.clone(), error.clone()));
+        }
+        Some(lent)
+    }
+
+    /// That nothing is called where a component must not be.
+    ///
+    /// # Errors
+    /// [`RunError::Component`]
+    pub fn check_refused(&mut self) -> Result<(), RunError> {
+        match self.refused.take() {
+            Some((table, error)) => Err(RunError::Component { table, error }),
+            None => Ok(()),
+        }
     }
 
     /// What the component of `lent` says of itself. One that cannot be loaded is told of where it is needed.
@@ -174,15 +213,18 @@ impl Lender<'_> {
 impl Lent {
     /// The component, compiled when it is first asked for.
     pub fn component(&self, sandbox: &Sandbox, builtins: Builtins) -> Result<&Component, &ComponentError> {
-        let load = || match &self.definition.component {
-            ComponentSource::File(path) => sandbox.load(path),
-            ComponentSource::Builtin(name) => match builtins.iter().find(|(builtin, _)| builtin == name) {
-                Some((_, bytes)) => sandbox.load_bytes(&format!("builtin:{name}"), bytes),
-                None => Err(ComponentError::Read {
-                    path: PathBuf::from(format!("builtin:{name}")),
-                    reason: "this program has no such component".to_owned(),
-                }),
-            },
+        let load = || {
+            let source = &self.definition.component;
+            let name = match source {
+                ComponentSource::File(path) => path.display().to_string(),
+                ComponentSource::Builtin(name) => format!("builtin:{name}"),
+            };
+            // What was checked is what is compiled: the file is read once.
+            let bytes = read_component(&self.definition, builtins)?;
+            if let Some(pins) = &self.pins {
+                pins.check(source, &bytes)?;
+            }
+            sandbox.load_bytes(&name, &bytes)
         };
         self.code.get_or_init(load).as_ref()
     }
@@ -215,10 +257,11 @@ mod tests {
 
     #[test]
     fn a_component_that_cannot_be_loaded_is_tried_once_until_it_is_asked_for_anew() {
-        let (components, source) = (Components::default(), ComponentSource::Builtin("none".to_owned()));
-        assert!(components.get(&source).set(Err(ComponentError::TooLarge)).is_ok());
-        assert!(components.get(&source).get().is_some());
+        let definitions = crate::definitions::tests::definitions("io.lake.component = \"builtin:files\"");
+        let (components, used) = (Components::default(), &definitions.io_managers()[0].component);
+        assert!(components.get(used).set(Err(ComponentError::TooLarge)).is_ok());
+        assert!(components.get(used).get().is_some());
         components.forget_failed();
-        assert!(components.get(&source).get().is_none());
+        assert!(components.get(used).get().is_none());
     }
 }

@@ -57,6 +57,7 @@ use self::convert::Converter;
 use self::earlier::Earlier;
 use self::lend::{Components, Lender, MemoryDirectories};
 use self::produced::ProducedOutputs;
+use crate::code::Pins;
 use crate::config_check::ConfigCheck;
 use crate::definitions::{Builtins, Definitions, Environment};
 use crate::event::{Event, EventBody, EventLog, RunStatus};
@@ -123,6 +124,13 @@ impl Runner {
         self
     }
 
+    /// With components that must have the digests `pins`; another is refused before anything runs.
+    #[must_use]
+    pub fn with_pins(mut self, pins: Pins) -> Self {
+        self.components = Components::pinned(pins);
+        self
+    }
+
     /// Does the steps of `plan`. `on_event` sees each event as it happens, the last one of a step once it is durable;
     /// it is called from several threads.
     ///
@@ -135,7 +143,7 @@ impl Runner {
         on_event: &(dyn Fn(&Event) + Sync),
     ) -> Result<RunResult, RunError> {
         let start = Instant::now();
-        let ready = prepare::prepare(&self.definitions, plan, self.lender()).map_err(RunError::Definitions)?;
+        let ready = prepare::prepare(&self.definitions, plan, self.lender())?;
         let earlier = plan.parent.as_deref().map(|run| self.earlier(run)).transpose()?.unwrap_or_default();
         let job = self.job_plan(plan, &earlier)?;
         self.home.create()?;
@@ -180,6 +188,11 @@ impl Runner {
         Ok(Some(whole))
     }
 
+    /// Lends to components that are not called, but looked at where they store.
+    fn looking_lender(&self) -> Lender<'_> {
+        Lender { is_called: false, ..self.lender() }
+    }
+
     fn lender(&self) -> Lender<'_> {
         let Self { home, environment, memory, components, sandbox, builtins, .. } = self;
         components.forget_failed();
@@ -191,6 +204,8 @@ impl Runner {
             components,
             sandbox,
             builtins,
+            is_called: true,
+            refused: None,
             configs: ConfigCheck::new(Some(environment)),
             problems: Vec::new(),
         }

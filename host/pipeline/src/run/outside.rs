@@ -80,8 +80,7 @@ impl Runner {
                 Some(Places::one(set, place))
             }
         };
-        let manager =
-            prepare::prepare_load(&self.definitions, &asset.output, self.lender()).map_err(RunError::Definitions)?;
+        let manager = prepare::prepare_load(&self.definitions, &asset.output, self.lender())?;
         self.load(Subject::Asset { asset, partitions }, &manager, Recorded::Asset(&manager), options)
     }
 
@@ -108,8 +107,7 @@ impl Runner {
                 names.push(subject.name());
                 continue;
             }
-            let manager =
-                prepare::prepare_load(&self.definitions, output, self.lender()).map_err(RunError::Definitions)?;
+            let manager = prepare::prepare_load(&self.definitions, output, self.lender())?;
             let loaded = self.load(subject, &manager, Recorded::Output(produced, &manager), options)?;
             return Ok(LoadedOutput { output, loaded });
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use airlock_sandbox::text;
 use serde_json::Value;
 
+use super::RunError;
 use super::lend::{Lender, Lent};
 use super::ready::{
     Gathering, Loader, ReadyCommand, ReadyInput, ReadyOp, ReadyOutput, ReadyReference, ReadySource, ReadyStep,
@@ -32,12 +33,13 @@ pub(super) struct Ready<'a> {
 /// The steps of `plan`, ready.
 ///
 /// # Errors
-/// Everything that the environment lacks or has wrong, and every configuration that a component does not take.
+/// Everything that the environment lacks or has wrong, and every configuration that a component does not take; or that a
+/// component is not the one that it must be.
 pub(super) fn prepare<'a>(
     definitions: &'a Definitions,
     plan: &Plan,
     lender: Lender<'_>,
-) -> Result<Ready<'a>, Diagnostics> {
+) -> Result<Ready<'a>, RunError> {
     let mut preparation = Preparation { definitions, sets: &plan.sets, lender, managers: HashMap::new() };
     let mut ready = Ready { steps: Vec::with_capacity(plan.steps.len()), tasks: HashMap::new() };
     // Every mistake is told, so one does not end it.
@@ -84,7 +86,7 @@ pub(super) fn prepare_load<'a>(
     definitions: &'a Definitions,
     output: &'a Output,
     lender: Lender<'_>,
-) -> Result<Arc<Lent>, Diagnostics> {
+) -> Result<Arc<Lent>, RunError> {
     let mut preparation =
         Preparation { definitions, sets: &PartitionSets::default(), lender, managers: HashMap::new() };
     let manager = output.io.as_deref().and_then(|name| preparation.manager(name));
@@ -99,13 +101,14 @@ struct Preparation<'a, 'b> {
 }
 
 impl<'a> Preparation<'a, '_> {
-    fn finish<T>(self, ready: Option<T>) -> Result<T, Diagnostics> {
+    fn finish<T>(mut self, ready: Option<T>) -> Result<T, RunError> {
+        self.lender.check_refused()?;
         let mut list = self.lender.problems;
         list.extend(self.lender.configs.mistakes);
         list.dedup();
         match ready {
             Some(ready) if list.is_empty() => Ok(ready),
-            _ => Err(Diagnostics { list }),
+            _ => Err(RunError::Definitions(Diagnostics { list })),
         }
     }
 

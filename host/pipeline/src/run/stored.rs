@@ -140,9 +140,8 @@ impl<'a> Storage<'a> {
         if let Some(manager) = self.managers.get(name) {
             return Ok(Some(Arc::clone(manager)));
         }
-        let lender = self.runner.lender();
-        let manager =
-            prepare::prepare_load(&self.runner.definitions, &asset.output, lender).map_err(RunError::Definitions)?;
+        let lender = self.runner.looking_lender();
+        let manager = prepare::prepare_load(&self.runner.definitions, &asset.output, lender)?;
         self.managers.insert(name, Arc::clone(&manager));
         Ok(Some(manager))
     }

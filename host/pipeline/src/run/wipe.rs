@@ -214,8 +214,7 @@ impl Runner {
             locations.into_iter().map(|location| (key.as_deref().unwrap_or_default().to_owned(), location))
         });
         let places = located.collect();
-        let manager =
-            prepare::prepare_load(&self.definitions, &asset.output, self.lender()).map_err(RunError::Definitions)?;
+        let manager = prepare::prepare_load(&self.definitions, &asset.output, self.looking_lender())?;
         can_be_wiped(&manager).map_err(|reason| WipeError::NotWiped { name: name(), reason })?;
         Ok(WipeTarget { asset, manager, places, is_partitioned: partition.is_some() })
     }
@@ -320,8 +319,8 @@ impl Runner {
     fn managers_of(&self, graphs: &[&Job]) -> Result<Vec<Arc<Lent>>, WipeError> {
         let outputs = graphs.iter().flat_map(|graph| &graph.steps).flat_map(|step| &step.outputs);
         let by_name: BTreeMap<&str, _> = outputs.filter_map(|output| Some((output.io.as_deref()?, output))).collect();
-        let lent = |output| prepare::prepare_load(&self.definitions, output, self.lender());
-        Ok(by_name.into_values().map(lent).collect::<Result<_, _>>().map_err(RunError::Definitions)?)
+        let lent = |output| prepare::prepare_load(&self.definitions, output, self.looking_lender());
+        Ok(by_name.into_values().map(lent).collect::<Result<_, _>>()?)
     }
 
     fn record(&self, run_id: &str, bodies: impl IntoIterator<Item = EventBody>) -> Result<(), EventLogError> {
