@@ -12,6 +12,7 @@ pub mod definitions;
 pub mod event;
 pub mod graph;
 pub mod home;
+pub mod lock;
 pub mod partition;
 pub mod plan;
 pub mod run;

@@ -16,11 +16,14 @@ use super::{
     component, graphs, job, keys, overlap, partitions, retry, steps, template, toml_key, variables,
 };
 use crate::home::Home;
+use crate::lock::Lock;
 use crate::partition::PartitionsDefinition;
 
 /// What the definitions define.
 #[derive(Default)]
 pub(super) struct Contents {
+    /// The names of all profiles.
+    pub profiles: Vec<String>,
     pub assets: Vec<Asset>,
     pub jobs: Vec<Job>,
     pub io_managers: Vec<IoManager>,
@@ -66,6 +69,7 @@ pub(super) fn read(
             problems.into_iter().filter(|problem| other.is_some_and(|name| files.is_of_profile(name, problem))),
         );
     }
+    contents.profiles = files.profiles().map(str::to_owned).collect();
     contents.warnings = template::unused(&sections.templates, &sections.assets);
     contents.warnings.extend(steps::unused(&sections.ops, &sections.jobs, &sections.graphs));
     contents.warnings.extend(graphs::unused(&sections.graphs, &sections.used_graphs));
@@ -269,7 +273,7 @@ fn check_parents(io_managers: &[IoManager], problems: &Problems) {
     }
 }
 
-/// The files that decide what components may do: the definitions, and the components.
+/// The files that decide what components may do: the definitions, the components, and the lock.
 fn deciding(files: &Files, contents: &Contents) -> Vec<PathBuf> {
     let managers = contents.io_managers.iter().map(|manager| &manager.component);
     let ops = contents.ops().filter_map(|op| match op {
@@ -284,6 +288,12 @@ fn deciding(files: &Files, contents: &Contents) -> Vec<PathBuf> {
     let mut deciding: Vec<PathBuf> = named.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
     deciding.sort();
     deciding.dedup();
+    // The lock is not there until it is written, and lies in the same directory, which the definitions are named for.
+    let lock = files.paths().next().map(Lock::path).and_then(|lock| {
+        let directory = lock.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(directory.canonicalize().ok()?.join(lock.file_name()?))
+    });
+    deciding.extend(lock);
     deciding
 }
 

@@ -70,6 +70,7 @@ pub struct Definitions {
     path: PathBuf,
     directory: PathBuf,
     profile: Option<String>,
+    profiles: Vec<String>,
     assets: Vec<Asset>,
     jobs: Vec<Job>,
     places: HashMap<String, usize>,
@@ -105,10 +106,23 @@ impl Definitions {
     fn new(path: &Path, profile: Option<&str>, contents: check::Contents, graph: Graph) -> Self {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let directory = absolute.parent().map(Path::to_owned).unwrap_or_default();
-        let check::Contents { assets, jobs, io_managers, partitions, deciding, warnings } = contents;
+        let check::Contents { profiles, assets, jobs, io_managers, partitions, deciding, warnings } = contents;
         let places = assets.iter().enumerate().map(|(place, asset)| (asset.name.clone(), place)).collect();
         let (path, profile) = (path.to_owned(), profile.map(str::to_owned));
-        Self { path, directory, profile, assets, jobs, places, io_managers, partitions, graph, deciding, warnings }
+        Self {
+            path,
+            directory,
+            profile,
+            profiles,
+            assets,
+            jobs,
+            places,
+            io_managers,
+            partitions,
+            graph,
+            deciding,
+            warnings,
+        }
     }
 
     /// The file.
@@ -124,6 +138,11 @@ impl Definitions {
     /// The profile that was merged over it.
     pub fn profile(&self) -> Option<&str> {
         self.profile.as_deref()
+    }
+
+    /// The names of the profiles that could be merged over it, in the order of their definition.
+    pub fn profiles(&self) -> &[String] {
+        &self.profiles
     }
 
     /// The assets, in the order of their definition.

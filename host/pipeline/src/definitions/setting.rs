@@ -163,6 +163,16 @@ impl Setting {
         (value, references)
     }
 
+    /// Adds the references to the environment at any depth to `found`.
+    pub(crate) fn references<'a>(&'a self, found: &mut Vec<&'a EnvironmentReference>) {
+        match self {
+            Setting::Environment(reference) => found.push(reference),
+            Setting::List(values) => values.iter().for_each(|value| value.references(found)),
+            Setting::Table(values) => values.values().for_each(|value| value.references(found)),
+            Setting::Boolean(_) | Setting::Integer(_) | Setting::Float(_) | Setting::Text(_) => {}
+        }
+    }
+
     /// The text of a setting that is one.
     ///
     /// # Errors
