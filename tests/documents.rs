@@ -132,6 +132,11 @@ fn a_component_can_be_called_by_hand_as_is_documented() {
 }
 
 #[test]
+fn the_lock_that_is_documented_is_kept_to() {
+    check("docs/lock.md");
+}
+
+#[test]
 fn the_job_that_is_documented_runs() {
     check("docs/jobs.md");
 }

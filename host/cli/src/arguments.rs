@@ -13,6 +13,7 @@ use crate::command::completions::Completions;
 use crate::command::events::Events;
 use crate::command::inspect::Inspect;
 use crate::command::load::Load;
+use crate::command::lock::LockCommand;
 use crate::command::logs::Logs;
 use crate::command::ls::Ls;
 use crate::command::partitions::Partitions;
@@ -27,11 +28,11 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    an op, an input or an output failed with its own error
-  2    the command line or the definitions are wrong
+  2    the command line, the definitions or the lock are wrong
   3    denied by policy
   4    a limit was reached
   5    a component trapped
-  6    a component is invalid or does not fit
+  6    a component is invalid, does not fit, or is not as it is locked
   7    storage or the event log failed
   70   a fault of Airlock's own
   130  interrupted";
@@ -72,6 +73,7 @@ pub enum Verb {
     Events(Events),
     Logs(Logs),
     Check(Check),
+    Lock(LockCommand),
     Inspect(Inspect),
     Call(Call),
     Schema(Schema),

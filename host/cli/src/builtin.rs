@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use airlock_pipeline::Builtins;
 use airlock_pipeline::definitions::ComponentSource;
+use airlock_pipeline::{Builtins, component_name};
 
 use crate::error::Error;
 
@@ -47,11 +47,7 @@ impl std::fmt::Display for ComponentName {
 impl ComponentName {
     /// The component that definitions in `directory` name, shown as it is written there.
     pub fn of(source: &ComponentSource, directory: &Path) -> Self {
-        let shown = match source {
-            ComponentSource::File(path) => path.strip_prefix(directory).unwrap_or(path).display().to_string(),
-            ComponentSource::Builtin(name) => format!("builtin:{name}"),
-        };
-        Self { source: source.clone(), shown }
+        Self { source: source.clone(), shown: component_name(source, directory) }
     }
 
     /// The bytes of the component.

@@ -10,6 +10,7 @@ mod export;
 mod failure;
 mod interrupt;
 mod lend;
+mod locking;
 mod output;
 mod partitions;
 mod places;

@@ -1,13 +1,12 @@
 //! `airlock check`: checks the definitions and shows what each component may touch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
-use airlock_pipeline::definitions::{
-    ComponentSource, ComponentUse, Definitions, Input, Job, LimitSettings, MountPath, Op,
-};
+use airlock_pipeline::definitions::{ComponentUse, Definitions, Input, Job, LimitSettings, MountPath, Op};
+use airlock_pipeline::lock::{Change, place_of_asset, place_of_manager, place_of_step};
 use airlock_pipeline::{Diagnostics, check_configs};
-use airlock_sandbox::component::{ComponentError, Inspection, inspect};
+use airlock_sandbox::component::Inspection;
 use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::text::safe;
 use clap::Args;
@@ -16,6 +15,7 @@ use serde::Serialize;
 use crate::arguments::{FormatArgument, ProjectArguments};
 use crate::builtin::ComponentName;
 use crate::error::{Error, ExitStatus, Report};
+use crate::locking::{self, Inspections, LockedArgument};
 use crate::output::{Format, Output, tell};
 use crate::project::{self, Project};
 use crate::render::{Fields, count, safe_name, setting, word};
@@ -24,14 +24,20 @@ const HELP: &str = "\
 It reads the definitions with all that they include, and every component that
 they name, and runs none of it. Every mistake is shown at once.
 
+Beside an airlock.lock it says as well what differs from that. What a component
+may touch, or asks for, that it did not before begins with `+`.
+
 Examples:
   airlock check
+  airlock check --locked
   airlock check --profile prod --format json";
 
 /// Check the definitions, and show what each component may touch
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct Check {
+    #[command(flatten)]
+    locked: LockedArgument,
     #[command(flatten)]
     project: ProjectArguments,
     #[command(flatten)]
@@ -43,11 +49,17 @@ pub struct Check {
 struct Checked<'a> {
     #[serde(rename = "in")]
     place: String,
+    /// What the lock calls its place.
+    #[serde(skip)]
+    locked_as: String,
     /// Absent where it cannot be used.
     digest: Option<String>,
     #[serde(flatten)]
     used: &'a ComponentUse,
     warnings: Vec<String>,
+    /// In what it differs from the lock; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<Change>>,
     /// Why it cannot be used.
     failure: Option<String>,
 }
@@ -70,11 +82,18 @@ impl Check {
             Err(mistakes) => return self.refuse(&path, &mistakes),
         };
         let definitions = &project.definitions;
-        let mut inspected = HashMap::new();
-        let (checked, failed) = check_all(definitions, &mut inspected)?;
-        let list = check_configs(definitions, |source| inspected.get(source)?.manifest.as_ref());
+        let mut inspections = Inspections::default();
+        let (mut checked, failed) = check_all(definitions, &mut inspections)?;
+        let list = check_configs(definitions, |source| inspections.known(source)?.manifest.as_ref());
         if !list.is_empty() {
             return self.refuse(&path, &Diagnostics { list });
+        }
+        // What cannot be used was told of, and cannot be compared.
+        let changes = if failed.is_none() { locking::changes(&project, &self.locked, &mut inspections)? } else { None };
+        for component in &mut checked {
+            let of =
+                |changes: &Vec<Change>| locking::of_use(changes, definitions, &component.locked_as, component.used);
+            component.changes = changes.as_ref().map(of);
         }
         let mut output = Output::new();
         match self.format.format {
@@ -91,6 +110,11 @@ impl Check {
                 tell(format!("warning: {}: {warning}", component.place));
             }
         }
+        match changes.filter(|changes| !changes.is_empty()) {
+            Some(changes) if self.locked.locked => return Err(locking::refuse(&project, &changes)),
+            Some(changes) => locking::tell_since(&changes),
+            None => {}
+        }
         Ok(failed.unwrap_or(ExitStatus::Done))
     }
 
@@ -106,22 +130,20 @@ impl Check {
     }
 }
 
-/// What was inspected; many assets may have one component.
-type Inspected<'a> = HashMap<&'a ComponentSource, Inspection>;
-
 /// Checks every component and tells of those that cannot be used; the first of them says how the command ends.
 fn check_all<'a>(
     definitions: &'a Definitions,
-    inspected: &mut Inspected<'a>,
+    inspections: &mut Inspections,
 ) -> Result<(Vec<Checked<'a>>, Option<ExitStatus>), Error> {
     let mut checked = Vec::new();
     let mut failed = None;
-    for (place, role, used) in components(definitions) {
-        let mut component = Checked { place, digest: None, used, warnings: Vec::new(), failure: None };
-        match check(&component.place, role, used, definitions.directory(), inspected) {
+    for Placed { place, locked_as, role, used } in components(definitions) {
+        let mut component =
+            Checked { place, locked_as, digest: None, used, warnings: Vec::new(), changes: None, failure: None };
+        match check(&component.place, role, used, definitions, inspections) {
             Ok(inspection) => {
-                component.warnings = gaps(&inspection, used);
-                component.digest = Some(inspection.digest);
+                component.warnings = gaps(inspection, used);
+                component.digest = Some(inspection.digest.clone());
             }
             Err(Error::Told(report)) => {
                 report.show();
@@ -135,7 +157,15 @@ fn check_all<'a>(
     Ok((checked, failed))
 }
 
-fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, &ComponentUse)> {
+/// A component in its place in the definitions, and what it does there.
+struct Placed<'a> {
+    place: String,
+    locked_as: String,
+    role: Role,
+    used: &'a ComponentUse,
+}
+
+fn components(definitions: &Definitions) -> impl Iterator<Item = Placed<'_>> {
     let assets = definitions.assets();
     let steps = || definitions.graphs().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
     let computed = assets.iter().filter(|asset| !matches!(asset.op, Op::External)).map(|asset| &asset.output);
@@ -150,17 +180,19 @@ fn components(definitions: &Definitions) -> impl Iterator<Item = (String, Role, 
     let managers = definitions.io_managers().iter().map(move |manager| {
         let name = manager.name.as_str();
         let role = Role::IoManager { stores: stored.contains(name), loads: loaded.contains(name) };
-        (format!("io.{}", safe_name(name)), role, &manager.component)
+        let place = format!("io.{}", safe_name(name));
+        Placed { place, locked_as: place_of_manager(name), role, used: &manager.component }
     });
-    let of_assets = assets.iter().map(|asset| (format!("assets.{}", safe_name(&asset.name)), &asset.op));
+    let of_assets =
+        assets.iter().map(|asset| (format!("assets.{}", safe_name(&asset.name)), place_of_asset(asset), &asset.op));
     let of_steps = steps().map(|(job, step)| {
         let own = || format!("jobs.{}.steps.{}", safe_name(&job.name), safe_name(&step.name));
-        (step.shared_table.as_deref().map_or_else(own, safe_name), &step.op)
+        (step.shared_table.as_deref().map_or_else(own, safe_name), place_of_step(job, step), &step.op)
     });
     let mut seen = HashSet::new();
-    let ops = of_assets.chain(of_steps).filter_map(move |(place, op)| match op {
+    let ops = of_assets.chain(of_steps).filter_map(move |(place, locked_as, op)| match op {
         // What several steps are made from is one.
-        Op::Component(used) => seen.insert(place.clone()).then_some((place, Role::Op, &**used)),
+        Op::Component(used) => seen.insert(place.clone()).then_some(Placed { place, locked_as, role: Role::Op, used }),
         Op::Command(_) | Op::External => None,
     });
     managers.chain(ops)
@@ -176,23 +208,17 @@ fn loaders<'a>(definitions: &'a Definitions, job: Option<&'a Job>, input: &'a In
     given.into_iter().chain(storing.filter(move |_| given.is_none()))
 }
 
-/// Checks that the component can be what its place makes it, given what was `inspected` before.
+/// Checks that the component can be what its place makes it.
 fn check<'a>(
     place: &str,
     role: Role,
-    used: &'a ComponentUse,
-    directory: &Path,
-    inspected: &mut Inspected<'a>,
-) -> Result<Inspection, Error> {
-    let name = ComponentName::of(&used.component, directory);
+    used: &ComponentUse,
+    definitions: &Definitions,
+    inspections: &'a mut Inspections,
+) -> Result<&'a Inspection, Error> {
+    let name = ComponentName::of(&used.component, definitions.directory());
     let called = format!("{place}: {name}");
-    let unusable = |error: ComponentError| Error::component(&called, &error);
-    let inspection = match inspected.get(&used.component) {
-        Some(inspection) => inspection.clone(),
-        None => inspect(&name.read()?).map_err(unusable)?,
-    };
-    inspected.entry(&used.component).or_insert_with(|| inspection.clone());
-    inspection.check_imports().map_err(unusable)?;
+    let inspection = inspections.of(definitions, place, used)?;
     let lacks = match role {
         Role::IoManager { stores: true, .. } if !inspection.exports.output => {
             Some("airlock:io/output, so it cannot store")
@@ -309,8 +335,8 @@ mod tests {
             "[io.lake]\ncomponent = \"it.wasm\"\n[assets.a]\nio = \"lake\"\ntype = \"text\"\ncommand = [\"x\"]";
         std::fs::write(&file, definitions).unwrap();
         let project = Project::read_file(&file, None).unwrap();
-        let (place, role, used) = components(&project.definitions).next().unwrap();
-        match check(&place, role, used, project.definitions.directory(), &mut HashMap::new()) {
+        let Placed { place, role, used, .. } = components(&project.definitions).next().unwrap();
+        match check(&place, role, used, &project.definitions, &mut Inspections::default()) {
             Err(Error::Told(report)) => format!("{report:?}"),
             _ => panic!("it was taken"),
         }
@@ -343,7 +369,7 @@ mod tests {
         std::fs::write(&file, definitions).unwrap();
         let project = Project::read_file(&file, None).unwrap();
         std::fs::remove_file(folder.path().join("gone.wasm")).unwrap();
-        let (checked, failed) = check_all(&project.definitions, &mut HashMap::new()).unwrap();
+        let (checked, failed) = check_all(&project.definitions, &mut Inspections::default()).unwrap();
         assert_eq!(failed, Some(ExitStatus::Component));
         let document = serde_json::to_value(&checked).unwrap();
         assert!(document[0]["digest"].is_string() && document[0]["failure"].is_null(), "{document}");

@@ -17,6 +17,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::arguments::{NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus, Report};
 use crate::export::ExportArgument;
+use crate::locking::{self, LockedArgument};
 use crate::output::tell;
 use crate::project::Project;
 use crate::render::{count, safe_name};
@@ -64,6 +65,8 @@ pub struct Load {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    locked: LockedArgument,
+    #[command(flatten)]
     export: ExportArgument,
     #[command(flatten)]
     now: NowArgument,
@@ -90,7 +93,7 @@ impl Load {
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
         let options = RunOptions { strict: self.strict, interrupt: interrupt::on_signal()?, ..RunOptions::default() };
-        let runner = project.runner()?;
+        let runner = locking::runner(&project, &self.locked)?;
         let loader = Loader { runner: &runner, options: &options };
         if let Some(run) = &self.run {
             let run = project.run(run)?;

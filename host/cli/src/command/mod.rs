@@ -7,6 +7,7 @@ pub mod completions;
 pub mod events;
 pub mod inspect;
 pub mod load;
+pub mod lock;
 pub mod logs;
 pub mod ls;
 pub mod partitions;
@@ -34,6 +35,7 @@ pub fn execute(verb: Verb) -> Result<ExitStatus, Error> {
         Verb::Events(events) => events.execute(),
         Verb::Logs(logs) => logs.execute(),
         Verb::Check(check) => check.execute(),
+        Verb::Lock(lock) => lock.execute(),
         Verb::Inspect(inspect) => inspect.execute(),
         Verb::Call(call) => call.execute(),
         Verb::Schema(_) => schema::Schema::execute(),

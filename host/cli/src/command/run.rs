@@ -9,6 +9,7 @@ use console::style;
 use super::run_lines::{lines, summary};
 use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus, Report};
+use crate::locking::{self, LockedArgument};
 use crate::output::{Format, Output, tell};
 use crate::project::Project;
 use crate::render::{safe_name, thousands};
@@ -46,7 +47,7 @@ Examples:
   airlock run --skip-unchanged
   airlock run job:nightly
   airlock run --retry latest
-  airlock run --profile prod --strict
+  airlock run --profile prod --strict --locked
   airlock run --format jsonl > events.jsonl";
 
 /// How much of what is selected is computed.
@@ -96,6 +97,8 @@ pub struct Run {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    locked: LockedArgument,
+    #[command(flatten)]
     now: NowArgument,
     #[command(flatten)]
     project: ProjectArguments,
@@ -132,7 +135,7 @@ impl Run {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
-        let runner = project.runner()?;
+        let runner = locking::runner(&project, &self.locked)?;
         let extent = self.extent.extent();
         let plan = self.plan(&project, &runner, extent)?;
         if plan.steps.is_empty() {

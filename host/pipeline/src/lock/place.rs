@@ -17,9 +17,9 @@ pub fn place_of_asset(asset: &Asset) -> String {
     }
 }
 
-/// `jobs.nightly.steps.clean`.
+/// `jobs.nightly.steps.clean`, or `ops.clean` where several steps may be made from what has the component.
 pub fn place_of_step(job: &Job, step: &JobStep) -> String {
-    format!("jobs.{}.steps.{}", part(&job.name), part(&step.name))
+    step.shared_table.clone().unwrap_or_else(|| format!("jobs.{}.steps.{}", part(&job.name), part(&step.name)))
 }
 
 /// The components of `definitions` in their places; that of a multi-asset once for each asset that it computes.
@@ -27,7 +27,7 @@ pub(super) fn components(definitions: &Definitions) -> impl Iterator<Item = (Str
     let managers = definitions.io_managers().iter();
     let managers = managers.map(|manager| (place_of_manager(&manager.name), &manager.component));
     let assets = definitions.assets().iter().map(|asset| (place_of_asset(asset), &asset.op));
-    let steps = definitions.jobs().iter().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
+    let steps = definitions.graphs().flat_map(|job| job.steps.iter().map(move |step| (job, step)));
     let ops = assets.chain(steps.map(|(job, step)| (place_of_step(job, step), &step.op)));
     let of_ops = ops.filter_map(|(place, op)| match op {
         Op::Component(used) => Some((place, &**used)),

@@ -187,7 +187,7 @@ impl Told {
                 told.add_input(definitions, &place_of_asset(asset), input, &mut std::iter::empty());
             }
         }
-        for (job, step) in definitions.jobs().iter().flat_map(|job| job.steps.iter().map(move |step| (job, step))) {
+        for (job, step) in definitions.graphs().flat_map(|job| job.steps.iter().map(move |step| (job, step))) {
             for output in &step.outputs {
                 told.add_configuration(output.io.as_deref(), output.config.as_ref());
             }
