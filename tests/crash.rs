@@ -9,32 +9,15 @@
 )]
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::io::Write;
+#[path = "support/traced.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod traced;
+
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::libc;
-use nix::sys::ptrace;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
-
-/// The system calls that change a file system.
-const CHANGES: [libc::c_long; 13] = [
-    libc::SYS_write,
-    libc::SYS_pwrite64,
-    libc::SYS_ftruncate,
-    libc::SYS_fsync,
-    libc::SYS_fdatasync,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_renameat2,
-    libc::SYS_mkdir,
-    libc::SYS_mkdirat,
-    libc::SYS_unlink,
-    libc::SYS_unlinkat,
-    libc::SYS_rmdir,
-];
+use traced::{Verdict, may_trace, trace};
 
 /// A mount, and a cache of compiled code, in a folder of their own.
 struct Store {
@@ -50,59 +33,58 @@ impl Store {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.path().canonicalize().unwrap().join(name)
     }
 
-    /// The command that stores `value`, with more arguments, behind a shell that waits for a line first.
+    /// The command that stores `value`, with more arguments.
     fn storing(&self, value: &str, more: &[&str]) -> Command {
         std::fs::write(self.path("value"), value).unwrap();
-        let mut command = Command::new("sh");
-        command.args(["-c", r#"read go; exec "$@" <"$VALUE""#, "sh", env!("CARGO_BIN_EXE_airlock"), "call"]);
+        let mut command = self.command(&["call"]);
         command.arg(&self.component).args(["handle-output", "--asset", "sales/orders", "--mount"]);
         command.arg(format!("{}::/data:write", self.path("data").display())).args(more);
-        self.quiet(&mut command).env("VALUE", self.path("value")).stdin(Stdio::piped());
+        command.env("STANDARD_INPUT", self.path("value"));
         command
     }
 
-    fn quiet<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    /// The command with these arguments, in the folder.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
         let home = self.path("home");
         command.env("HOME", &home).env("XDG_CACHE_HOME", home.join("cache")).env("XDG_STATE_HOME", home.join("state"));
-        command.stdout(Stdio::null()).stderr(Stdio::null())
+        command.args(arguments).current_dir(self.folder.path()).stderr(Stdio::null());
+        command
     }
 
     /// Stores `value` and is not killed.
     fn store(&self, value: &str, more: &[&str]) {
-        let mut child = self.storing(value, more).spawn().unwrap();
-        writeln!(child.stdin.take().unwrap(), "go").unwrap();
-        assert!(child.wait().unwrap().success());
+        let mut command = self.storing(value, more);
+        command.stdin(File::open(self.path("value")).unwrap());
+        assert!(command.output().unwrap().status.success());
     }
 
-    /// Stores `value` and is killed as it begins its change number `at`, counted from one. Gives whether it got there.
-    fn store_killed(&self, value: &str, more: &[&str], at: usize) -> bool {
-        killed(&mut self.storing(value, more), at)
-    }
-
-    /// The command with these arguments, in the folder, behind a shell that waits for a line first.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", r#"read go; exec "$@""#, "sh", env!("CARGO_BIN_EXE_airlock")]).args(arguments);
-        self.quiet(&mut command).current_dir(self.folder.path()).stdin(Stdio::piped());
-        command
+    /// Runs `command` and kills it as it begins its change number `at` of what is in the mount, counted from one. Gives
+    /// whether it got there; where it did not, it succeeded.
+    fn killed(&self, command: &Command, at: usize) -> bool {
+        let (mut changes, mount) = (0, self.path("data"));
+        let traced = trace(command, |call| {
+            changes += usize::from(call.is_change() && call.path().is_some_and(|path| path.starts_with(&mount)));
+            if changes == at { Verdict::Kill } else { Verdict::Do }
+        });
+        assert!(matches!(traced.code, None | Some(0)), "it failed before it was killed: {}", traced.stderr);
+        traced.code.is_none()
     }
 
     /// Runs the command with these arguments, which may fail.
     fn run(&self, arguments: &[&str]) {
-        let mut child = self.command(arguments).spawn().unwrap();
-        writeln!(child.stdin.take().unwrap(), "go").unwrap();
-        child.wait().unwrap();
+        self.command(arguments).output().unwrap();
     }
 
     /// Loads the value, through a call that also finishes or sweeps what was left.
     fn load(&self, more: &[&str]) -> Option<String> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
-        command.arg("call").arg(&self.component).args(["load-input", "--asset", "sales/orders", "--mount"]);
+        let mut command = self.command(&["call"]);
+        command.arg(&self.component).args(["load-input", "--asset", "sales/orders", "--mount"]);
         command.arg(format!("{}::/data:write", self.path("data").display()));
-        let output = self.quiet(command.args(more)).stdout(Stdio::piped()).output().unwrap();
+        let output = command.args(more).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
     }
 
@@ -127,40 +109,6 @@ impl Store {
     }
 }
 
-/// Runs `command`, which a line on its standard input begins, and kills it as it begins its change number `at`, counted from
-/// one. Gives whether it got there.
-fn killed(command: &mut Command, at: usize) -> bool {
-    let mut child = command.spawn().unwrap();
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_EXITKILL).unwrap();
-    ptrace::interrupt(pid).unwrap();
-    writeln!(child.stdin.take().unwrap(), "go").unwrap();
-    let mut changes = 0;
-    let mut entering = true;
-    loop {
-        let signal = match waitpid(pid, None).unwrap() {
-            WaitStatus::PtraceSyscall(_) => {
-                let call = libc::c_long::try_from(ptrace::getregs(pid).unwrap().orig_rax).unwrap_or(-1);
-                changes += usize::from(entering && CHANGES.contains(&call));
-                entering = !entering;
-                if changes == at {
-                    kill(pid, Signal::SIGKILL).unwrap();
-                    while !matches!(waitpid(pid, None).unwrap(), WaitStatus::Signaled(..)) {}
-                    return true;
-                }
-                None
-            }
-            WaitStatus::Stopped(_, signal) => Some(signal),
-            WaitStatus::Exited(_, status) => {
-                assert_eq!(status, 0, "it failed before it was killed");
-                return false;
-            }
-            _ => None,
-        };
-        ptrace::syscall(pid, signal).unwrap();
-    }
-}
-
 /// Kills a store of "new" over "old" at each of its changes in turn, and checks that what is found after the next call is
 /// wholly the one or wholly the other. Gives how often it was killed, and how often each was found.
 fn kill_everywhere(component: &str, more: &[&str]) -> (usize, usize, usize) {
@@ -173,7 +121,7 @@ fn kill_everywhere(component: &str, more: &[&str]) -> (usize, usize, usize) {
         store.store("old", more);
         let old = store.files();
         assert_ne!(old, new);
-        if !store.store_killed("new value", more, kills + 1) {
+        if !store.killed(&store.storing("new value", more), kills + 1) {
             assert_eq!(store.files(), new);
             return (kills, found_old, found_new);
         }
@@ -186,19 +134,6 @@ fn kill_everywhere(component: &str, more: &[&str]) -> (usize, usize, usize) {
             other => panic!("killed at change {kills}, {other:?} was loaded and there is {files:#?}"),
         }
     }
-}
-
-/// Whether this machine lets a process trace its children; some containers do not.
-fn may_trace() -> bool {
-    let mut child = Command::new("sh").args(["-c", "read go"]).stdin(Stdio::piped()).spawn().unwrap();
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-    let seized = ptrace::seize(pid, ptrace::Options::PTRACE_O_EXITKILL);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    if let Err(error) = seized {
-        eprintln!("skipped: this machine does not let a process trace its children ({error})");
-    }
-    seized.is_ok()
 }
 
 #[test]
@@ -248,7 +183,7 @@ fn a_wipe_of_several_partitions_killed_at_any_step_leaves_all_of_them_or_none() 
         store.run(&["run", "--partition", "all"]);
         let all = store.files();
         assert_eq!(all.len(), 3 + 1, "the values, and what keeps Airlock's directory out of git: {all:?}");
-        if !killed(&mut store.command(&["wipe", "day", "--partition", "all", "--yes"]), kills + 1) {
+        if !store.killed(&store.command(&["wipe", "day", "--partition", "all", "--yes"]), kills + 1) {
             assert_eq!(store.files().len(), 1);
             break;
         }

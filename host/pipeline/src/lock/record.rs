@@ -184,7 +184,9 @@ impl Told {
         for asset in definitions.assets() {
             told.add_configuration(asset.output.io.as_deref(), asset.output.config.as_ref());
             for input in &asset.inputs {
-                told.add_input(definitions, &place_of_asset(asset), input, &mut std::iter::empty());
+                let outputs = input.source.outputs().iter();
+                let mut storing = outputs.filter_map(|output| asset.graph.as_deref()?.output(output)?.io.as_deref());
+                told.add_input(definitions, &place_of_asset(asset), input, &mut storing);
             }
         }
         for (job, step) in definitions.graphs().flat_map(|job| job.steps.iter().map(move |step| (job, step))) {
