@@ -8,43 +8,15 @@
 )]
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+#[path = "support/store.rs"]
+mod store;
 #[path = "support/traced.rs"]
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod traced;
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
 use fastrand::Rng;
-use serde_json::Value;
+use store::{RUNNERS, Store, Stored, setting, stored_by};
 use traced::{Traced, Verdict, may_trace, trace};
-
-/// Two assets in one mount: the one is a file, the other, computed from it, several.
-const DEFINITIONS: &str = r#"
-[io.lake]
-component = "builtin:files"
-mounts."/data" = { path = "data", access = "write" }
-
-[io.pieces]
-component = "PROGRAMS"
-config = { program = "stores_many_files", piece = 100 }
-mounts."/data" = { path = "data", access = "write" }
-
-[assets.file]
-type = "text"
-io = "lake"
-command = ["sh", "-c", 'cat "WHO" > "$AIRLOCK_OUTPUT"']
-
-[assets.files]
-type = "bytes"
-io = "pieces"
-inputs = ["file"]
-command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_FILE" > "$AIRLOCK_OUTPUT"']
-"#;
-
-/// Those that run, at once or alone, each with definitions of its own for the same places.
-const RUNNERS: [&str; 2] = ["one", "two"];
 
 /// What is known of the run beside what is stored.
 #[derive(Clone, Copy, PartialEq)]
@@ -52,22 +24,6 @@ enum Log {
     Kept,
     /// The home is removed after the kill, with the event log.
     Removed,
-}
-
-/// The values of both assets.
-#[derive(Clone, Debug, PartialEq)]
-struct Stored {
-    file: String,
-    files: String,
-}
-
-struct Store {
-    folder: tempfile::TempDir,
-    /// Grows with each value that is stored.
-    generation: usize,
-    stored: Stored,
-    /// The runs of which the log was looked at.
-    known: BTreeSet<String>,
 }
 
 /// What became of one attempt to kill.
@@ -82,59 +38,6 @@ struct Tally {
 }
 
 impl Store {
-    fn new() -> Self {
-        let guests = std::env::var_os("AIRLOCK_GUESTS")
-            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests"), PathBuf::from);
-        let programs = guests.join("test-programs.wasm").canonicalize().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let stored = Stored { file: String::new(), files: String::new() };
-        let mut store = Self { folder, generation: 0, stored, known: BTreeSet::new() };
-        let definitions = DEFINITIONS.replace("PROGRAMS", programs.to_str().unwrap());
-        for who in RUNNERS {
-            std::fs::write(store.path(&format!("{who}.toml")), definitions.replace("WHO", who)).unwrap();
-        }
-        std::fs::create_dir(store.path("tmp")).unwrap();
-        let value = store.next_value("one");
-        assert!(store.running("one").output().unwrap().status.success());
-        store.stored = Stored { file: value.clone(), files: value };
-        store.check_log();
-        store
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Says what the next run of `who` is to store: another text than ever before, in another number of pieces than the last.
-    fn next_value(&mut self, who: &str) -> String {
-        self.generation += 1;
-        let value = format!("{who} {}\n", self.generation).repeat(10 + 37 * self.generation % 101);
-        std::fs::write(self.path(who), &value).unwrap();
-        value
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
-        command.args(arguments).current_dir(self.folder.path());
-        for (variable, directory) in
-            [("HOME", "home"), ("XDG_CACHE_HOME", "cache"), ("XDG_STATE_HOME", "state"), ("TMPDIR", "tmp")]
-        {
-            command.env(variable, self.path(directory));
-        }
-        command.env_remove("AIRLOCK_HOME").stdin(Stdio::null());
-        command
-    }
-
-    fn running(&self, who: &str) -> Command {
-        self.command(&["run", "--jobs", "1", "--file", &format!("{who}.toml")])
-    }
-
-    fn output(&self, arguments: &[&str]) -> String {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
-        assert!(status.success(), "{arguments:?} failed: {}", String::from_utf8_lossy(&stderr));
-        String::from_utf8(stdout).unwrap()
-    }
-
     /// Runs `who`, and kills it as it begins its call `at` of those that may have to do with files.
     fn kill(&self, who: &str, at: usize) -> Traced {
         let mut calls = 0;
@@ -144,6 +47,19 @@ impl Store {
         });
         assert!(matches!(traced.code, None | Some(0)), "it failed before it was killed: {}", traced.stderr);
         traced
+    }
+
+    /// Checks what the log has of runs that it had not before, and gives the assets that it says they stored.
+    fn check_log(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        for (run, events) in self.new_runs() {
+            let kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+            assert!(WHOLE_RUN.starts_with(&kinds), "the log has gaps: {kinds:?}");
+            let status = if kinds == WHOLE_RUN { "succeeded" } else { "lost" };
+            assert_eq!(run["status"], status, "{kinds:?}");
+            told.extend(stored_by(&events));
+        }
+        told
     }
 
     /// How many calls that may have to do with files a run has.
@@ -158,83 +74,6 @@ impl Store {
         self.stored = Stored { file: value.clone(), files: value };
         self.check_log();
         calls
-    }
-
-    /// What a verb lists, a value for each line.
-    fn lines(&self, arguments: &[&str]) -> Vec<Value> {
-        let printed = self.output(&[arguments, &["--format", "jsonl", "--file", "one.toml"]].concat());
-        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// Checks what the log has of runs that it had not before, and gives the assets that it says they stored.
-    fn check_log(&mut self) -> Vec<String> {
-        let mut told = Vec::new();
-        for run in self.lines(&["runs", "--limit", "3"]) {
-            let id = run["run_id"].as_str().unwrap().to_owned();
-            if !self.known.insert(id.clone()) {
-                continue;
-            }
-            let events = self.lines(&["events", &id]);
-            let kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
-            assert!(WHOLE_RUN.starts_with(&kinds), "the log has gaps: {kinds:?}");
-            let status = if kinds == WHOLE_RUN { "succeeded" } else { "lost" };
-            assert_eq!(run["status"], status, "{kinds:?}");
-            let of_assets = events.iter().filter(|event| event["kind"] == "ASSET_MATERIALIZATION");
-            told.extend(of_assets.map(|event| event["asset"].as_str().unwrap().to_owned()));
-        }
-        told
-    }
-
-    /// Loads both values, as the next start, and checks that nothing else is left.
-    fn start(&self) -> Stored {
-        let load = |asset: &str| self.output(&["load", asset, "--file", "one.toml"]);
-        let stored = Stored { file: load("file"), files: load("files") };
-        self.check_files(&stored);
-        stored
-    }
-
-    /// Checks that there is nothing but what is stored, what the log needs, and locks.
-    fn check_files(&self, stored: &Stored) {
-        let mut allowed: BTreeSet<String> = [
-            "data/file.txt",
-            "data/.airlock/.gitignore",
-            ".airlock/.gitignore",
-            ".airlock/events.db",
-            ".airlock/events.db-wal",
-            ".airlock/events.db-shm",
-            ".airlock/scratch/.lock",
-            "state/airlock/cache.key",
-            "one",
-            "two",
-            "one.toml",
-            "two.toml",
-        ]
-        .map(str::to_owned)
-        .into();
-        let pieces = stored.files.len().div_ceil(100);
-        allowed.extend((0..pieces).map(|piece| format!("data/files.d/{piece:08}.bin")));
-        let is_allowed = |name: &String| {
-            allowed.contains(name)
-                || name.starts_with("data/.airlock/locks/")
-                || (name.starts_with("cache/airlock/compiled/") && name.ends_with(".cwasm"))
-        };
-        let mut folders = vec![self.folder.path().to_owned()];
-        while let Some(folder) = folders.pop() {
-            let mut entries: Vec<PathBuf> =
-                std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-            let name = |path: &Path| path.strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned();
-            let is_left = folder.parent().is_some_and(|parent| parent.ends_with("data/.airlock"))
-                && !folder.ends_with("locks")
-                || folder.parent().is_some_and(|parent| parent.ends_with(".airlock/scratch"));
-            assert!(!is_left, "{} is left over", name(&folder));
-            while let Some(path) = entries.pop() {
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    assert!(is_allowed(&name(&path)), "{} is left over", name(&path));
-                }
-            }
-        }
     }
 
     /// Kills a run at the call `at`, and checks what is found then.
@@ -319,10 +158,6 @@ const WHOLE_RUN: [&str; 14] = [
     "RUN_SUCCESS",
 ];
 
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| value.parse().unwrap())
-}
-
 #[test]
 fn runs_killed_at_random_points_leave_whole_values_and_nothing_else() {
     if !may_trace() {
@@ -365,4 +200,27 @@ fn runs_killed_at_random_points_leave_whole_values_and_nothing_else() {
     }
     let killed: usize = rows.iter().map(|(_, tally)| tally.killed).sum();
     assert!(killed as u64 * 2 > points, "only {killed} of {points} were killed before their end");
+}
+
+#[test]
+fn a_run_killed_at_any_change_of_its_scratch_directory_leaves_none_of_it() {
+    if !may_trace() {
+        return;
+    }
+    let mut store = Store::new();
+    let scratch = store.path(".airlock/scratch");
+    for at in 1.. {
+        store.next_value("one");
+        let mut changes = 0;
+        let traced = trace(&store.running("one"), |call| {
+            changes += usize::from(call.is_change() && call.path().is_some_and(|path| path.starts_with(&scratch)));
+            if changes == at { Verdict::Kill } else { Verdict::Do }
+        });
+        // Fails where something is left.
+        store.start();
+        if traced.code.is_some() {
+            assert!(at > 8, "only {at} changes");
+            break;
+        }
+    }
 }

@@ -126,7 +126,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be removed now is swept by the next run.
-        let _ = fs::remove_dir_all(&self.path);
+        let _ = remove_scratch(&self.path);
     }
 }
 
@@ -145,13 +145,28 @@ fn sweep(root: &Path) -> io::Result<()> {
         let path = entry.path();
         // One that cannot be removed is no reason not to run.
         let _ = match File::open(path.join(LOCK)) {
-            Ok(lock) if lock.try_lock().is_ok() => fs::remove_dir_all(&path),
+            Ok(lock) if lock.try_lock().is_ok() => remove_scratch(&path),
             Ok(_) => Ok(()),
-            // Its run was killed before it had a lock, and nothing is in it; or it is not of a run.
+            // Its run was killed before it had a lock or after that was removed, and nothing is in it; or it is of no run.
             Err(_) => fs::remove_dir(&path),
         };
     }
     Ok(())
+}
+
+/// Removes a scratch directory, its lock last: what is left where that fails or the process is killed meanwhile, is still
+/// known as one that no run holds.
+fn remove_scratch(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else if entry.file_name() != LOCK {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    fs::remove_file(path.join(LOCK))?;
+    fs::remove_dir(path)
 }
 
 /// Whether `name` is 16 hexadecimal digits, as the ids of runs are.
