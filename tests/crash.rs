@@ -1,12 +1,7 @@
 //! Kills the command at every step of publishing, and looks at what the next one finds.
 //!
 //! The command is traced, so that it can be killed at the very system call that is meant, before it is done.
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::zombie_processes,
-    reason = "a test fails by panicking, and waits for what it traces by itself"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 #[path = "support/traced.rs"]

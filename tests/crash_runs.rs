@@ -2,7 +2,6 @@
 //! start finds. `make crash` kills 1,000 times; `AIRLOCK_CRASH_POINTS` and `AIRLOCK_CRASH_SEED` say how often, and where.
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking, and reads registers by their place"
 )]
@@ -111,13 +110,13 @@ impl Store {
         let old = self.stored.clone();
         let values = RUNNERS.map(|who| self.next_value(who));
         let (one, two) = std::thread::scope(|scope| {
-            let two = scope.spawn(|| match other {
-                Some(other) => self.kill("two", other).code,
-                None => {
-                    let ended = self.running("two").output().unwrap();
-                    assert!(ended.status.success(), "beside a kill: {}", String::from_utf8_lossy(&ended.stderr));
-                    ended.status.code()
+            let two = scope.spawn(|| {
+                if let Some(other) = other {
+                    return self.kill("two", other).code;
                 }
+                let ended = self.running("two").output().unwrap();
+                assert!(ended.status.success(), "beside a kill: {}", String::from_utf8_lossy(&ended.stderr));
+                ended.status.code()
             });
             (self.kill("one", at).code, two.join().unwrap())
         });

@@ -3,6 +3,9 @@
 //! A program without a test does not compile: each test is named after its program, and both are counted.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/own_mounts.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod own_mounts;
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod support;
 
@@ -13,6 +16,7 @@ use airlock_sandbox::context::{MetadataEntry, MetadataValue};
 use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::limits::{LOG_BYTES, LOG_LINE_BYTES, Limit};
 use airlock_sandbox::report::{Failure, Report};
+use own_mounts::{mount, with_own_mounts};
 use rustix::fs::{CWD, FileType, Mode};
 use serde_json::json;
 use support::{Lab, days, denials, limit, log};
@@ -492,6 +496,22 @@ programs! {
     fn tells_its_configuration() {
         let stored = Lab::program("tells_its_configuration").store("x").outcome.unwrap();
         assert_eq!(stored.metadata[0].value, MetadataValue::Text("null".to_owned()));
+    }
+
+    fn tells_of_a_full_disk() {
+        with_own_mounts("tells_of_a_full_disk", || {
+            let lab = Lab::program("tells_of_a_full_disk");
+            mount(&lab.path("data"), "size=64k");
+            let report = lab.store("x".repeat(100_000));
+            let message = "/data/sales/orders.d/saved: insufficient-space";
+            let told = format!(r#"save: Error::Other(OtherError {{ code: "storage", message: "{message}", retryable: false }})"#);
+            assert_eq!(log(&report), [told.as_str(), "create: StorageFull"]);
+            let Err(Failure::Storage { failure }) = report.outcome else { panic!("{:?}", report.outcome) };
+            let written = lab.path("data/sales/orders.d/saved");
+            assert_eq!((failure.operation.as_str(), failure.path.as_str()), ("write", written.to_str().unwrap()));
+            assert_eq!(failure.reason, "No space left on device (os error 28)");
+            assert_nothing_left(&lab);
+        });
     }
 
     fn tells_what_is_recorded() {

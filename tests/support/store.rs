@@ -74,8 +74,13 @@ impl Store {
 
     /// Says what the next run of `who` is to store: another text than ever before, in another number of pieces than the last.
     pub fn next_value(&mut self, who: &str) -> String {
+        self.next_value_of(who, 6 + 37 * self.generation % 71)
+    }
+
+    /// As [`Store::next_value`], of so many lines.
+    pub fn next_value_of(&mut self, who: &str, lines: usize) -> String {
         self.generation += 1;
-        let value = format!("{who} {}\n", self.generation).repeat(10 + 37 * self.generation % 101);
+        let value = format!("{who} {:06}\n", self.generation).repeat(lines);
         std::fs::write(self.path(who), &value).unwrap();
         value
     }
@@ -140,7 +145,8 @@ impl Store {
                 let is_folder = entry.file_type().unwrap().is_dir();
                 let name = if is_folder { format!("{name}/") } else { name };
                 let is_lock = name.starts_with("data/.airlock/locks/");
-                let is_code = name.starts_with("cache/airlock/compiled/") && name.ends_with(".cwasm");
+                let code = name.strip_prefix("cache/airlock/compiled/").and_then(|name| name.strip_suffix(".cwasm"));
+                let is_code = code.is_some_and(|digest| digest.len() == 64);
                 assert!(is_lock || is_code || allowed.contains(&name), "{name} is left over");
                 if is_folder {
                     folders.push(name);

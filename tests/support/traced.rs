@@ -77,12 +77,22 @@ impl SystemCall {
 
     /// Whether it opens a file and makes it where there is none.
     pub fn makes_file(&self) -> bool {
-        let flags = match self.number {
+        self.opens_with(libc::O_CREAT)
+    }
+
+    /// Whether it opens a file to change it.
+    pub fn opens_to_change(&self) -> bool {
+        self.opens_with(libc::O_CREAT | libc::O_WRONLY | libc::O_RDWR)
+    }
+
+    /// Whether it opens a file with any of `flags`.
+    fn opens_with(&self, flags: i32) -> bool {
+        let given = match self.number {
             libc::SYS_open => self.arguments[1],
             libc::SYS_openat => self.arguments[2],
             _ => return false,
         };
-        flags & u64::from(libc::O_CREAT.cast_unsigned()) != 0
+        given & u64::from(flags.cast_unsigned()) != 0
     }
 
     /// The file that it is about, where it is about one; of two the one that is changed.
@@ -120,8 +130,7 @@ impl SystemCall {
     }
 
     fn descriptor(&self, number: u64) -> Option<PathBuf> {
-        // It has 32 bits; what is above them was never set.
-        let number = number as u32;
+        let number = descriptor_of(number)?;
         std::fs::read_link(format!("/proc/{}/fd/{number}", self.thread)).ok()
     }
 
@@ -130,9 +139,8 @@ impl SystemCall {
         if Path::new(&name).is_absolute() {
             return Some(name.into());
         }
-        let directory = directory.filter(|directory| *directory as i32 != libc::AT_FDCWD);
-        let directory = match directory {
-            Some(descriptor) => self.descriptor(descriptor)?,
+        let directory = match directory.filter(|number| descriptor_of(*number) != Some(libc::AT_FDCWD)) {
+            Some(number) => self.descriptor(number)?,
             None => std::fs::read_link(format!("/proc/{}/cwd", self.thread)).ok()?,
         };
         Some(if name.is_empty() { directory } else { directory.join(name) })
@@ -141,11 +149,16 @@ impl SystemCall {
     /// The text at `address` in the memory of the process.
     fn text(&self, address: u64) -> Option<String> {
         let memory = std::fs::File::open(format!("/proc/{}/mem", self.thread)).ok()?;
-        let mut bytes = vec![0; libc::PATH_MAX as usize];
+        let mut bytes = vec![0; 4096];
         let read = memory.read_at(&mut bytes, address).ok()?;
-        let end = bytes[..read].iter().position(|byte| *byte == 0)?;
-        String::from_utf8(bytes[..end].to_vec()).ok()
+        bytes.truncate(bytes.iter().take(read).position(|byte| *byte == 0)?);
+        String::from_utf8(bytes).ok()
     }
+}
+
+/// The descriptor in a register, whose upper half nobody sets.
+fn descriptor_of(register: u64) -> Option<i32> {
+    u32::try_from(register & u64::from(u32::MAX)).ok().map(u32::cast_signed)
 }
 
 /// How a command that was traced ended.
@@ -204,8 +217,8 @@ pub fn trace(program: &Command, mut judge: impl FnMut(&SystemCall) -> Verdict) -
 
 /// Follows the threads of the process `leader` to its end, and gives its exit code.
 fn follow(leader: Pid, judge: &mut impl FnMut(&SystemCall) -> Verdict) -> Option<i32> {
-    // The threads that are in a system call, with what it is to give where it is not done.
-    let mut inside: HashMap<Pid, Option<i64>> = HashMap::new();
+    // What the calls give that threads are in and that are not done.
+    let mut instead: HashMap<Pid, i64> = HashMap::new();
     let mut begun = false;
     let mut killed = false;
     loop {
@@ -215,30 +228,30 @@ fn follow(leader: Pid, judge: &mut impl FnMut(&SystemCall) -> Verdict) -> Option
             WaitStatus::Exited(pid, code) if pid == leader => return Some(code),
             WaitStatus::Signaled(pid, ..) if pid == leader => return None,
             WaitStatus::PtraceSyscall(thread) => {
-                if let Some(given) = inside.remove(&thread) {
-                    if let (Some(given), Ok(mut registers)) = (given, ptrace::getregs(thread)) {
-                        registers.rax = given.cast_unsigned();
-                        // It fails where the thread was killed meanwhile.
-                        let _ = ptrace::setregs(thread, registers);
-                    }
-                } else if let Ok(mut registers) = ptrace::getregs(thread) {
+                let begins = ptrace::syscall_info(thread).is_ok_and(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY);
+                let given = instead.remove(&thread);
+                // Each of these fails where the thread was killed meanwhile.
+                if let Ok(mut registers) = ptrace::getregs(thread) {
                     let number = registers.orig_rax.cast_signed();
                     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10];
                     let call = SystemCall { thread, number, arguments };
-                    let given = match if begun && !killed { judge(&call) } else { Verdict::Do } {
-                        Verdict::Do => None,
+                    match if begins && begun && !killed { judge(&call) } else { Verdict::Do } {
+                        Verdict::Do => {}
                         Verdict::Give(given) => {
                             registers.orig_rax = u64::MAX;
                             let _ = ptrace::setregs(thread, registers);
-                            Some(given)
+                            instead.insert(thread, given);
                         }
                         Verdict::Kill => {
                             kill(leader, Signal::SIGKILL).unwrap();
                             killed = true;
                             continue;
                         }
-                    };
-                    inside.insert(thread, given);
+                    }
+                    if let (false, Some(given)) = (begins, given) {
+                        registers.rax = given.cast_unsigned();
+                        let _ = ptrace::setregs(thread, registers);
+                    }
                 }
                 (thread, None)
             }

@@ -131,7 +131,11 @@ impl Drop for Scratch {
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    match DirBuilder::new().recursive(true).mode(0o700).create(path) {
+        // What cannot be looked at is said to be there and no directory.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::metadata(path)?.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 /// Removes the scratch directories in `root` that no run holds, and nothing else: a home may be a directory that has

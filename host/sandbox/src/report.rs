@@ -64,8 +64,8 @@ pub struct ComputedOutput {
 }
 
 /// Why a call gave nothing. What it wrote is gone, and what was there before is there still; but for a
-/// [`Failure::Storage`] that comes while several files are published, which says that what was written is kept and that
-/// the next call on the mount publishes it. Of several mounts, those published before the one that failed stay changed.
+/// [`Failure::Storage`] that comes while files are published, which says that what was written is kept and that the next
+/// call on the mount publishes it, or that it is in place and may not last. Of several mounts, those published before the one that failed stay changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "class", rename_all = "kebab-case")]
 pub enum Failure {
@@ -169,7 +169,7 @@ impl fmt::Display for Trap {
 pub struct StorageFailure {
     /// What was tried: `open`, `write`, `publish`, …
     pub operation: String,
-    /// On what: a path of the machine, or a guest's path where that says more.
+    /// On what: a path of the machine, or what of a call is no file.
     pub path: String,
     /// Why it failed.
     pub reason: String,

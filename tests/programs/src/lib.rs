@@ -90,6 +90,7 @@ programs! {
     stores_many_files,
     stores_many_partitions,
     tells_its_configuration,
+    tells_of_a_full_disk,
     tells_what_is_recorded,
     tells_what_it_loads,
     trap_exit,

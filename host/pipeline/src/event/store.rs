@@ -1,5 +1,7 @@
 //! The database of the event log: its schema, and what goes wrong with it.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -197,11 +199,33 @@ fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
 /// What `error` means for the log at `path`.
 pub(super) fn failed(path: &Path, error: &rusqlite::Error) -> EventLogError {
     let (shown, reason) = (path.display().to_string(), error.to_string());
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => EventLogError::Locked { path: shown, reason },
+    let code = error.sqlite_error_code();
+    if let Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) = code {
+        return EventLogError::Locked { path: shown, reason };
+    }
+    // The database says little of why: `disk I/O error`, `unable to open database file`.
+    if let Some(cause) = code.and_then(|_| fails_now(path).err()) {
+        return unusable(path, format!("{reason}: {cause}"));
+    }
+    match code {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => EventLogError::Damaged { path: shown, reason },
         _ => unusable(path, reason),
     }
+}
+
+/// Does what the database did with the log at `path`, for the machine's word about what fails.
+fn fails_now(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        // Its content is what cannot be read where the disk fails.
+        Ok(mut log) => drop(io::copy(&mut log, &mut io::sink())?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut beside = tempfile::tempfile_in(directory)?;
+    beside.write_all(&[0; 4096])?;
+    beside.sync_all()?;
+    File::open(directory)?.sync_all()
 }
 
 pub(super) fn unusable(path: &Path, reason: String) -> EventLogError {

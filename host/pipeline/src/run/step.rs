@@ -1,6 +1,7 @@
 //! Does one step: loads its inputs, runs its op, stores its output, and records each.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -238,8 +239,12 @@ impl<'a> Step<'a> {
                 part.content =
                     self.run.convert(content, (form, Form::Arrow.into()), &conversion, &Stage::Op, &named)?;
             } else {
+                let unread = |error: io::Error| {
+                    let message = format!("cannot check {named} in {}: {error}", self.scratch.display());
+                    StepFailure::new(FailureClass::Storage, Stage::Op, message)
+                };
                 let wrong = |wrong: String| wrong_output(format!("{named} {wrong}"));
-                value::check(output.value_type, &part.content).map_err(wrong)?;
+                value::check(output.value_type, &part.content).map_err(unread)?.map_err(wrong)?;
             }
         }
         Ok(value)

@@ -9,29 +9,32 @@ use serde::de::IgnoredAny;
 
 use crate::definitions::{Output, ValueType, is_media_type};
 
-/// That `content` is what `value_type` says.
+/// Whether `content` is what `value_type` says; if not, in words, to follow what the value is called: "is not JSON: …".
 ///
 /// # Errors
-/// In words, to follow what the value is called: "is not JSON: …".
-pub(super) fn check(value_type: ValueType, content: &Content) -> Result<(), String> {
+/// Where it cannot be read.
+pub(super) fn check(value_type: ValueType, content: &Content) -> io::Result<Result<(), String>> {
     match value_type {
         ValueType::Json => {
             let reader = BufReader::with_capacity(CHUNK, Reader(content.reader()));
-            serde_json::from_reader::<_, IgnoredAny>(reader).map(drop).map_err(|error| format!("is not JSON: {error}"))
+            match serde_json::from_reader::<_, IgnoredAny>(reader) {
+                Err(error) if error.is_io() => Err(error.into()),
+                read => Ok(read.map(drop).map_err(|error| format!("is not JSON: {error}"))),
+            }
         }
         ValueType::Text => check_text(content),
         // What holds a table is found out when it is converted or stored.
-        ValueType::Table | ValueType::Bytes | ValueType::None => Ok(()),
+        ValueType::Table | ValueType::Bytes | ValueType::None => Ok(Ok(())),
     }
 }
 
-fn check_text(content: &Content) -> Result<(), String> {
+fn check_text(content: &Content) -> io::Result<Result<(), String>> {
     let mut reader = content.reader();
     let mut offset = 0;
     // The beginning of a character that the next chunk ends.
     let mut bytes: Vec<u8> = Vec::new();
     loop {
-        let chunk = reader.read(CHUNK).map_err(|error| format!("cannot be read: {error}"))?;
+        let chunk = reader.read(CHUNK)?;
         let is_last = chunk.is_empty();
         bytes.extend(chunk);
         match std::str::from_utf8(&bytes) {
@@ -43,10 +46,12 @@ fn check_text(content: &Content) -> Result<(), String> {
                 offset += error.valid_up_to();
                 bytes.drain(..error.valid_up_to());
             }
-            Err(error) => return Err(format!("is not UTF-8 text from byte {} on", offset + error.valid_up_to())),
+            Err(error) => {
+                return Ok(Err(format!("is not UTF-8 text from byte {} on", offset + error.valid_up_to())));
+            }
         }
         if is_last {
-            return Ok(());
+            return Ok(Ok(()));
         }
     }
 }
@@ -171,9 +176,9 @@ mod tests {
 
     #[test]
     fn json_parses_whole() {
-        assert_eq!(check(ValueType::Json, &content(b" {\"a\": [1, 2]} ")), Ok(()));
-        let messages =
-            [&b"{\"a\": 1"[..], b"", b"1 2", b"NaN"].map(|bytes| check(ValueType::Json, &content(bytes)).unwrap_err());
+        assert_eq!(check(ValueType::Json, &content(b" {\"a\": [1, 2]} ")).unwrap(), Ok(()));
+        let messages = [&b"{\"a\": 1"[..], b"", b"1 2", b"NaN"]
+            .map(|bytes| check(ValueType::Json, &content(bytes)).unwrap().unwrap_err());
         let expected = [
             "is not JSON: EOF while parsing an object at line 1 column 7",
             "is not JSON: EOF while parsing a value at line 1 column 0",
@@ -187,12 +192,15 @@ mod tests {
     fn text_is_utf_8_also_where_a_character_crosses_a_chunk() {
         let mut text = vec![b'x'; CHUNK - 1];
         text.extend("üü".bytes());
-        assert_eq!(check(ValueType::Text, &content(&text)), Ok(()));
+        assert_eq!(check(ValueType::Text, &content(&text)).unwrap(), Ok(()));
         text.pop();
         let expected = format!("is not UTF-8 text from byte {} on", CHUNK + 1);
-        assert_eq!(check(ValueType::Text, &content(&text)), Err(expected));
-        assert_eq!(check(ValueType::Text, &content(b"a\xffb")), Err("is not UTF-8 text from byte 1 on".to_owned()));
-        assert_eq!(check(ValueType::Bytes, &content(b"a\xffb")), Ok(()));
+        assert_eq!(check(ValueType::Text, &content(&text)).unwrap(), Err(expected));
+        assert_eq!(
+            check(ValueType::Text, &content(b"a\xffb")).unwrap(),
+            Err("is not UTF-8 text from byte 1 on".to_owned())
+        );
+        assert_eq!(check(ValueType::Bytes, &content(b"a\xffb")).unwrap(), Ok(()));
     }
 
     #[test]

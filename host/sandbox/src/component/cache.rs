@@ -19,6 +19,8 @@ use super::{ComponentError, compile};
 
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = blake3::OUT_LEN;
+/// What the names of entries begin with that are being written.
+const UNFINISHED: &str = "unfinished-";
 /// Compiled code is two to three times its component.
 const ENTRY_BYTES: u64 = 8 * crate::limits::COMPONENT_BYTES;
 
@@ -94,10 +96,25 @@ impl Cache {
     }
 
     fn write(&self, path: &Path, identity: &blake3::Hash, code: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+        self.sweep()?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.directory)?;
+        // While it is held, who sweeps leaves it; one that was swept before it was held is not kept.
+        file.as_file().try_lock()?;
         file.write_all(self.tag(identity, code).as_bytes())?;
         file.write_all(code)?;
         file.persist(path)?;
+        Ok(())
+    }
+
+    /// Removes the entries that processes left unfinished that were killed.
+    fn sweep(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let is_unfinished = entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED));
+            if is_unfinished && entry.file_type()?.is_file() && File::open(entry.path())?.try_lock().is_ok() {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
         Ok(())
     }
 }

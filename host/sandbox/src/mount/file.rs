@@ -75,6 +75,8 @@ impl Staged {
 pub(crate) struct Opening {
     /// As the guest sees it, absolute.
     pub path: String,
+    /// As a person knows it.
+    pub described: String,
     pub identity: Identity,
     /// Absent for a file that the call only reads.
     pub staged: Option<Arc<Staged>>,
@@ -203,9 +205,14 @@ impl OpenFile {
     /// Remembers that the storage failed, and gives what the guest is told.
     pub fn fail(&self, operation: &str, error: &io::Error) -> FileError {
         if !is_ordinary(error) {
-            self.call.record.fail(storage_failure(operation, &self.opening.path, error));
+            self.call.record.fail(storage_failure(operation, &self.opening.described, error));
         }
         code_of(error).into()
+    }
+
+    /// Whether the storage failed in the call.
+    pub fn is_failed(&self) -> bool {
+        self.call.record.failure().is_some()
     }
 
     fn writable(&self) -> FileResult<(&Counter, &Staged)> {

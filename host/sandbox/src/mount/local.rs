@@ -262,22 +262,24 @@ impl Backend for Local {
         };
         let prepared = self.prepare(&steps, durability);
         let planned = self.call.as_ref().is_some_and(CallDirectory::is_planned);
-        let failure = |local: &Self, operation: &str, path: &str, error: &io::Error| {
+        let failure = |local: &Self, operation: &str, path: &str, error: &io::Error, done: bool| {
             let mut failure = local.failure(operation, path, error);
-            if planned {
-                failure.reason.push_str("; what was written is kept, and the next call on this mount publishes it");
-            }
+            failure.reason.push_str(match (planned, done) {
+                (true, _) => "; what was written is kept, and the next call on this mount publishes it",
+                (false, true) => "; what was written is in place, and may not last where the machine fails",
+                (false, false) => "",
+            });
             Failure::Storage { failure }
         };
-        prepared.map_err(|error| failure(self, "publish to", "", &error))?;
+        prepared.map_err(|error| failure(self, "publish to", "", &error, false))?;
         let mut changed = BTreeSet::new();
         for step in &steps {
             // A plan that is done again passes over what it has put in place; here nothing was put yet.
             let staged = self.staging().and_then(|staging| publish::check_staged(staging, std::slice::from_ref(step)));
             let done = staged.and_then(|()| self.perform(step, &mut changed));
-            done.map_err(|error| failure(self, "publish", step.path(), &error))?;
+            done.map_err(|error| failure(self, "publish", step.path(), &error, false))?;
         }
-        self.finish(&changed, durability).map_err(|error| failure(self, "publish to", "", &error))
+        self.finish(&changed, durability).map_err(|error| failure(self, "publish to", "", &error, true))
     }
 
     fn describe(&self, path: &str) -> String {

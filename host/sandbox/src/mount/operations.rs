@@ -91,8 +91,14 @@ impl FileSystem {
             file.set_len(0).map_err(|error| mount.fail("resize", path, &error))?;
             staged.truncate_to(0);
         }
-        let shown = mount.shown(path);
-        let opening = Opening { path: shown, identity, staged, readable: mode.read, writable: mode.write };
+        let opening = Opening {
+            path: mount.shown(path),
+            described: mount.backend.describe(path),
+            identity,
+            staged,
+            readable: mode.read,
+            writable: mode.write,
+        };
         Ok(Opened::File(OpenFile::new(file, opening, &call)?))
     }
 

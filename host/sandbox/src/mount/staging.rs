@@ -269,10 +269,11 @@ impl CallDirectory {
             directory::sync(&self.directory)?;
         }
         self.directory.rename(UNFINISHED_PLAN, &self.directory, PLAN)?;
+        // Whoever meets it does it from here on, also where it cannot be made durable.
+        self.planned = true;
         if durability == Durability::Full {
             directory::sync(&self.directory)?;
         }
-        self.planned = true;
         Ok(())
     }
 

@@ -86,7 +86,13 @@ impl OutputStream for FileOutput {
         };
         if let Err(error) = written {
             self.closed = true;
-            return Err(failed(error));
+            // Libraries of most languages do not ask a stream why it failed, and would call a full disk an I/O error. What
+            // failed is recorded, and becomes the outcome.
+            return Err(if self.file.is_failed() {
+                StreamError::trap("the storage failed while the component wrote")
+            } else {
+                failed(error)
+            });
         }
         if let Some(position) = &mut self.position {
             *position += bytes.len() as u64;

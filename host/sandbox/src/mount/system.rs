@@ -194,9 +194,14 @@ impl FileSystem {
             }
         }
         let (staged, file) = mount.create_file(&path)?;
-        let shown = mount.shown(&path);
-        let identity = staged.identity;
-        let opening = Opening { path: shown, identity, staged: Some(staged), readable: false, writable: true };
+        let opening = Opening {
+            path: mount.shown(&path),
+            described: mount.backend.describe(&path),
+            identity: staged.identity,
+            staged: Some(staged),
+            readable: false,
+            writable: true,
+        };
         Ok(SaveTarget(OpenFile::new(file, opening, &self.call)?))
     }
 

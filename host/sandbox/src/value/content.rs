@@ -175,7 +175,7 @@ impl ContentReader {
                     buffer.resize(CHUNK, 0);
                     let wanted = usize::try_from(length).map_err(io::Error::other)?;
                     let bytes = buffer.get_mut(..wanted).unwrap_or_default();
-                    file.read_exact_at(bytes, offset + self.position).map_err(shorter)?;
+                    file.read_exact_at(bytes, offset + self.position).map_err(|error| unread(&error))?;
                     target.write_all(bytes)?;
                     wanted
                 }
@@ -187,12 +187,13 @@ impl ContentReader {
     }
 }
 
-fn shorter(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read")
-    } else {
-        error
-    }
+/// Why a value cannot be read, which says so where it is read to be written elsewhere.
+fn unread(error: &io::Error) -> io::Error {
+    let reason = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the file became shorter while it was read".to_owned(),
+        _ => format!("the value cannot be read: {error}"),
+    };
+    io::Error::new(error.kind(), reason)
 }
 
 fn read_segment(segment: &Segment, position: u64, wanted: u64) -> io::Result<Vec<u8>> {
@@ -207,8 +208,9 @@ fn read_segment(segment: &Segment, position: u64, wanted: u64) -> io::Result<Vec
             let mut bytes = Vec::with_capacity(wanted);
             while bytes.len() < wanted {
                 let position = offset + position + bytes.len() as u64;
-                if retry_on_intr(|| pread(file, spare_capacity(&mut bytes), position))? == 0 {
-                    return Err(shorter(io::ErrorKind::UnexpectedEof.into()));
+                let read = retry_on_intr(|| pread(file, spare_capacity(&mut bytes), position));
+                if read.map_err(|error| unread(&error.into()))? == 0 {
+                    return Err(unread(&io::ErrorKind::UnexpectedEof.into()));
                 }
             }
             bytes.truncate(wanted);

@@ -131,3 +131,17 @@ fn a_key_within_the_folder_is_refused() {
     let settings = CacheSettings { key_file: directory.join("key"), directory };
     assert!(Cache::open(&settings).is_err());
 }
+
+#[test]
+fn what_killed_processes_left_unfinished_is_removed_and_what_others_write_is_not() {
+    let fixture = Fixture::new();
+    let directory = fixture.settings().directory;
+    fixture.compile("a");
+    let (left, held) = (directory.join("unfinished-left"), directory.join("unfinished-held"));
+    std::fs::write(&left, "half").unwrap();
+    let writer = File::create(&held).unwrap();
+    writer.lock().unwrap();
+    fixture.compile("b");
+    assert!(!left.exists() && held.exists());
+    assert!(fixture.is_kept("a") && fixture.is_kept("b"));
+}
