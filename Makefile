@@ -1,7 +1,7 @@
 # Needs Rust and, for the demonstration and the tests, Python 3. `make` alone says what there is to make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint guests wasm-target
+.PHONY: help demo test hostile bench lint guests wasm-target
 
 CARGO = cargo
 WASM = wasm32-wasip2
@@ -25,6 +25,7 @@ REMAP = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-pat
 help:
 	@echo "make demo     build everything, run examples/weather and check each value it stores"
 	@echo "make test     run every test"
+	@echo "make hostile  run the guests that attack, and print the table of what became of each"
 	@echo "make lint     check format, lints and licences"
 	@echo "make bench    measure, beside native Rust doing the same work; FILTER=tables measures only that"
 	@echo "make guests   build the components that the command embeds and the examples use"
@@ -36,6 +37,12 @@ demo: guests
 
 test: guests
 	$(CARGO) test --workspace --quiet
+
+# The tests that the table names, the longest among them, and then the guests that it lists.
+hostile: guests
+	@names=$$(sed -n '/^## Hostile guests/,$$p' docs/reliability.md | grep '| – |$$' | cut -d '|' -f 4 | grep -o '`[a-z0-9_]*`' | tr -d '`'); \
+	 said=$$($(CARGO) test --workspace --quiet -- --include-ignored $$names 2>&1) || { echo "$$said"; exit 1; }
+	@$(CARGO) test --workspace --quiet --test hostile -- --nocapture every_attack
 
 bench: guests
 	@$(CARGO) build --quiet --release -p airlock-bench -p airlock-cli

@@ -10,11 +10,12 @@ mod own_mounts;
 mod support;
 
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use airlock_sandbox::context::{MetadataEntry, MetadataValue};
 use airlock_sandbox::grant::{Access, Scope};
-use airlock_sandbox::limits::{LOG_BYTES, LOG_LINE_BYTES, Limit};
+use airlock_sandbox::limits::{CALLS, LOG_BYTES, LOG_LINE_BYTES, Limit};
 use airlock_sandbox::report::{Failure, Report};
 use own_mounts::{mount, with_own_mounts};
 use rustix::fs::{CWD, FileType, Mode};
@@ -111,6 +112,17 @@ programs! {
         assert_denied(&lab.load(), &expected[..1]);
     }
 
+    fn denied_paths() {
+        let lab = Lab::program("denied_paths");
+        lab.write("secret", "secret");
+        lab.write("data/sales/other.bin", "other");
+        symlink(lab.path("secret"), lab.path("data/sales/orders.lnk")).unwrap();
+        symlink(lab.path(""), lab.path("data/sales/orders.lnkdir")).unwrap();
+        assert!(denied(&lab.store("x")).iter().any(|denial| denial.ends_with("it leads out of /data")));
+        assert_eq!((lab.read("secret"), lab.read("data/sales/other.bin")), ("secret".into(), "other".into()));
+        assert_eq!(lab.files("data"), ["sales/orders.lnk", "sales/orders.lnkdir", "sales/other.bin"]);
+    }
+
     fn denied_parent_directory() {
         let lab = Lab::program("denied_parent_directory");
         lab.write("secret", "secret");
@@ -166,6 +178,34 @@ programs! {
         assert_denied(&lab.load(), &expected);
         assert_eq!(lab.files("outside"), ["secret"]);
         assert_eq!(lab.read("outside/secret"), "secret");
+    }
+
+    fn denied_swapped_directory() {
+        use rustix::fs::{RenameFlags, renameat_with};
+        let lab = Lab::program("denied_swapped_directory").config(json!({ "bytes": 500 }));
+        lab.write("outside/secret", "secret");
+        lab.write("data/sales/orders.d/secret", "own");
+        let (directory, link) = (lab.path("data/sales/orders.d"), lab.path("link"));
+        symlink(lab.path("outside"), &link).unwrap();
+        let ended = AtomicBool::new(false);
+        let escapes = std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    renameat_with(CWD, &directory, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            let outcome = lab.store("x").outcome;
+            // Who looks first and opens then does get out, so that it is known that the swapping bites.
+            let looked = || std::fs::symlink_metadata(&directory).is_ok_and(|found| found.is_dir());
+            let escaped = || looked() && std::fs::read(directory.join("secret")).is_ok_and(|text| text == b"secret");
+            let control = (0..10_000_000).any(|_| escaped());
+            ended.store(true, Ordering::Relaxed);
+            (outcome.map(drop), control)
+        });
+        // It may be denied, or a swap may come between its directory and what it publishes there.
+        assert!(!matches!(&escapes.0, Err(Failure::Guest { error }) if error.code == "escaped"), "{escapes:?}");
+        assert!(escapes.1, "nobody got out, so nothing was shown");
+        assert_eq!((lab.files("outside"), lab.read("outside/secret")), (vec!["secret".into()], "secret".into()));
     }
 
     fn denied_link_making() {
@@ -393,6 +433,7 @@ programs! {
 
     fn limit_host_call() {
         let lab = |kind: &str, bytes: usize| Lab::program("limit_host_call").config(json!({ "kind": kind, "bytes": bytes }));
+        assert_eq!(limit(lab("poll", 4 << 20).store("")), Limit::HostCall);
         for kind in ["log", "path", "metadata"] {
             assert_eq!(limit(lab(kind, 9 << 20).store("")), Limit::HostCall, "{kind}");
         }
@@ -464,6 +505,17 @@ programs! {
         assert_nothing_left(&lab);
     }
 
+    fn stores_awkward_names() {
+        let lab = Lab::program("stores_awkward_names");
+        let report = lab.store("");
+        let written = report.receipt.written.files.iter().map(|file| file.path.as_str());
+        let told: Vec<&str> = written.chain(report.receipt.denials.list.iter().map(|denial| denial.subject.as_str())).collect();
+        assert!(!told.iter().any(|path| path.contains(|c: char| c.is_control() || c == '\u{202e}')), "{told:#?}");
+        assert!(told.contains(&"/data/sales/orders.d/\\u{1b}[31mred"), "{told:#?}");
+        report.outcome.unwrap();
+        assert_eq!(lab.files("data").len(), 9);
+    }
+
     fn stores_by_std_fs() {
         let lab = Lab::program("stores_by_std_fs");
         for value in ["first", "the second, longer value", "3"] {
@@ -471,6 +523,18 @@ programs! {
             assert_eq!((lab.files("data"), lab.load_text()), (vec!["sales/orders.bin".into()], value.into()));
         }
         assert_nothing_left(&lab);
+    }
+
+    fn stores_every_text() {
+        let lab = Lab::program("stores_every_text");
+        symlink(lab.path("outside"), lab.path("data/link")).unwrap();
+        lab.store("x").outcome.unwrap();
+        let told = lab.read("data/sales/orders.bin");
+        assert!(told.contains("denied") || told.contains("not permitted"), "{told}");
+        let home = std::env::var("HOME").unwrap();
+        for secret in [lab.path("").to_str().unwrap(), "/tmp", &home, "HOME", "PATH"] {
+            assert!(!told.contains(secret), "it was told {secret}: {told}");
+        }
     }
 
     fn stores_many_files() {
@@ -514,6 +578,13 @@ programs! {
         });
     }
 
+    fn tells_nothing_of_inodes() {
+        let lab = Lab::program("tells_nothing_of_inodes");
+        lab.write("data/sales/orders.bin", "own");
+        std::fs::hard_link(lab.path("data/sales/orders.bin"), lab.path("data/linked")).unwrap();
+        lab.store("").outcome.unwrap();
+    }
+
     fn tells_what_is_recorded() {
         let lab = Lab::program("tells_what_is_recorded");
         // Nothing is recorded where no pipeline is.
@@ -555,6 +626,17 @@ programs! {
         assert_eq!(lab.load_text(), "a good value");
         assert_nothing_left(&lab);
     }
+
+    fn trap_unpermitted_write() {
+        for kind in ["stdout", "file"] {
+            let lab = Lab::program("trap_unpermitted_write").config(json!({ "kind": kind }));
+            match lab.store("x").outcome {
+                Err(Failure::Trap { trap }) => assert!(trap.reason.contains("check-write"), "{trap:?}"),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(lab.files("data"), Vec::<String>::new());
+        }
+    }
 }
 
 #[test]
@@ -563,6 +645,16 @@ fn denials_fail_a_guest_that_goes_on_only_where_they_are_to() {
     lab.store("x").outcome.unwrap();
     lab.strict = true;
     lab.store("x").outcome.unwrap();
+}
+
+#[test]
+fn calls_that_run_out_of_time_leave_the_next_ones_alone() {
+    // More than run at once, so that none keeps a turn.
+    let lab = Lab::program("limit_time_sleeping").limits(|limits| limits.time = Duration::from_millis(1));
+    for _ in 0..2 * CALLS {
+        assert_eq!(limit(lab.store("")), Limit::Time);
+    }
+    Lab::program("stores_by_std_fs").store("x").outcome.unwrap();
 }
 
 #[test]

@@ -56,6 +56,8 @@ programs! {
     denied_own_state,
     denied_parent_directory,
     denied_passwd,
+    denied_paths,
+    denied_swapped_directory,
     denied_symlink,
     denied_write_on_load,
     denied_write_on_read_mount,
@@ -86,15 +88,19 @@ programs! {
     records_what_it_does,
     sets_a_version,
     slow_store,
+    stores_awkward_names,
     stores_by_std_fs,
+    stores_every_text,
     stores_many_files,
     stores_many_partitions,
     tells_its_configuration,
+    tells_nothing_of_inodes,
     tells_of_a_full_disk,
     tells_what_is_recorded,
     tells_what_it_loads,
     trap_exit,
     trap_half_way,
+    trap_unpermitted_write,
 }
 
 fn no_such(name: &str) -> Error {

@@ -9,6 +9,8 @@ mod limiter;
 mod log;
 mod outcome;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::panic::AssertUnwindSafe;

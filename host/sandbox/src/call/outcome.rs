@@ -59,6 +59,14 @@ fn classify(error: &wasmtime::Error, stderr: String) -> Failure {
     if let Some(exceeded) = limit_of(error) {
         return Failure::Limit { exceeded };
     }
+    // Found out before any of its code is called, known by wasmtime's text, and pinned by a test as those of limits are.
+    if error.chain().any(|cause| cause.to_string() == "failed to convert function to given type") {
+        let found = safe(&error.root_cause().to_string(), 1024);
+        let reason = format!(
+            "a function that it exports has another type than Airlock's: {found}; build it anew against the WIT of this version"
+        );
+        return Failure::Incompatible { reason };
+    }
     let reason = match error.downcast_ref::<I32Exit>() {
         Some(I32Exit(status)) => format!("it ended itself with status {status} instead of returning"),
         // The outermost message is the backtrace, which is shown apart.

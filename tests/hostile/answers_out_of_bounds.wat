@@ -1,0 +1,9 @@
+;; Says that its answer lies beyond the end of its memory.
+(core module $main
+  (import "host" "memory" (memory 1))
+  (import "host" "drop-context" (func $drop-context (param i32)))
+  (import "host" "drop-source" (func $drop-source (param i32)))
+  (func (export "handle-output") (param i32 i32) (result i32)
+    (call $drop-context (local.get 0))
+    (call $drop-source (local.get 1))
+    (i32.const -4)))
