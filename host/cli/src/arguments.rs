@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use airlock_pipeline::audit::AuditLog;
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -22,6 +23,7 @@ use crate::command::runs::Runs;
 use crate::command::schema::Schema;
 use crate::command::show::Show;
 use crate::command::wipe::Wipe;
+use crate::error::{Error, ExitStatus, Report};
 use crate::output::{Color, Format};
 
 const EXIT_CODES: &str = "\
@@ -115,6 +117,26 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse().ok().or_else(|| of_day(text)).ok_or_else(|| "write 2026-01-31 or 2026-01-31T12:00Z".to_owned())
 }
 
+/// Where it is told what components use of what they are lent.
+#[derive(Debug, Args)]
+pub struct AuditArgument {
+    /// Append to FILE a JSON line for each grant that a component uses and each denial
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+}
+
+impl AuditArgument {
+    /// The log, where there is to be one.
+    pub fn open(&self) -> Result<Option<AuditLog>, Error> {
+        let Some(file) = &self.audit else { return Ok(None) };
+        AuditLog::open(file).map(Some).map_err(|error| {
+            let message = format!("cannot write the audit log {}: {error}", file.display());
+            let report = Report::new(ExitStatus::Storage, message);
+            report.hint("nothing was begun; name a file that can be written").into()
+        })
+    }
+}
+
 /// How to print.
 #[derive(Debug, Args)]
 pub struct FormatArgument {
@@ -129,7 +151,6 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::error::ExitStatus;
 
     #[test]
     fn a_moment_is_a_time_or_the_beginning_of_a_day() {

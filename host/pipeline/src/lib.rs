@@ -2,10 +2,12 @@
 //!
 //! The rooms follow one another: [`definitions`] (the file that an author writes, checked whole) → [`partition`] (which
 //! partitions there are, and which of them load which) and [`graph`] (what depends on what, and what a selection means)
-//! → [`plan`] (the steps of a run, in order) → [`run`] (does the steps) → [`event`] (the log of what was done).
+//! → [`plan`] (the steps of a run, in order) → [`run`] (does the steps) → [`event`] (the log of what was done), and
+//! [`audit`] (what components used of what they are lent).
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+pub mod audit;
 mod code;
 mod config_check;
 pub mod definitions;

@@ -184,6 +184,9 @@ pub struct Receipt {
     pub written: Transfers,
     /// Paths that were removed.
     pub removed: Vec<String>,
+    /// Paths that were removed and are not listed.
+    #[serde(default)]
+    pub removed_unlisted: u64,
     /// From the start of the guest to its end; as data in seconds.
     #[serde(with = "seconds")]
     pub time: Duration,
@@ -201,10 +204,13 @@ pub struct Receipt {
 impl Receipt {
     /// Adds what a further call used, as if both had been one; what does not fit into a list is counted.
     pub fn add(&mut self, other: Self) {
-        let Self { read, written, removed, time, cpu_time, peak_memory, denials, environment } = other;
+        let Self { read, written, removed, removed_unlisted, time, cpu_time, peak_memory, denials, environment } =
+            other;
         self.read.add(read);
         self.written.add(written);
-        self.removed.extend(removed.into_iter().take(RECEIPT_FILES.saturating_sub(self.removed.len())));
+        let mut removed = removed.into_iter();
+        self.removed.extend(removed.by_ref().take(RECEIPT_FILES.saturating_sub(self.removed.len())));
+        self.removed_unlisted += removed_unlisted + removed.len() as u64;
         self.time += time;
         self.cpu_time += cpu_time;
         self.peak_memory = self.peak_memory.max(peak_memory);
@@ -419,12 +425,14 @@ mod tests {
             read: transfers(200),
             time: Duration::from_secs(1),
             peak_memory: memory,
+            removed: vec![subject.to_owned(); 200],
             denials: Denials { list: vec![denial("/same"), denial(subject)], unlisted: 1 },
             ..Receipt::default()
         };
         let mut sum = receipt("/a", 5);
         sum.add(receipt("/b", 3));
         assert_eq!((sum.read.files.len(), sum.read.unlisted, sum.read.bytes), (RECEIPT_FILES, 400 - 256, 400));
+        assert_eq!((sum.removed.len(), sum.removed_unlisted), (RECEIPT_FILES, 400 - 256));
         assert_eq!((sum.time, sum.peak_memory), (Duration::from_secs(2), 5));
         let denials = Denials { list: vec![denial("/same"), denial("/a"), denial("/b")], unlisted: 2 };
         assert_eq!(sum.denials, denials);

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Read};
 use std::str::FromStr;
 
+use airlock_pipeline::audit::{self, AuditLog, AuditedCall};
 use airlock_pipeline::config_help;
 use airlock_pipeline::definitions::is_media_type;
 use airlock_pipeline::run::VALUE_MEMORY;
@@ -16,7 +17,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::call_subject::SubjectArguments;
-use crate::arguments::FormatArgument;
+use crate::arguments::{AuditArgument, FormatArgument};
 use crate::builtin::ComponentName;
 use crate::error::{self, Error, ExitStatus};
 use crate::export::ExportArgument;
@@ -56,6 +57,8 @@ pub struct Call {
     /// Fail where the component tried anything that it is not lent
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    audit: AuditArgument,
     #[command(flatten)]
     export: ExportArgument,
     #[command(flatten)]
@@ -116,6 +119,7 @@ struct Prepared {
     component: Component,
     sandbox: airlock_sandbox::Sandbox,
     grant: Grant,
+    audit: Option<AuditLog>,
     budget: Budget,
     interrupt: Interrupt,
 }
@@ -131,6 +135,10 @@ impl Call {
             .into());
         }
         let grant = self.lend.grant()?;
+        let audit = self.audit.open()?;
+        if let Some(refused) = audit.as_ref().and_then(|audit| audit.refuse_any(&grant)) {
+            return Err(Error::usage(refused).into());
+        }
         let name = self.component.to_string();
         let sandbox = places::sandbox()?;
         let component =
@@ -143,7 +151,7 @@ impl Call {
         };
         // Only now, so that Ctrl-C ends the program while it waits for a value.
         let interrupt = interrupt::on_signal()?;
-        let prepared = Prepared { component, sandbox, grant, budget, interrupt };
+        let prepared = Prepared { component, sandbox, grant, audit, budget, interrupt };
         match value {
             Some(value) => self.store(&prepared, &value),
             None => self.load(&prepared),
@@ -183,7 +191,8 @@ impl Call {
             definition_metadata: Vec::new(),
             runtime_metadata: Vec::new(),
         };
-        let report = prepared.sandbox.handle_output(&prepared.call(self.strict), context, value);
+        let call = || prepared.sandbox.handle_output(&prepared.call(self.strict), context, value);
+        let report = prepared.audited(audit::Function::HandleOutput, call);
         let mut told = self.told(prepared, &report);
         if let Ok(stored) = &report.outcome {
             told.metadata = &stored.metadata;
@@ -210,7 +219,8 @@ impl Call {
             input_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
         };
-        let report = prepared.sandbox.load_input(&prepared.call(self.strict), context);
+        let call = || prepared.sandbox.load_input(&prepared.call(self.strict), context);
+        let report = prepared.audited(audit::Function::LoadInput, call);
         let mut told = self.told(prepared, &report);
         if let Ok(loaded) = &report.outcome {
             told.metadata = &loaded.metadata;
@@ -286,6 +296,13 @@ impl Call {
 }
 
 impl Prepared {
+    /// Makes the call, and tells of it in the audit log.
+    fn audited<T>(&self, function: audit::Function, call: impl FnOnce() -> Report<T>) -> Report<T> {
+        let Some(log) = &self.audit else { return call() };
+        let (guest, digest, grant) = (self.component.name(), self.component.digest(), &self.grant);
+        log.told(&AuditedCall { run: None, step: None, guest, digest, function, grant }, call)
+    }
+
     fn call(&self, strict: bool) -> airlock_sandbox::Call<'_> {
         airlock_sandbox::Call {
             component: &self.component,

@@ -14,7 +14,7 @@ use airlock_sandbox::value::{Content, Part, Value};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::arguments::{NowArgument, ProjectArguments};
+use crate::arguments::{AuditArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus, Report};
 use crate::export::ExportArgument;
 use crate::locking::{self, LockedArgument};
@@ -67,6 +67,8 @@ pub struct Load {
     #[command(flatten)]
     locked: LockedArgument,
     #[command(flatten)]
+    audit: AuditArgument,
+    #[command(flatten)]
     export: ExportArgument,
     #[command(flatten)]
     now: NowArgument,
@@ -93,7 +95,7 @@ impl Load {
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
         let options = RunOptions { strict: self.strict, interrupt: interrupt::on_signal()?, ..RunOptions::default() };
-        let runner = locking::runner(&project, &self.locked)?;
+        let runner = locking::runner(&project, &self.locked)?.with_audit(self.audit.open()?);
         let loader = Loader { runner: &runner, options: &options };
         if let Some(run) = &self.run {
             let run = project.run(run)?;

@@ -38,7 +38,7 @@ pub fn execute(verb: Verb) -> Result<ExitStatus, Error> {
         Verb::Lock(lock) => lock.execute(),
         Verb::Inspect(inspect) => inspect.execute(),
         Verb::Call(call) => call.execute(),
-        Verb::Schema(_) => schema::Schema::execute(),
+        Verb::Schema(schema) => schema.execute(),
         Verb::Completions(completions) => completions.execute(),
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use console::style;
 
 use super::run_lines::{lines, summary};
-use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
+use crate::arguments::{AuditArgument, FormatArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus, Report};
 use crate::locking::{self, LockedArgument};
 use crate::output::{Format, Output, tell};
@@ -47,7 +47,7 @@ Examples:
   airlock run --skip-unchanged
   airlock run job:nightly
   airlock run --retry latest
-  airlock run --profile prod --strict --locked
+  airlock run --profile prod --strict --locked --audit audit.jsonl
   airlock run --format jsonl > events.jsonl";
 
 /// How much of what is selected is computed.
@@ -99,6 +99,8 @@ pub struct Run {
     #[command(flatten)]
     locked: LockedArgument,
     #[command(flatten)]
+    audit: AuditArgument,
+    #[command(flatten)]
     now: NowArgument,
     #[command(flatten)]
     project: ProjectArguments,
@@ -135,7 +137,7 @@ impl Run {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
-        let runner = locking::runner(&project, &self.locked)?;
+        let runner = locking::runner(&project, &self.locked)?.with_audit(self.audit.open()?);
         let extent = self.extent.extent();
         let plan = self.plan(&project, &runner, extent)?;
         if plan.steps.is_empty() {

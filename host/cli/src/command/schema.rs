@@ -1,4 +1,4 @@
-//! `airlock schema`: the JSON schema of the definitions.
+//! `airlock schema`: the JSON schemas of the definitions and of the audit log.
 
 use clap::Args;
 
@@ -8,6 +8,7 @@ use crate::output::Output;
 const HELP: &str = "\
 Examples:
   airlock schema > airlock.schema.json
+  airlock schema --audit > audit.schema.json
 
 An editor that knows TOML then completes and checks a file that begins with
   #:schema ./airlock.schema.json";
@@ -15,13 +16,19 @@ An editor that knows TOML then completes and checks a file that begins with
 /// Print the JSON schema of airlock.toml, for editors
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
-pub struct Schema {}
+pub struct Schema {
+    /// Print the schema of a line of the audit log instead
+    #[arg(long)]
+    audit: bool,
+}
 
 impl Schema {
     /// Does it.
-    pub fn execute() -> Result<ExitStatus, Error> {
+    pub fn execute(self) -> Result<ExitStatus, Error> {
         let mut output = Output::new();
-        output.line(airlock_pipeline::definitions::schema().trim_end())?;
+        let schema =
+            if self.audit { airlock_pipeline::audit::schema() } else { airlock_pipeline::definitions::schema() };
+        output.line(schema.trim_end())?;
         output.finish()?;
         Ok(ExitStatus::Done)
     }

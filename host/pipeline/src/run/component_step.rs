@@ -13,6 +13,7 @@ use super::parts::{Served, remote};
 use super::ready::ReadyOutput;
 use super::step::{Computed, Given, Outcome, Step, wrong_output};
 use super::value;
+use crate::audit::Function;
 use crate::definitions::{Form, ValueType};
 use crate::event::OpUse;
 
@@ -52,7 +53,9 @@ impl Step<'_> {
                     }
                 }
             }
-            let report = self.run.sandbox.run_op(&self.call(lent, component), context);
+            let (step, call) = (Some(self.ready.planned.key.as_str()), self.call(lent, component));
+            let run = || self.run.sandbox.run_op(&call, context);
+            let report = self.run.audited(step, (lent, component), Function::Run, run);
             // Nobody asks any more, so the loaders end.
             let loaded = loaders.into_iter().map(|loader| loader.join().map_err(|_| Box::new(StepFailure::panicked())));
             Ok::<_, Box<StepFailure>>((report, loaded.collect::<Result<Vec<_>, _>>()?))

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use airlock_sandbox::context::{AssetEvent, AssetEventKind, StoredOutput};
+use airlock_sandbox::report::Report;
 use airlock_sandbox::value::Budget;
 use airlock_sandbox::{Call, Component, Interrupt, Sandbox, text};
 use jiff::{Timestamp, Unit};
@@ -17,6 +18,7 @@ use super::lend::Lent;
 use super::produced::ProducedOutputs;
 use super::step::Outcome;
 use super::value;
+use crate::audit::{AuditLog, AuditedCall, Function};
 use crate::definitions::{Asset, Builtins, Configuration, Definitions, Environment, RESULT};
 use crate::event::{AssetMaterialization, Event, EventBody, EventLog, EventLogError, EventReader, Materialization};
 use crate::home::Home;
@@ -42,6 +44,8 @@ pub(super) struct RunContext<'a> {
     /// What the steps of a job gave.
     pub produced: ProducedOutputs,
     pub log: Option<&'a EventLog>,
+    /// Where calls of components are told of.
+    pub audit: Option<&'a AuditLog>,
     /// Converts tables.
     pub converter: &'a Converter,
     /// Opened when it is first needed.
@@ -157,6 +161,19 @@ impl RunContext<'_> {
     pub fn call<'a>(&'a self, lent: &'a Lent, component: &'a Component) -> Call<'a> {
         let Self { budget, interrupt, strict, .. } = self;
         Call { component, grant: &lent.grant, budget, interrupt, strict: *strict }
+    }
+
+    /// Makes a call of the component of `lent` for a step, and tells of it in the audit log.
+    pub fn audited<T>(
+        &self,
+        step: Option<&str>,
+        (lent, component): (&Lent, &Component),
+        function: Function,
+        call: impl FnOnce() -> Report<T>,
+    ) -> Report<T> {
+        let Some(audit) = self.audit else { return call() };
+        let (run, digest) = (step.map(|_| self.run_id.as_str()), component.digest());
+        audit.told(&AuditedCall { run, step, guest: &lent.name, digest, function, grant: &lent.grant }, call)
     }
 
     /// `config` with what the environment has; none where there is none.

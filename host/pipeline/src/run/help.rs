@@ -130,6 +130,7 @@ mod tests {
         let mut lender = Lender {
             home: &Home::at("/nowhere/.airlock"),
             deciding: &[],
+            audit: None,
             environment: &Environment::from_iter([("LAKE", "/nowhere/lake")]),
             memory: &MemoryDirectories::default(),
             components: &Components::default(),

@@ -12,6 +12,7 @@ use airlock_sandbox::{Component, Sandbox};
 use serde_json::Value;
 
 use super::RunError;
+use crate::audit::AuditLog;
 use crate::code::{Pins, read_component};
 use crate::config_check::{ConfigCheck, Owner};
 use crate::definitions::{
@@ -85,6 +86,8 @@ pub(super) struct Lender<'a> {
     pub home: &'a Home,
     /// The files that no component is lent to write.
     pub deciding: &'a [PathBuf],
+    /// What no component is lent to write either.
+    pub audit: Option<&'a AuditLog>,
     pub environment: &'a Environment,
     pub memory: &'a MemoryDirectories,
     pub components: &'a Components,
@@ -190,7 +193,9 @@ impl Lender<'_> {
                 Setting::Environment(reference) => refuse(format!("what {} names is not a directory", reference.name)),
                 _ => refuse(format!("{text} is not a directory")),
             },
-            Ok(directory) => match refuse_deciding(mount.access, &directory, self.deciding) {
+            Ok(directory) => match refuse_deciding(mount.access, &directory, self.deciding)
+                .or_else(|| self.audit?.refuse(mount.access, &directory))
+            {
                 Some(message) => refuse(message),
                 None => return Some(directory),
             },

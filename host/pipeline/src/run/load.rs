@@ -15,6 +15,7 @@ use super::retry::{Retry, tried};
 use super::step::Outcome;
 use super::subject::Subject;
 use super::value;
+use crate::audit::Function;
 use crate::definitions::{Input, Mount, MountPath, Op};
 use crate::event::{EventBody, ManagerUse};
 
@@ -122,7 +123,9 @@ impl Load<'_> {
             definition_metadata: input.map(|input| input.metadata.clone()).unwrap_or_default(),
         };
         let call = |_| {
-            let mut report = run.sandbox.load_input(&run.call(self.manager, component), context());
+            let step = self.input.map(|(step_key, _)| step_key);
+            let load = || run.sandbox.load_input(&run.call(self.manager, component), context());
+            let mut report = run.audited(step, (self.manager, component), Function::LoadInput, load);
             hear(std::mem::take(&mut report.log));
             report
         };

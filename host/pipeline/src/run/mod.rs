@@ -57,6 +57,7 @@ use self::convert::Converter;
 use self::earlier::Earlier;
 use self::lend::{Components, Lender, MemoryDirectories};
 use self::produced::ProducedOutputs;
+use crate::audit::AuditLog;
 use crate::code::Pins;
 use crate::config_check::ConfigCheck;
 use crate::definitions::{Builtins, Definitions, Environment};
@@ -79,6 +80,7 @@ pub struct Runner {
     memory: MemoryDirectories,
     components: Components,
     converter: Converter,
+    audit: Option<Arc<AuditLog>>,
 }
 
 /// Steps at once, at most: while an op asks for the parts of an input, the calls that load these need room beside it. Runs
@@ -114,7 +116,14 @@ impl Runner {
         let (environment, memory, components) =
             (Environment::of_process(), MemoryDirectories::default(), Components::default());
         let converter = Converter::default();
-        Self { definitions, home, sandbox, builtins, environment, memory, components, converter }
+        Self { definitions, home, sandbox, builtins, environment, memory, components, converter, audit: None }
+    }
+
+    /// That tells of each call of a component in `audit`.
+    #[must_use]
+    pub fn with_audit(mut self, audit: Option<AuditLog>) -> Self {
+        self.audit = audit.map(Arc::new);
+        self
     }
 
     /// With `environment` instead of that of this process, for what the definitions name.
@@ -199,6 +208,7 @@ impl Runner {
         Lender {
             home,
             deciding: self.definitions.deciding(),
+            audit: self.audit.as_deref(),
             environment,
             memory,
             components,
@@ -226,6 +236,7 @@ impl Runner {
             stored: None,
             produced: ProducedOutputs::default(),
             log: None,
+            audit: self.audit.as_deref(),
             converter: &self.converter,
             reader: Mutex::default(),
             on_event: &|_| {},
@@ -313,7 +324,7 @@ pub enum StepStatus {
     },
     /// It was interrupted, or not begun since the run was.
     Canceled,
-    /// It was not begun, since the event log could not be written any more.
+    /// It was not begun, since the event log or the audit log could not be written any more.
     NotBegun,
 }
 

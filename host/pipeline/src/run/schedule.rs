@@ -9,6 +9,7 @@ use super::failure::StepFailure;
 use super::prepare::Ready;
 use super::ready::{ReadyStep, ReadyTask};
 use super::{RunContext, StepResult, StepStatus, step};
+use crate::audit::AuditLog;
 use crate::event::{EventBody, EventLogError};
 use crate::plan::{Elements, JobPlan};
 
@@ -64,7 +65,7 @@ enum Turn {
         because: String,
     },
     Cancel,
-    /// Nothing of it could be recorded.
+    /// Nothing of it could be recorded or told of.
     Leave,
 }
 
@@ -143,7 +144,7 @@ impl<'a> Schedule<'a> {
         match because {
             Some(because) => Turn::Skip { because },
             None if is_canceled || self.run.interrupt.is_interrupted() => Turn::Cancel,
-            None if state.event_log_error.is_some() => Turn::Leave,
+            None if state.event_log_error.is_some() || self.run.audit.is_some_and(AuditLog::has_failed) => Turn::Leave,
             None => Turn::Perform,
         }
     }

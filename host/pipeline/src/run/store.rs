@@ -17,6 +17,7 @@ use super::retry::{Retry, tried};
 use super::step::{Computed, Done, Given, Outcome, Step};
 use super::subject::Subject;
 use super::value;
+use crate::audit::Function;
 use crate::definitions::Asset;
 use crate::event::{AssetMaterialization, EventBody, ManagerUse, OpUse};
 
@@ -249,7 +250,9 @@ impl Step<'_> {
             runtime_metadata: metadata.to_vec(),
         };
         let call = |attempt| {
-            let mut report = self.run.sandbox.handle_output(&self.call(manager, component), context(attempt), value);
+            let step = Some(self.ready.planned.key.as_str());
+            let store = || self.run.sandbox.handle_output(&self.call(manager, component), context(attempt), value);
+            let mut report = self.run.audited(step, (manager, component), Function::HandleOutput, store);
             self.log.write_component(&manager.name, &std::mem::take(&mut report.log));
             report
         };

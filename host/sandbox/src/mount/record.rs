@@ -17,6 +17,7 @@ struct State {
     read: Tally,
     written: Tally,
     removed: BTreeSet<String>,
+    unlisted_removed: u64,
     denials: Vec<Denial>,
     unlisted_denials: u64,
     failure: Option<StorageFailure>,
@@ -86,6 +87,8 @@ impl Record {
         let mut state = self.state();
         if state.removed.len() < RECEIPT_FILES {
             state.removed.insert(path.to_owned());
+        } else if !state.removed.contains(path) {
+            state.unlisted_removed += 1;
         }
     }
 
@@ -115,6 +118,7 @@ impl Record {
         receipt.read = state.read.transfers();
         receipt.written = state.written.transfers();
         receipt.removed = state.removed.iter().map(|path| safe_line(path, PATH_BYTES)).collect();
+        receipt.removed_unlisted = state.unlisted_removed;
         receipt.denials.list.clone_from(&state.denials);
         receipt.denials.unlisted = state.unlisted_denials;
     }
@@ -192,6 +196,17 @@ mod tests {
         let written = receipt(&record).written;
         assert_eq!((written.files.len(), written.unlisted), (RECEIPT_FILES, 2));
         assert_eq!(written.bytes, RECEIPT_FILES as u64 + 2);
+    }
+
+    #[test]
+    fn removed_paths_beyond_the_list_are_counted() {
+        let record = Record::default();
+        for i in 0..RECEIPT_FILES + 2 {
+            record.removed(&format!("/{i}"));
+            record.removed("/0");
+        }
+        let receipt = receipt(&record);
+        assert_eq!((receipt.removed.len(), receipt.removed_unlisted), (RECEIPT_FILES, 2));
     }
 
     #[test]
