@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use airlock_pipeline::definitions::{ComponentSource, ComponentUse, Definitions, SignatureUse};
 use airlock_pipeline::lock::{Change, Lock, LockError, compare};
 use airlock_pipeline::{Pins, Runner, component_name, read_component};
-use airlock_sandbox::component::{Inspection, inspect};
+use airlock_sandbox::component::{ComponentError, Inspection, inspect};
 use airlock_sandbox::text::safe;
 use clap::Args;
 
@@ -39,6 +39,11 @@ impl Inspections {
             let bytes = read_component(used, BUILTINS).map_err(unusable)?;
             let inspection = inspect(&bytes).map_err(unusable)?;
             inspection.check_imports().map_err(unusable)?;
+            // One file is one component, whoever must have signed it in one place or another.
+            if let Some(known) = self.known(&used.component).filter(|known| known.digest != inspection.digest) {
+                let (expected, found) = (known.digest.clone(), inspection.digest);
+                return Err(unusable(ComponentError::Changed { expected, found }));
+            }
             self.0.insert(key.clone(), inspection);
         }
         self.0.get(&key).ok_or_else(|| Report::new(ExitStatus::Internal, "a component was lost").into())
@@ -186,9 +191,31 @@ mod tests {
     use airlock_pipeline::plan::PlanRequest;
     use airlock_pipeline::run::RunError;
     use airlock_pipeline::{RunOptions, RunResult};
-    use airlock_sandbox::component::ComponentError;
 
     use super::*;
+
+    #[test]
+    fn one_file_that_is_read_twice_has_to_be_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, bytes) = BUILTINS.first().unwrap();
+        let changed = [bytes, &[0, 2, 1, b'n'][..]].concat();
+        let keys = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+        let signature = minisign::sign(Some(&keys.pk), &keys.sk, changed.as_slice(), None, None).unwrap();
+        std::fs::write(folder.path().join("it.sig"), signature.into_string()).unwrap();
+        std::fs::write(folder.path().join("it.wasm"), bytes).unwrap();
+        let signed = format!("signature = \"it.sig\"\npublic_key = \"{}\"\n", keys.pk.to_base64());
+        let definitions = format!("[io.free]\ncomponent = \"it.wasm\"\n[io.signed]\ncomponent = \"it.wasm\"\n{signed}");
+        let file = folder.path().join("airlock.toml");
+        std::fs::write(&file, definitions).unwrap();
+        let definitions = Project::read_file(&file, None).unwrap().definitions;
+        let [free, signed] = definitions.io_managers() else { panic!() };
+
+        let mut inspections = Inspections::default();
+        inspections.of(&definitions, "io.free", &free.component).unwrap();
+        std::fs::write(folder.path().join("it.wasm"), changed).unwrap();
+        let Err(Error::Told(report)) = inspections.of(&definitions, "io.signed", &signed.component) else { panic!() };
+        assert!(report.message().starts_with("io.signed: it.wasm: it changed while it was looked at"), "{report:?}");
+    }
 
     #[test]
     fn a_component_that_is_changed_after_it_was_compared_does_not_run_and_neither_does_anything_else() {

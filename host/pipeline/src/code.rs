@@ -37,7 +37,11 @@ pub fn read_component(used: &ComponentUse, builtins: Builtins) -> Result<Cow<'st
 /// The component from `source` as definitions in `directory` name it.
 pub fn component_name(source: &ComponentSource, directory: &Path) -> String {
     match source {
-        ComponentSource::File(path) => path.strip_prefix(directory).unwrap_or(path).display().to_string(),
+        ComponentSource::File(path) => {
+            let name = path.strip_prefix(directory).unwrap_or(path).display().to_string();
+            // A file may be called as what comes with the program.
+            if name.starts_with("builtin:") { format!("./{name}") } else { name }
+        }
         ComponentSource::Builtin(name) => format!("builtin:{name}"),
     }
 }
@@ -68,6 +72,20 @@ impl Pins {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_file_is_called_as_what_comes_with_the_program() {
+        let name = |source| component_name(&source, Path::new("/project"));
+        assert_eq!(name(ComponentSource::Builtin("files".to_owned())), "builtin:files");
+        for (path, shown) in [
+            ("/project/builtin:files", "./builtin:files"),
+            ("/project/ops/x.wasm", "ops/x.wasm"),
+            ("/project/../x.wasm", "../x.wasm"),
+            ("/else/x.wasm", "/else/x.wasm"),
+        ] {
+            assert_eq!(name(ComponentSource::File(path.into())), shown);
+        }
+    }
 
     #[test]
     fn what_was_not_looked_at_or_is_another_now_is_refused() {
