@@ -297,3 +297,39 @@ fn no_component_is_lent_the_directory_of_the_lock_to_write() {
     assert_eq!(ran.code, Some(2), "{ran:#?}");
     assert!(ran.stderr.contains("a directory that holds airlock.lock cannot be lent to write"), "{}", ran.stderr);
 }
+
+#[test]
+fn ops_and_graphs_that_several_steps_are_made_from_are_locked_once() {
+    let op = format!("component = {{ path = {:?}, config = {{ op = \"join\" }} }}", guest("test-ops"));
+    let definitions = format!(
+        "[ops.\"clean.it\"]\ntype = \"text\"\n{op}\n\
+         [graphs.g]\noutputs.result = \"last\"\n\
+         [graphs.g.steps.first]\nop = \"clean.it\"\n\
+         [graphs.g.steps.middle]\ntype = \"text\"\n{op}\ninputs.i = {{ from = \"first\" }}\n\
+         [graphs.g.steps.last]\ntype = \"text\"\n{op}\ninputs.i = {{ from = \"middle\" }}\n\
+         [assets.a]\ngraph = \"g\"\n\
+         [jobs.a.steps.first]\ntype = \"text\"\n{op}\n\
+         [jobs.a.steps.g]\ngraph = \"g\"\n"
+    );
+    let project = Project::new(&definitions);
+    project.run(&["lock"]).ok();
+    let lock = lock_of(&project);
+    let places: Vec<&str> = lock.lines().filter(|line| line.starts_with("[lent.")).collect();
+    assert_eq!(
+        places,
+        [
+            "[lent.\"assets.a\"]",
+            "[lent.\"graphs.g.steps.last\"]",
+            "[lent.\"graphs.g.steps.middle\"]",
+            "[lent.\"io.lake\"]",
+            "[lent.\"io.lake\".mounts.\"/data\"]",
+            "[lent.\"jobs.a.steps.first\"]",
+            "[lent.'ops.\"clean.it\"']",
+        ]
+    );
+    project.run(&["run", "a", "--locked"]).ok();
+    let middle = format!("[graphs.g.steps.middle]\ntype = \"text\"\n{op}");
+    let lent = middle.replace("config =", "mounts.\"/more\" = { path = \"more\" }, config =");
+    project.put("airlock.toml", &(project::LAKE.to_owned() + &definitions.replace(&middle, &lent)));
+    needs_a_yes(&project, "graphs.g.steps.middle is lent /more = more, to read, all of it");
+}
