@@ -1,7 +1,7 @@
 # Needs Rust and, for the demonstration and the tests, Python 3. `make` alone says what there is to make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test hostile bench lint guests wasm-target
+.PHONY: help demo test hostile crash soak bench lint guests wasm-target
 
 CARGO = cargo
 WASM = wasm32-wasip2
@@ -26,6 +26,8 @@ help:
 	@echo "make demo     build everything, run examples/weather and check each value it stores"
 	@echo "make test     run every test"
 	@echo "make hostile  run the guests that attack, and print the table of what became of each"
+	@echo "make crash    kill runs at 1,000 points, and fail their storage in 200 ways (some minutes)"
+	@echo "make soak     make a million calls in one process, and look at what it holds then (some minutes)"
 	@echo "make lint     check format, lints and licences"
 	@echo "make bench    measure, beside native Rust doing the same work; FILTER=tables measures only that"
 	@echo "make guests   build the components that the command embeds and the examples use"
@@ -43,6 +45,14 @@ hostile: guests
 	@names=$$(sed -n '/^## Hostile guests/,$$p' docs/reliability.md | grep '| – |$$' | cut -d '|' -f 4 | grep -o '`[a-z0-9_]*`' | tr -d '`'); \
 	 said=$$($(CARGO) test --workspace --quiet -- --include-ignored $$names 2>&1) || { echo "$$said"; exit 1; }
 	@$(CARGO) test --workspace --quiet --test hostile -- --nocapture every_attack
+
+# Both print what they found; `make test` does the same with fewer of each.
+crash: guests
+	@AIRLOCK_CRASH_POINTS=$(or $(POINTS),1000) AIRLOCK_FAULT_CASES=$(or $(CASES),200) $(CARGO) test --workspace --quiet \
+	   --test crash --test crash_runs --test faults --test storage --test event_log -- --nocapture
+
+soak: guests
+	@AIRLOCK_SOAK_CALLS=$(or $(CALLS),1000000) $(CARGO) test --workspace --quiet --test soak -- --nocapture
 
 bench: guests
 	@$(CARGO) build --quiet --release -p airlock-bench -p airlock-cli

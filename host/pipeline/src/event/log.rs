@@ -21,6 +21,8 @@ const WAITING: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct EventLog {
     path: PathBuf,
+    /// The last run by its id, of those that were recorded when it was opened.
+    last_run: Option<String>,
     sender: Option<SyncSender<Request>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -35,6 +37,7 @@ impl EventLog {
     /// Opens the log at `path`, and makes it where there is none.
     pub fn open(path: &Path) -> Result<Self, EventLogError> {
         let connection = store::open_to_write(path)?;
+        let last_run = store::last_run(&connection).map_err(|error| store::failed(path, &error))?;
         let (sender, receiver) = sync_channel(WAITING);
         let mut writer = Writer {
             path: path.to_owned(),
@@ -47,7 +50,12 @@ impl EventLog {
         };
         let thread = std::thread::Builder::new().name("event log".to_owned()).spawn(move || writer.work());
         let thread = thread.map_err(|error| store::unusable(path, format!("cannot start a thread: {error}")))?;
-        Ok(Self { path: path.to_owned(), sender: Some(sender), thread: Some(thread) })
+        Ok(Self { path: path.to_owned(), last_run, sender: Some(sender), thread: Some(thread) })
+    }
+
+    /// The last run by its id, of those that were recorded when it was opened.
+    pub fn last_run(&self) -> Option<&str> {
+        self.last_run.as_deref()
     }
 
     /// Appends `event`, to be committed soon. That it cannot be shows in [`flush`](Self::flush).

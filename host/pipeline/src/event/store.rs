@@ -135,6 +135,11 @@ fn check(path: &Path, found: i64) -> Result<(), EventLogError> {
     Ok(())
 }
 
+/// The greatest id of a run.
+pub(super) fn last_run(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT max(id) FROM runs", [], |row| row.get(0))
+}
+
 /// Writes `events` in one transaction.
 pub(super) fn write(connection: &mut Connection, events: &[Event]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -215,9 +220,12 @@ pub(super) fn failed(path: &Path, error: &rusqlite::Error) -> EventLogError {
 
 /// Does what the database did with the log at `path`, for the machine's word about what fails.
 fn fails_now(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().read(true).write(true).open(path) {
+    match std::fs::metadata(path) {
         // Its content is what cannot be read where the disk fails.
-        Ok(mut log) => drop(io::copy(&mut log, &mut io::sink())?),
+        Ok(found) if found.is_file() => {
+            io::copy(&mut OpenOptions::new().read(true).write(true).open(path)?, &mut io::sink())?;
+        }
+        Ok(_) => return Err(io::Error::other("it is no regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }

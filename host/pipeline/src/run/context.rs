@@ -53,9 +53,15 @@ pub(super) struct RunContext<'a> {
     pub on_event: &'a (dyn Fn(&Event) + Sync),
 }
 
-/// An id of 16 hexadecimal digits; ids sort by the time they were made.
-pub(super) fn new_run_id() -> String {
-    let milliseconds = Timestamp::now().as_millisecond();
+/// Milliseconds that the first 11 digits of an id can hold.
+const LAST_MILLISECOND: i64 = 0xfff_ffff_ffff;
+
+/// An id of 16 hexadecimal digits; ids sort by the time they were made. It follows `last`, the last one that is recorded,
+/// also where the clock was set back since.
+pub(super) fn new_run_id(last: Option<&str>) -> String {
+    let recorded = last.and_then(|id| i64::from_str_radix(id.get(..11)?, 16).ok());
+    let next = recorded.map_or(0, |milliseconds| milliseconds.saturating_add(1));
+    let milliseconds = Timestamp::now().as_millisecond().max(next).min(LAST_MILLISECOND);
     format!("{milliseconds:011x}{:05x}", random() & 0xf_ffff)
 }
 

@@ -156,11 +156,11 @@ impl Runner {
         let earlier = plan.parent.as_deref().map(|run| self.earlier(run)).transpose()?.unwrap_or_default();
         let job = self.job_plan(plan, &earlier)?;
         self.home.create()?;
-        let run_id = context::new_run_id();
+        let log = EventLog::open(&self.home.events())?;
+        let run_id = context::new_run_id(log.last_run());
         let scratch = self.home.hold_scratch(&run_id)?;
         command_step::write_python(scratch.path())
             .map_err(|source| HomeError { path: scratch.path().join("python"), source })?;
-        let log = EventLog::open(&self.home.events())?;
         let stored = if options.skip_unchanged { Some(self.stored_of(plan)?) } else { None };
         let run = RunContext {
             log: Some(&log),

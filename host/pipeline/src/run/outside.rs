@@ -125,7 +125,7 @@ impl Runner {
         options: &RunOptions,
     ) -> Result<LoadedValue, LoadError> {
         self.home.create().map_err(RunError::Home)?;
-        let id = context::new_run_id();
+        let id = context::new_run_id(None);
         let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
         let run = self.context(id, scratch.path().to_owned(), options);
         let mut with = Loader { manager: Arc::clone(manager), stored_with: Arc::clone(manager) };
@@ -161,7 +161,7 @@ impl Runner {
         options: &RunOptions,
     ) -> Result<Content, LoadError> {
         self.home.create().map_err(RunError::Home)?;
-        let id = context::new_run_id();
+        let id = context::new_run_id(None);
         let scratch = self.home.hold_scratch(&id).map_err(RunError::Home)?;
         let run = self.context(id, scratch.path().to_owned(), options);
         let converted = run.convert(content, (Form::Arrow, to), &Conversion::default(), &Stage::Op, what);
