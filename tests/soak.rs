@@ -1,6 +1,6 @@
 //! Many calls in one process, after which it has no more memory, descriptors and threads than before. `make soak` makes a
 //! million small calls and ten thousand that fail; `AIRLOCK_SOAK_CALLS` says how many.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_os = "linux")]
 
 #[expect(dead_code, reason = "each test file uses its part of it")]
