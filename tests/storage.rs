@@ -18,10 +18,8 @@ mod project;
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod support;
 
-use std::process::Command;
-
 use airlock_sandbox::report::Failure;
-use own_mounts::{mount, remount, unmount, used, with_own_mounts};
+use own_mounts::{bind, forbid_writing, mount, remount, unmount, used, with_own_mounts};
 use project::{LAKE, Project};
 use serde_json::json;
 use support::Lab;
@@ -105,12 +103,12 @@ fn a_mount_that_is_read_only_loads_and_refuses_to_store() {
             let data = lab.path("data");
             mount(&data, "size=1m");
             lab.store("old").outcome.unwrap();
-            remount(&data, "ro");
+            forbid_writing(&data);
             let Err(Failure::Storage { failure }) = lab.store("new").outcome else { panic!("it was stored") };
             assert_eq!(failure.reason, "Read-only file system (os error 30)");
             assert!(failure.path.starts_with(data.to_str().unwrap()), "{failure}");
             assert_eq!(lab.load_text(), "old");
-            remount(&data, "rw");
+            remount(&data, "");
             lab.store("new").outcome.unwrap();
             assert_eq!(lab.load_text(), "new");
         }
@@ -124,12 +122,11 @@ fn a_mount_that_is_taken_away_has_its_values_when_it_is_back() {
         let (data, kept) = (lab.path("data"), lab.path("kept"));
         std::fs::create_dir(&kept).unwrap();
         mount(&kept, "size=1m");
-        let bind = || assert!(Command::new("mount").arg("--bind").args([&kept, &data]).status().unwrap().success());
-        bind();
+        bind(&kept, &data);
         lab.store("old").outcome.unwrap();
         unmount(&data);
         assert!(matches!(lab.load().outcome, Err(Failure::Guest { error }) if error.code == "not-found"));
-        bind();
+        bind(&kept, &data);
         assert_eq!(lab.load_text(), "old");
     });
 }
@@ -174,14 +171,14 @@ fn a_home_that_is_full_or_read_only_is_named_and_costs_no_value() {
             remount(&home, "nr_inodes=100");
             assert_eq!(project.load("a"), "old", "with {files} files left");
         }
-        remount(&home, "ro");
+        forbid_writing(&home);
         run_fails(&project, &["Read-only file system"]);
         let loaded = project.run(&["load", "a"]);
         assert_eq!((loaded.code, loaded.stderr.contains("set AIRLOCK_HOME")), (Some(7), true), "{loaded:#?}");
         let elsewhere =
             project.command(&["load", "a"]).env("AIRLOCK_HOME", project.path("elsewhere")).output().unwrap();
         assert_eq!(elsewhere.stdout, b"old");
-        remount(&home, "rw");
+        remount(&home, "");
         project.put("value", "new");
         project.run(&["run"]).ok();
         assert_eq!(project.load("a"), "new");

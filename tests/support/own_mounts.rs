@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use nix::mount::{self, MsFlags};
+
 /// Says in the environment of a test that it runs with mounts of its own.
 const OWN_MOUNTS: &str = "AIRLOCK_TEST_OWN_MOUNTS";
 
@@ -34,26 +36,32 @@ pub fn with_own_mounts(name: &str, work: impl FnOnce()) {
 
 /// Mounts an empty file system in memory at `directory`, with these options.
 pub fn mount(directory: &Path, options: &str) {
-    run(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(directory));
+    mount::mount(Some("tmpfs"), directory, Some("tmpfs"), MsFlags::empty(), Some(options)).unwrap();
+}
+
+/// Shows what is at `source` at `directory` too.
+pub fn bind(source: &Path, directory: &Path) {
+    mount::mount(Some(source), directory, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
 }
 
 /// Changes the options of what is mounted at `directory`.
 pub fn remount(directory: &Path, options: &str) {
-    run(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(directory));
+    mount::mount(None::<&str>, directory, None::<&str>, MsFlags::MS_REMOUNT, Some(options)).unwrap();
+}
+
+/// Makes what is mounted at `directory` read-only.
+pub fn forbid_writing(directory: &Path) {
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    mount::mount(None::<&str>, directory, None::<&str>, flags, None::<&str>).unwrap();
 }
 
 /// Takes away what is mounted at `directory`.
 pub fn unmount(directory: &Path) {
-    run(Command::new("umount").arg(directory));
+    mount::umount(directory).unwrap();
 }
 
 /// Pages and files that the file system of `directory` has in use.
 pub fn used(directory: &Path) -> (u64, u64) {
     let found = rustix::fs::statvfs(directory).unwrap();
     (found.f_blocks - found.f_bfree, found.f_files - found.f_ffree)
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
