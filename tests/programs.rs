@@ -307,6 +307,12 @@ programs! {
         }
     }
 
+    fn holds_all_it_can() {
+        // How much the host takes for it is measured by a test that has a process of its own.
+        let report = Lab::program("holds_all_it_can").store("");
+        assert!(matches!(&report.outcome, Err(Failure::Denied { .. })), "{:?}", report.outcome);
+    }
+
     fn keeps_no_state() {
         let lab = Lab::program("keeps_no_state");
         for _ in 0..3 {

@@ -194,6 +194,10 @@ pub const ATTACKS: &[Attack] = &[
         )
     },
     program("limit_metadata", r#"{"kind": "total"}"#, "it recorded more metadata or events"),
+    Attack {
+        limits: r#"limits = { memory = "64MiB", time = "60s" }"#,
+        ..program("holds_all_it_can", "{}", "held: 100 4 400")
+    },
     program("limit_random", "{}", "it asked for more than 1 MiB of random bytes at once"),
     Attack {
         way: Way::Load,

@@ -68,8 +68,13 @@ pub const LISTED_ENTRIES: usize = 4 * DIRECTORY_ENTRIES;
 pub const PATH_DEPTH: usize = 16;
 /// Bytes of a path.
 pub const PATH_BYTES: usize = 4096;
+/// Bytes that the paths take which a call makes, removes or moves in one mount; or 256 for each file that
+/// [`Limits::files`] allows, where that is more.
+pub const CHANGED_PATH_BYTES: u64 = 32 * MIB;
 /// Parts of one value.
 pub const PARTS: usize = 100_000;
+/// Bytes that the keys and media types of all parts of a call take, with what the host keeps of each part beside its content.
+pub const PART_BYTES: u64 = 64 * MIB;
 /// Bytes of a media type.
 pub const MEDIA_TYPE_BYTES: usize = 256;
 /// Bytes that a directory in memory holds, and that one call writes to such.
@@ -159,8 +164,12 @@ pub enum Limit {
     ListedEntries,
     /// [`PATH_DEPTH`]
     PathDepth,
+    /// [`CHANGED_PATH_BYTES`]
+    ChangedPaths,
     /// [`PARTS`]
     Parts,
+    /// [`PART_BYTES`]
+    PartNames,
 }
 
 impl Limit {
@@ -212,6 +221,8 @@ impl fmt::Display for LimitExceeded {
             Limit::DirectoryEntries => write!(f, "it listed a directory of more than {n} entries"),
             Limit::ListedEntries => write!(f, "it was listing directories of more than {n} entries at once"),
             Limit::PathDepth => write!(f, "it used a path of more than {n} segments"),
+            Limit::ChangedPaths => write!(f, "the paths that it changed took more than {}", Bytes(n)),
+            Limit::PartNames => write!(f, "the keys and media types of its parts took more than {}", Bytes(n)),
             Limit::Parts => write!(f, "it began more than {n} parts"),
         }
     }

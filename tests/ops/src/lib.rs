@@ -23,6 +23,7 @@ impl Op for Ops {
             "copy" => copy(context),
             "join_twice" => join_twice(context),
             "first_part" => first_part(context),
+            "hold_all" => hold_all(context),
             "hold_parts" => hold_parts(context),
             "ignore_errors" => ignore_errors(context),
             "tell" => tell(context),
@@ -193,3 +194,16 @@ fn twice(context: &OpContext) -> Result<(), Error> {
 
 airlock_sdk::export_op!(Ops);
 airlock_sdk::manifest!("../manifest.json");
+
+/// Fills the memory that values have, and then gives each output as many parts as it may, of one byte each.
+fn hold_all(context: &OpContext) -> Result<(), Error> {
+    let media_type = format!("a/{}", "b".repeat(250));
+    for name in context.outputs() {
+        let mut output = context.output(&name)?;
+        output.begin(Some("first"), "a/b")?.write_all(&vec![0; 9 << 20])?;
+        for number in 0..99_999 {
+            output.begin(Some(&format!("{number:0>200}")), &media_type)?.write_all(b"x")?;
+        }
+    }
+    Ok(())
+}

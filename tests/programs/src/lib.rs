@@ -65,6 +65,7 @@ programs! {
     flaky_load,
     flaky_store,
     guest_error,
+    holds_all_it_can,
     keeps_no_state,
     leaves_handles_open,
     lies_where_metadata_says,

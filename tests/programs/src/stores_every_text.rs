@@ -1,7 +1,7 @@
 //! Stores every text that the host gives it: what its context says, and the errors of all that it can think of. None may tell
 //! of the machine: no directory of it, no user, no entry of the environment.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 use std::fs;
 use std::path::Path;
 
@@ -31,7 +31,8 @@ struct Told(String);
 
 impl Told {
     fn add(&mut self, what: impl Debug) {
-        self.0.push_str(&format!("{what:?}\n"));
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "{what:?}");
     }
 
     fn of_context(&mut self, context: &OutputContext) {

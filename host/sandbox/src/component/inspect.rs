@@ -20,6 +20,8 @@ const CONTRACT: &str = "airlock:io/";
 const CONTRACT_TRACK: &str = "0.1.";
 const WASI_TRACK: &str = "0.2.";
 const MANIFEST_SECTION: &str = "airlock:manifest";
+/// Imports and exports of a component each, and components that can be instantiated in one: all that the walk keeps of it.
+const NAMES: usize = 10_000;
 /// Names that an error lists, at most, and bytes of each.
 const LISTED: usize = 12;
 const NAME_BYTES: usize = 200;
@@ -300,7 +302,7 @@ impl<'a> Outline<'a> {
                     match alias.map_err(|error| ComponentError::malformed(&error))? {
                         ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
                             let cost = self.component_cost(count, index)?;
-                            self.add_component(cost);
+                            self.add_component(cost)?;
                         }
                         ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
                             return Err(ComponentError::Malformed(
@@ -315,9 +317,10 @@ impl<'a> Outline<'a> {
                 for import in section {
                     let import = import.map_err(|error| ComponentError::malformed(&error))?;
                     if matches!(import.ty, ComponentTypeRef::Component(_)) {
-                        self.add_component(1);
+                        self.add_component(1)?;
                     }
                     if self.scopes.len() == 1 {
+                        at_most("imports", self.imports.len() as u64 + 1, NAMES as u64)?;
                         self.imports.push(import.name.name.to_owned());
                     }
                 }
@@ -327,9 +330,10 @@ impl<'a> Outline<'a> {
                     let export = export.map_err(|error| ComponentError::malformed(&error))?;
                     if export.kind == ComponentExternalKind::Component {
                         let cost = self.component_cost(0, export.index)?;
-                        self.add_component(cost);
+                        self.add_component(cost)?;
                     }
                     if export.kind == ComponentExternalKind::Instance && self.scopes.len() == 1 {
+                        at_most("exports", self.exports.len() as u64 + 1, NAMES as u64)?;
                         self.exports.push(export.name.name.to_owned());
                     }
                 }
@@ -351,14 +355,13 @@ impl<'a> Outline<'a> {
     /// The component that ends can be instantiated where it is defined.
     fn leave_scope(&mut self) -> Result<(), ComponentError> {
         let ended = self.scopes.pop().ok_or_else(|| ComponentError::Malformed("an end without a begin".to_owned()))?;
-        self.add_component(ended.instances);
-        Ok(())
+        self.add_component(ended.instances)
     }
 
-    fn add_component(&mut self, cost: u64) {
-        if let Some(scope) = self.scopes.last_mut() {
-            scope.components.push(cost);
-        }
+    fn add_component(&mut self, cost: u64) -> Result<(), ComponentError> {
+        let Some(scope) = self.scopes.last_mut() else { return Ok(()) };
+        scope.components.push(cost);
+        at_most("components", scope.components.len() as u64, NAMES as u64)
     }
 
     /// What the component `index`, as it is known `outwards` scopes out, costs to instantiate.

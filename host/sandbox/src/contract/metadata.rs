@@ -1,6 +1,8 @@
 //! Metadata and events on their way in from a guest, bounded, and out to one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{limit, wit_context, wit_types};
 use crate::context::{AssetEvent, AssetEventKind, MetadataEntry, MetadataValue};
@@ -21,7 +23,8 @@ pub(crate) struct Recorded {
     /// Of single parts, by their keys.
     pub parts: HashMap<String, Vec<MetadataEntry>>,
     pub events: Vec<AssetEvent>,
-    bytes: usize,
+    /// Of all that is recorded in the call.
+    bytes: Arc<AtomicUsize>,
 }
 
 /// What becomes of a label that is there already.
@@ -34,6 +37,12 @@ pub(crate) enum Again {
 }
 
 impl Recorded {
+    /// What a guest recorded of each of several outputs, which are bounded together.
+    pub(crate) fn several(count: usize) -> Vec<Self> {
+        let bytes = Arc::<AtomicUsize>::default();
+        (0..count).map(|_| Self { bytes: Arc::clone(&bytes), ..Self::default() }).collect()
+    }
+
     /// Adds `entries`, all of them or, on an error for the guest, none.
     pub(crate) fn add(&mut self, entries: Vec<wit_types::MetadataEntry>, again: Again) -> super::Answer<()> {
         self.charge(&entries)?;
@@ -102,8 +111,8 @@ impl Recorded {
 
     /// Counts what the host keeps, also of entries that were replaced or refused.
     pub(crate) fn charge_bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > METADATA_BYTES {
+        let sum = self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if sum > METADATA_BYTES {
             return limit(LimitExceeded::new(Limit::Metadata, METADATA_BYTES as u64));
         }
         Ok(())
@@ -183,4 +192,23 @@ pub(crate) fn to_guest(entries: &[MetadataEntry]) -> Vec<wit_types::MetadataEntr
         },
     };
     entries.iter().map(convert).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_of_several_outputs_is_bounded_together() {
+        let mut outputs = Recorded::several(2);
+        let entry = |label: usize| wit_types::MetadataEntry {
+            label: label.to_string(),
+            value: wit_types::MetadataValue::Text("x".repeat(METADATA_VALUE_BYTES)),
+        };
+        let all = METADATA_BYTES / METADATA_VALUE_BYTES;
+        for label in 0..all {
+            let added = outputs[label % 2].add(vec![entry(label)], Again::Conflict);
+            assert_eq!(added.is_ok(), label + 1 < all, "{label}");
+        }
+    }
 }

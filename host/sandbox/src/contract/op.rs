@@ -23,7 +23,7 @@ pub(crate) struct OpCall {
 
 impl OpCall {
     pub(crate) fn new(context: OpContext) -> Self {
-        let recorded = context.outputs.iter().map(|_| Recorded::default()).collect();
+        let recorded = Recorded::several(context.outputs.len());
         Self { context, recorded }
     }
 

@@ -10,26 +10,39 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
 use super::{Answer, host_error, limit, wit_types, wit_value};
 use crate::call::State;
-use crate::limits::{CHUNK, Limit, LimitExceeded, MEDIA_TYPE_BYTES, PARTS, PATH_BYTES};
+use crate::limits::{CHUNK, Limit, LimitExceeded, MEDIA_TYPE_BYTES, PART_BYTES, PARTS, PATH_BYTES};
 use crate::mount::{FileError, ReadFile};
 use crate::partition::{MAPPING_KEY_BYTES, Partitions, is_mapping_key};
 use crate::report::StorageFailure;
 use crate::text::safe_line;
-use crate::value::{Budget, Content, ContentReader, ContentWriter, Input, Part, Value};
+use crate::value::{Budget, Content, ContentReader, ContentWriter, Input, Part, SpillFile, Value};
 
 /// Files that a value holds open at most; what is loaded beyond that is copied.
 const HELD_FILES: usize = 64;
+
+/// Bytes that the host keeps of a part beside its content, its key and its media type, about.
+const PART_OVERHEAD: usize = 512;
 
 /// What the sinks of a call may still take: what is written to them waits in the host's memory and on its disk.
 #[derive(Clone)]
 pub(crate) struct SinkQuota {
     taken: Arc<AtomicU64>,
     allowed: u64,
+    /// Bytes of the keys and media types.
+    names: Arc<AtomicU64>,
 }
 
 impl SinkQuota {
     pub(crate) fn new(allowed: u64) -> Self {
-        Self { taken: Arc::default(), allowed }
+        Self { taken: Arc::default(), allowed, names: Arc::default() }
+    }
+
+    /// Counts what the host keeps of a part beside its content, also of one that is refused or begun in vain.
+    fn charge_part(&self, key: Option<&str>, media_type: &str) -> wasmtime::Result<()> {
+        let key = key.map_or(0, str::len);
+        let bytes = (2 * key + media_type.len() + PART_OVERHEAD) as u64;
+        let taken = self.names.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if taken > PART_BYTES { limit(LimitExceeded::new(Limit::PartNames, PART_BYTES)) } else { Ok(()) }
     }
 
     fn charge(&self, bytes: u64) -> wasmtime::Result<()> {
@@ -72,6 +85,8 @@ pub(crate) struct SinkState {
     current: Option<CurrentPart>,
     /// Loaded files that the value holds open instead of copies.
     held_files: usize,
+    /// Of all its parts: a guest may begin many more than files can be open.
+    spill: SpillFile,
 }
 
 /// The keys that the parts of a sink may have.
@@ -112,7 +127,15 @@ struct CurrentPart {
 
 impl SinkState {
     pub(crate) fn new(budget: Budget, keys: SinkKeys) -> Self {
-        Self { budget, keys, begun: HashSet::new(), finished: Vec::new(), current: None, held_files: 0 }
+        Self {
+            budget,
+            keys,
+            begun: HashSet::new(),
+            finished: Vec::new(),
+            current: None,
+            held_files: 0,
+            spill: SpillFile::default(),
+        }
     }
 
     /// That a part may have `key`.
@@ -144,7 +167,7 @@ impl SinkState {
             return Err(host_error("mixed-keys", "parts with and without keys do not mix"));
         }
         self.begun.insert(key.clone());
-        let content = ContentWriter::new(self.budget.clone());
+        let content = ContentWriter::spilling_to(self.budget.clone(), self.spill.clone());
         self.current = Some(CurrentPart { key, media_type, content, untouched: true });
         Ok(())
     }
@@ -288,6 +311,7 @@ fn spent() -> wit_types::Error {
 
 impl wit_value::HostSink for State {
     fn begin(&mut self, sink: Resource<SinkHandle>, key: Option<String>, media_type: String) -> Answer<()> {
+        self.sink_quota.charge_part(key.as_deref(), &media_type)?;
         let sink = self.sink(&sink)?;
         if sink.finished.len() >= PARTS {
             return limit(LimitExceeded::new(Limit::Parts, PARTS as u64));

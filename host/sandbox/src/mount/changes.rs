@@ -143,7 +143,7 @@ impl Mount {
     /// What has to be done to the back end so that it holds what the call sees.
     pub fn steps(&self) -> io::Result<Vec<Step>> {
         let (mut clear, mut make, mut put, mut remove) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (path, entry) in &self.entries {
+        for (path, entry) in self.entries.iter() {
             let found = self.backend.stat(path)?;
             match (entry, found) {
                 (Entry::File(staged), found) => {

@@ -11,6 +11,7 @@
 mod backend;
 mod changes;
 mod directory;
+mod entries;
 mod error;
 mod file;
 mod local;

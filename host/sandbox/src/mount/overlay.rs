@@ -16,6 +16,7 @@ use crate::report::{Operation, Rule};
 
 use super::Call;
 use super::backend::{Backend, Found, Kind};
+use super::entries::Entries;
 use super::error::{FileError, FileResult, code_of, is_ordinary};
 use super::file::{Identity, Staged};
 use super::path::{ancestors, below, depth, is_reserved, join, parent};
@@ -29,7 +30,7 @@ pub(crate) struct Mount {
     scope: CallScope,
     rights: Rights,
     pub backend: Box<dyn Backend>,
-    pub(super) entries: BTreeMap<String, Entry>,
+    pub(super) entries: Entries,
     next_number: u64,
     pub(super) call: Arc<Call>,
 }
@@ -75,7 +76,7 @@ impl Mount {
         call: &Arc<Call>,
     ) -> Self {
         let guest_path = guest_path.to_owned();
-        Self { guest_path, scope, rights, backend, entries: BTreeMap::new(), next_number: 0, call: Arc::clone(call) }
+        Self { guest_path, scope, rights, backend, entries: Entries::default(), next_number: 0, call: Arc::clone(call) }
     }
 
     /// Whether the call may do `operation` at `path`. All that a guest does comes by here.
@@ -93,6 +94,9 @@ impl Mount {
             let rule = Rule::ReadOnly { mount: self.guest_path.clone(), loading: self.rights == Rights::Load };
             self.call.record.deny(operation, &self.shown(path), rule);
             return Err(ErrorCode::ReadOnly.into());
+        }
+        if operation != Operation::Read {
+            self.call.quota.check_paths(self.entries.bytes())?;
         }
         Ok(())
     }
@@ -352,6 +356,6 @@ impl Mount {
 
     /// Takes the call's own entries below `path` out of the overlay.
     pub(super) fn take_below(&mut self, path: &str) -> Vec<(String, Entry)> {
-        self.entries.extract_if(join(path, "").., |entry, _| below(entry, path).is_some()).collect()
+        self.entries.extract(join(path, ""), |entry| below(entry, path).is_some())
     }
 }

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::limits::{
-    Bytes, DESCRIPTORS, FREE_SPACE_FLOOR, LISTED_ENTRIES, Limit, LimitExceeded, Limits, MEMORY_DIRECTORY_BYTES,
+    Bytes, CHANGED_PATH_BYTES, DESCRIPTORS, FREE_SPACE_FLOOR, LISTED_ENTRIES, Limit, LimitExceeded, Limits,
+    MEMORY_DIRECTORY_BYTES,
 };
 
 /// Bytes that may be written until the free space is looked at again.
 const SPACE_CHECK_BYTES: u64 = 16 << 20;
+
+/// What of the paths is there for each file that a call may make.
+const PATH_BYTES_OF_A_FILE: u64 = 256;
 
 /// What a call may still write, make and hold open. Its streams share it with it.
 #[derive(Debug)]
@@ -66,6 +70,13 @@ impl Quota {
             Ok(_) => Ok(()),
             Err(_) => Err(LimitExceeded::new(Limit::Files, u64::from(self.files))),
         }
+    }
+
+    /// Whether the paths that a call has changed in a mount may take so many `bytes`: [`CHANGED_PATH_BYTES`], or more where it
+    /// may make many files.
+    pub fn check_paths(&self, bytes: usize) -> Result<(), LimitExceeded> {
+        let allowed = CHANGED_PATH_BYTES.max(u64::from(self.files) * PATH_BYTES_OF_A_FILE);
+        if bytes as u64 > allowed { Err(LimitExceeded::new(Limit::ChangedPaths, allowed)) } else { Ok(()) }
     }
 
     /// Takes one of [`DESCRIPTORS`] until the permit goes.
@@ -156,6 +167,14 @@ mod tests {
         let quota = quota(0, 2);
         assert_eq!((quota.charge_file(), quota.charge_file()), (Ok(()), Ok(())));
         assert_eq!(quota.charge_file(), Err(LimitExceeded::new(Limit::Files, 2)));
+    }
+
+    #[test]
+    fn changed_paths_take_so_much_or_as_much_as_many_files_need() {
+        let allowed = usize::try_from(CHANGED_PATH_BYTES).unwrap();
+        assert_eq!(quota(0, 10_000).check_paths(allowed), Ok(()));
+        assert!(quota(0, 10_000).check_paths(allowed + 1).is_err());
+        assert_eq!(quota(0, 1_000_000).check_paths(allowed + 1), Ok(()));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{pread, retry_on_intr};
@@ -226,20 +227,45 @@ pub struct ContentWriter {
     segments: Vec<Segment>,
     size: u64,
     chunk: Vec<u8>,
-    spill: Option<Spill>,
+    spill: SpillFile,
+    has_spilled: bool,
 }
 
-/// The temporary file of a content that did not fit into memory.
+/// The temporary file of contents that do not fit into memory, made when one does not. Its clones are one: contents that are
+/// collected together share a file, so that many small ones take one descriptor.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SpillFile(Arc<Mutex<Option<Spill>>>);
+
 #[derive(Debug)]
 struct Spill {
     file: Arc<File>,
     length: u64,
 }
 
+impl SpillFile {
+    /// Appends `bytes`, and gives the file and where in it they lie. The file is made in `directory`.
+    fn append(&self, bytes: &[u8], directory: &Path) -> io::Result<(Arc<File>, u64)> {
+        let mut spill = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let spill = match &mut *spill {
+            Some(spill) => spill,
+            none => none.insert(Spill { file: Arc::new(tempfile::tempfile_in(directory)?), length: 0 }),
+        };
+        let offset = spill.length;
+        spill.file.write_all_at(bytes, offset)?;
+        spill.length += bytes.len() as u64;
+        Ok((Arc::clone(&spill.file), offset))
+    }
+}
+
 impl ContentWriter {
     /// An empty content that will take its memory from `budget`.
     pub fn new(budget: Budget) -> Self {
-        Self { budget, segments: Vec::new(), size: 0, chunk: Vec::new(), spill: None }
+        Self::spilling_to(budget, SpillFile::default())
+    }
+
+    /// As [`new`](Self::new), where what does not fit into memory goes to `spill`.
+    pub(crate) fn spilling_to(budget: Budget, spill: SpillFile) -> Self {
+        Self { budget, segments: Vec::new(), size: 0, chunk: Vec::new(), spill, has_spilled: false }
     }
 
     /// Whether nothing was appended yet.
@@ -253,7 +279,7 @@ impl ContentWriter {
     /// Where the budget is used up and the temporary file cannot be made or written.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
-        if self.spill.is_none() && self.budget.reserve(length) {
+        if !self.has_spilled && self.budget.reserve(length) {
             if self.chunk.len() + bytes.len() > CHUNK {
                 self.close_chunk();
             }
@@ -290,17 +316,8 @@ impl ContentWriter {
 
     fn append_to_spill(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
-        let (file, offset) = if let Some(spill) = &self.spill {
-            (Arc::clone(&spill.file), spill.length)
-        } else {
-            let file = Arc::new(tempfile::tempfile_in(self.budget.directory())?);
-            self.spill = Some(Spill { file: Arc::clone(&file), length: 0 });
-            (file, 0)
-        };
-        file.write_all_at(bytes, offset)?;
-        if let Some(spill) = &mut self.spill {
-            spill.length += length;
-        }
+        let (file, offset) = self.spill.append(bytes, self.budget.directory())?;
+        self.has_spilled = true;
         match self.segments.last_mut() {
             Some(Segment::File { file: last, offset: start, length: so_far })
                 if Arc::ptr_eq(last, &file) && *start + *so_far == offset =>

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use content::SpillFile;
 pub use content::{Content, ContentReader, ContentWriter};
 pub use input::{Input, LoadParts, NotLoaded};
 

@@ -129,6 +129,22 @@ fn components_that_instantiate_one_another_are_counted_as_what_they_stand_for() 
 }
 
 #[test]
+fn what_a_component_names_is_counted_before_it_is_kept() {
+    let each = |text: fn(usize) -> String| (0..=NAMES).map(text).collect::<String>();
+    let imports = each(|number| format!("(import \"i{number}\" (func))"));
+    let exports = each(|number| format!("(export \"e{number}\" (instance $i))"));
+    let components = "(component)".repeat(NAMES + 1);
+    for (text, what) in [(imports, "imports"), (exports, "exports"), (components, "components")] {
+        // Imports come first, and exports after what they export.
+        let component = match what {
+            "imports" => OUTPUT.replace("(instance $i)\n", &format!("{text} (instance $i)\n")),
+            _ => OUTPUT.replace("(instance $i)\n", &format!("(instance $i) {text}\n")),
+        };
+        assert_eq!(message(&component), format!("the component has 10001 {what}; 10000 are allowed"));
+    }
+}
+
+#[test]
 fn components_are_not_nested_without_end() {
     let nested = format!("{}{}", "(component ".repeat(20), ")".repeat(20));
     let component = OUTPUT.replace("(instance $i)\n", &format!("{nested} (instance $i)\n"));

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use crate::limits::{CHUNK, DESCRIPTORS, DIRECTORY_ENTRIES, Limit, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES};
+use crate::limits::{
+    CHANGED_PATH_BYTES, CHUNK, DESCRIPTORS, DIRECTORY_ENTRIES, Limit, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES,
+};
 
 use super::*;
 
@@ -144,6 +146,19 @@ fn the_last_file_is_made_and_not_one_more() {
     assert_eq!(limit(call.open_at(&mount(), "c", CREATE)), reached);
     assert_eq!(limit(call.create_directory_at(&mount(), "e")), reached);
     assert_eq!(limit(call.create("/data/c")), reached);
+}
+
+#[test]
+fn the_paths_that_a_call_changes_take_only_so_much_memory() {
+    let mut call = store_within(&Store::local(), 0, 10_000);
+    let mut deep = String::new();
+    for _ in 0..14 {
+        deep = format!("{deep}{}/", "d".repeat(250));
+        call.create_directory_at(&mount(), &deep).unwrap();
+    }
+    let mut made = (0..10_000).map(|number| call.create_directory_at(&mount(), &format!("{deep}{number:0>250}")));
+    let refused = made.find(Result::is_err).unwrap();
+    assert_eq!(limit(refused), LimitExceeded::new(Limit::ChangedPaths, CHANGED_PATH_BYTES));
 }
 
 #[test]
