@@ -193,10 +193,61 @@ fn contain(attack: &Attack) -> Contained {
     Contained { outcome, exit: ran.code.unwrap_or(-1), problems }
 }
 
-/// Whether `text` holds nothing that drives a terminal or turns a line round.
+/// Whether `text` holds nothing that drives a terminal or turns a line round, and no line commands a CI system.
 fn is_plain(text: &str) -> bool {
-    text.chars().all(|c| c == '\n' || c == '\t' || !(c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c)))
+    let harmful = |c: char| c.is_control() && c != '\n' && c != '\t' || "\u{200b}\u{202e}\u{feff}".contains(c);
+    let commands = |line: &str| line.trim_start().starts_with("::") || line.replace("\\##[", "").contains("##[");
+    !text.contains(harmful) && !text.lines().any(commands)
 }
+
+#[test]
+fn text_of_a_component_is_harmless_whatever_shows_it() {
+    let attack = ATTACKS.iter().find(|attack| attack.name == "records_hostile_text").unwrap();
+    let project = project_of(attack);
+    let manifest = serde_json::json!({
+        "name": HOSTILE, "version": HOSTILE, "description": HOSTILE, "values": [HOSTILE],
+        "config": { "type": "object", "description": HOSTILE, "properties": { HOSTILE: { "description": HOSTILE } } },
+        "mounts": [{ "path": HOSTILE, "access": "read", "reason": HOSTILE }],
+        "environment": [{ "name": HOSTILE, "reason": HOSTILE }],
+    });
+    let escaped: String = manifest.to_string().bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let component = format!(
+        "(component (@custom \"airlock:manifest\" \"{escaped}\") (core module $m (func (export \"f\"))) \
+         (core instance $i (instantiate $m)) (func $f (canon lift (core func $i \"f\"))) \
+         (instance $o (export \"handle-output\" (func $f))) (export \"airlock:io/output@0.1.0\" (instance $o)))"
+    );
+    std::fs::write(project.path("named.wasm"), wat::parse_str(component).unwrap()).unwrap();
+    project.put("named.toml", "[io.named]\ncomponent = \"named.wasm\"\nconfig = { wrong = 1 }\n");
+    for arguments in [
+        "run",
+        "run --format json",
+        "run --format jsonl",
+        "ls",
+        "show sales/orders",
+        "show sales/orders --format json",
+        "runs",
+        "events latest",
+        "events latest --format json",
+        "events latest --format jsonl",
+        "logs latest",
+        "logs latest sales/orders",
+        "inspect named.wasm",
+        "inspect named.wasm --format json",
+        "check --file named.toml",
+        "check --file named.toml --format json",
+        "call named.wasm handle-output --asset a",
+        "call named.wasm handle-output --asset a --config {\"wrong\":1}",
+    ] {
+        let ran = project.run(&arguments.split(' ').collect::<Vec<_>>());
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!told.is_empty() && told.len() < 1 << 20, "{arguments}: {} bytes", told.len());
+        assert!(is_plain(&told), "{arguments}: {told:?}");
+    }
+}
+
+/// What would drive a terminal, turn a line round or command a CI system.
+const HOSTILE: &str =
+    "\u{1b}]0;owned\u{7}\u{1b}[31mred\r\u{8}\u{9b}2J\u{202e}gnp\u{200b}\n::error::owned\n##[command]owned";
 
 /// What lies in the project apart from what Airlock keeps, and what the step after the attack stores: each file with its
 /// content, each link with where it leads.

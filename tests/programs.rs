@@ -478,6 +478,12 @@ programs! {
         assert_eq!(lab.load_text(), "value");
     }
 
+    fn records_hostile_text() {
+        // What the command shows of it is the matter of a test of the command.
+        let stored = Lab::program("records_hostile_text").store("x").outcome.unwrap();
+        assert_eq!((stored.metadata.len(), stored.events.len()), (4, 1));
+    }
+
     fn records_what_it_does() {
         let stored = Lab::program("records_what_it_does").store("x").outcome.unwrap();
         let labels: Vec<&str> = stored.metadata.iter().map(|entry| entry.label.as_str()).collect();

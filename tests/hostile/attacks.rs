@@ -213,6 +213,8 @@ pub const ATTACKS: &[Attack] = &[
     program("limit_files", "{}", "it made more than 50 files and directories"),
     program("limit_path_depth", "{}", "it used a path of more than 16 segments"),
     program("log_is_bounded", "{}", "after"),
+    program("records_hostile_text", "{}", "after"),
+    text("traps_under_a_hostile_name", "unreachable"),
     program("guest_error", r#"{"error": "corrupt", "bytes": 1000000}"#, "bytes more)"),
     Attack { limits: SHORT_TIME, ..program("limit_time_sleeping", "{}", "it took longer than 100 ms") },
     program("leaves_handles_open", "{}", "after"),

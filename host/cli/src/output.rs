@@ -111,8 +111,9 @@ pub fn json(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map(|json| escape(&json)).map_err(|error| Error::output(&error.into()))
 }
 
-/// `json` with every character escaped that a terminal would obey or hide. It means what it meant, since what is not
-/// ASCII stands within strings only, and JSON escapes the control characters of ASCII but the last itself.
+/// `json` with every character escaped that a terminal would obey or hide, and the second of two `#`, by which some CI systems
+/// know what to obey wherever in a line it stands. It means what it meant, since a `#` and what is not ASCII stand within
+/// strings only, and JSON escapes the control characters of ASCII but the last itself.
 fn escape(json: &str) -> String {
     let is_safe = |character: char| {
         let text = character.to_string();
@@ -120,7 +121,8 @@ fn escape(json: &str) -> String {
     };
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
-        if is_safe(character) {
+        let is_second = character == '#' && escaped.ends_with('#');
+        if is_safe(character) && !is_second {
             escaped.push(character);
         } else {
             // UTF-16, as JSON has it.
@@ -199,9 +201,9 @@ mod tests {
 
     #[test]
     fn json_cannot_move_the_cursor_and_means_what_it_meant() {
-        let hostile = "a\u{1b}[2J\u{7f}\u{9b}2J\u{202e}\u{e0041}\n\"ü\u{1f600}";
+        let hostile = "a\u{1b}[2J\u{7f}\u{9b}2J\u{202e}\u{e0041}\n\"ü\u{1f600}##[command]";
         let shown = json(&hostile).unwrap();
-        assert_eq!(shown, r#""a\u001b[2J\u007f\u009b2J\u202e\udb40\udc41\n\"ü😀""#);
+        assert_eq!(shown, r#""a\u001b[2J\u007f\u009b2J\u202e\udb40\udc41\n\"ü😀#\u0023[command]""#);
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), hostile);
     }
 }

@@ -86,6 +86,7 @@ programs! {
     limit_value,
     log_is_bounded,
     misused_value_is_an_error,
+    records_hostile_text,
     records_what_it_does,
     sets_a_version,
     slow_store,
