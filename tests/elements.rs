@@ -314,17 +314,22 @@ for key in ("one", "two"):
 }
 
 #[test]
-fn what_an_op_records_of_elements_is_bounded_together() {
-    let project = Project::new(&format!(
-        r#"
-        [jobs.parts.steps.elements]
-        component = {{ path = "{}", config = {{ op = "many_facts" }} }}
-        type = "text"
-        dynamic = true
-        "#,
-        guest("test-ops")
-    ));
-    let ran = project.run(&["run", "job:parts"]);
-    assert_eq!(ran.code, Some(4), "{ran:#?}");
-    assert!(ran.stderr.contains("it recorded more metadata or events than the 1048576 allowed"), "{}", ran.stderr);
+fn what_an_op_gives_of_elements_and_records_of_them_is_bounded_together() {
+    for (op, said) in [
+        ("many_facts", "it recorded more metadata or events than the 1048576 allowed"),
+        ("many_parts", "it began more than 100000 parts"),
+    ] {
+        let project = Project::new(&format!(
+            r#"
+            [jobs.parts.steps.elements]
+            component = {{ path = "{}", config = {{ op = "{op}" }} }}
+            type = "text"
+            dynamic = true
+            "#,
+            guest("test-ops")
+        ));
+        let ran = project.run(&["run", "job:parts"]);
+        assert_eq!(ran.code, Some(4), "{ran:#?}");
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
 }

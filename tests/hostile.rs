@@ -13,6 +13,8 @@
 
 #[path = "hostile/attacks.rs"]
 mod attacks;
+#[path = "support/functions.rs"]
+mod functions;
 #[path = "support/pattern.rs"]
 mod pattern;
 #[path = "support/project.rs"]
@@ -20,9 +22,9 @@ mod pattern;
 mod project;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use attacks::{ATTACKS, Attack, Guest, Way};
+use functions::functions;
 use nix::sys::resource::{UsageWho, getrusage};
 use project::{Project, Ran, guest, repository};
 use serde_json::Value;
@@ -58,26 +60,9 @@ fn table() -> Vec<Row> {
     .collect()
 }
 
-/// The tests that stand in the sources below `folder`.
-fn tests(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("target") {
-            tests(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = std::fs::read_to_string(path).unwrap();
-            let names = source.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")?.split_once('('));
-            found.extend(names.map(|(name, _)| name.to_owned()));
-        }
-    }
-}
-
 #[test]
 fn every_attack_has_a_row_and_none_is_open() {
-    let mut known = BTreeSet::new();
-    for folder in ["tests", "host"] {
-        tests(&repository().join(folder), &mut known);
-    }
+    let known = functions(&["tests", "host"]);
     let rows = table();
     let mut ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     ids.dedup();

@@ -456,7 +456,7 @@ programs! {
     }
 
     fn limit_metadata() {
-        for kind in ["entries", "label", "value", "total", "events"] {
+        for kind in ["entries", "label", "value", "total", "key", "events"] {
             let lab = Lab::program("limit_metadata").config(json!({ "kind": kind }));
             assert_eq!(limit(lab.store("")), Limit::Metadata, "{kind}");
         }

@@ -1,38 +1,21 @@
 //! What an I/O manager does, row by row of `docs/semantics.md`: that each row is pinned, and what no other test pins.
 #![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/functions.rs"]
+mod functions;
 #[path = "support/pattern.rs"]
 mod pattern;
 #[path = "support/project.rs"]
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod project;
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
+use functions::functions;
 use project::{Project, guest, repository};
 use serde_json::Value;
 
-/// The names of the functions that stand in the sources below `folder`.
-fn functions(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("target") {
-            functions(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = std::fs::read_to_string(path).unwrap();
-            let names = source.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")?.split('(').next());
-            found.extend(names.map(str::to_owned));
-        }
-    }
-}
-
 #[test]
 fn every_row_is_pinned_by_tests_that_there_are_or_says_that_it_is_not_done() {
-    let mut known = BTreeSet::new();
-    for folder in ["tests", "host", "guests"] {
-        functions(&repository().join(folder), &mut known);
-    }
+    let known = functions(&["tests", "host", "guests", "examples"]);
     let document = std::fs::read_to_string(repository().join("docs/semantics.md")).unwrap();
     let mut ids = Vec::new();
     for row in document.lines().filter_map(|line| line.strip_prefix("| ")) {

@@ -34,6 +34,7 @@ impl Op for Ops {
             "nothing" => Ok(()),
             "wrong_part" => wrong_part(context),
             "many_facts" => many_facts(context),
+            "many_parts" => many_parts(context),
             "wrong_key" => context.output("result")?.begin(Some("no such key"), "text/plain").map(drop),
             "twice" => twice(context),
             _ => Err(Error::invalid_config(format!("there is no op {op:?}"))),
@@ -181,6 +182,15 @@ fn wrong_part(context: &OpContext) -> Result<(), Error> {
 fn many_facts(context: &OpContext) -> Result<(), Error> {
     for part in 0..100_000_u32 {
         context.add_part_metadata("result", &part.to_string(), "fact", "x".repeat(100))?;
+    }
+    Ok(())
+}
+
+/// Begins more parts than a value may have.
+fn many_parts(context: &OpContext) -> Result<(), Error> {
+    let mut output = context.output("result")?;
+    for part in 0..=100_000_u32 {
+        output.begin(Some(&part.to_string()), "text/plain").map(drop)?;
     }
     Ok(())
 }

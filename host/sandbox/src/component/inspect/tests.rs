@@ -109,6 +109,19 @@ fn too_many_modules_and_functions_are_refused_before_compiling() {
 }
 
 #[test]
+fn a_component_that_is_too_large_is_not_looked_into() {
+    let bytes = vec![0; usize::try_from(COMPONENT_BYTES).unwrap() + 1];
+    assert_eq!(inspect(&bytes).unwrap_err().to_string(), "the component is larger than 64 MiB");
+}
+
+#[test]
+fn a_manifest_that_is_too_large_is_refused() {
+    let section = format!("(@custom \"airlock:manifest\" \"{}\")", "x".repeat(MANIFEST_BYTES + 1));
+    let component = OUTPUT.replace("(instance $i)\n", &format!("(instance $i) {section}\n"));
+    assert_eq!(message(&component), "the component has 262145 bytes of manifest; 262144 are allowed");
+}
+
+#[test]
 fn components_that_instantiate_one_another_are_counted_as_what_they_stand_for() {
     let twice = |index: usize| {
         let inner = index - 1;
