@@ -90,7 +90,7 @@ fn without_a_lock_that_can_be_read_nothing_runs() {
     for (damaged, said) in [
         ("\u{1b}[2J".to_owned(), "airlock.lock is damaged: line 1: "),
         (String::new(), "is damaged: line 1: missing field `version`"),
-        (lock.replace("version = 1", "version = 2"), "its version is 2, and this program knows 1"),
+        (lock.replace("version = 1", "version = 2\nother = 1"), "its version is 2, and this program knows 1"),
         (lock.replace("access = \"read\"", "access = \"all\""), "is damaged: line "),
         (lock.replace("files = 10", "files = 10\n[lent.\"io.lake\".rights]"), "unknown field `rights`"),
         (lock.replace("components.\"x.wasm\"", "components.\"y.wasm\""), "it says nothing of the component x.wasm"),

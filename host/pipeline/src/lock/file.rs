@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use airlock_sandbox::component::read_file;
 use airlock_sandbox::text::safe_line;
+use serde::Deserialize;
 
 use super::Lock;
 
@@ -52,6 +53,12 @@ pub enum LockError {
     },
 }
 
+/// What a lock of any version has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 impl Lock {
     /// The file of the lock of the definitions at `definitions`: `airlock.lock` beside `airlock.toml`.
     pub fn path(definitions: &Path) -> PathBuf {
@@ -71,20 +78,23 @@ impl Lock {
             Err(reason) => return Err(LockError::Read { path: path.to_owned(), reason }),
         };
         let text = String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8".to_owned()))?;
-        let lock: Self = toml::from_str(&text).map_err(|error| {
+        let wrong = |error: toml::de::Error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
             damaged(format!("line {line}: {}", safe_line(error.message(), REASON_BYTES)))
-        })?;
+        };
+        // Another version may have what this program does not know.
+        let Version { version } = toml::from_str(&text).map_err(wrong)?;
+        if version != VERSION {
+            return Err(damaged(format!("its version is {version}, and this program knows {VERSION}")));
+        }
+        let lock: Self = toml::from_str(&text).map_err(wrong)?;
         lock.check().map_err(damaged)?;
         Ok(Some(lock))
     }
 
     /// What cannot be in a lock that was written.
     fn check(&self) -> Result<(), String> {
-        if self.version != VERSION {
-            return Err(format!("its version is {}, and this program knows {VERSION}", self.version));
-        }
         for grant in self.lent.values().chain(self.profile.values().flat_map(|profile| profile.values())) {
             if !self.components.contains_key(&grant.component) {
                 return Err(format!("it says nothing of the component {}", safe_line(&grant.component, REASON_BYTES)));
