@@ -195,7 +195,7 @@ fn text_of_a_component_is_harmless_whatever_shows_it() {
         "mounts": [{ "path": HOSTILE, "access": "read", "reason": HOSTILE }],
         "environment": [{ "name": HOSTILE, "reason": HOSTILE }],
     });
-    let escaped: String = manifest.to_string().bytes().map(|byte| format!("\\{byte:02x}")).collect();
+    let escaped = manifest.to_string().bytes().fold(String::new(), |text, byte| text + &format!("\\{byte:02x}"));
     let component = format!(
         "(component (@custom \"airlock:manifest\" \"{escaped}\") (core module $m (func (export \"f\"))) \
          (core instance $i (instantiate $m)) (func $f (canon lift (core func $i \"f\"))) \
