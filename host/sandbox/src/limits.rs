@@ -88,6 +88,8 @@ pub const FREE_SPACE_FLOOR: u64 = GIB;
 
 /// Bytes of a component file.
 pub const COMPONENT_BYTES: u64 = 64 * MIB;
+/// Imports and exports of a component each, and components that can be instantiated in one.
+pub const COMPONENT_NAMES: usize = 10_000;
 /// Bytes of one function's body.
 pub const FUNCTION_BYTES: usize = 2 << 20;
 /// Functions of a component, all its modules together.

@@ -9,8 +9,8 @@ use wasmparser::{
 
 use super::{ComponentError, ConfigSchema};
 use crate::limits::{
-    COMPONENT_BYTES, FUNCTION_BYTES, FUNCTIONS, INSTANCES, MANIFEST_BYTES, MEMORIES, MODULES, NESTING, TABLE_ELEMENTS,
-    TABLES,
+    COMPONENT_BYTES, COMPONENT_NAMES, FUNCTION_BYTES, FUNCTIONS, INSTANCES, MANIFEST_BYTES, MEMORIES, MODULES, NESTING,
+    TABLE_ELEMENTS, TABLES,
 };
 use crate::text::{safe_line, sha256_text};
 
@@ -20,8 +20,6 @@ const CONTRACT: &str = "airlock:io/";
 const CONTRACT_TRACK: &str = "0.1.";
 const WASI_TRACK: &str = "0.2.";
 const MANIFEST_SECTION: &str = "airlock:manifest";
-/// Imports and exports of a component each, and components that can be instantiated in one: all that the walk keeps of it.
-const NAMES: usize = 10_000;
 /// Names that an error lists, at most, and bytes of each.
 const LISTED: usize = 12;
 const NAME_BYTES: usize = 200;
@@ -320,7 +318,7 @@ impl<'a> Outline<'a> {
                         self.add_component(1)?;
                     }
                     if self.scopes.len() == 1 {
-                        at_most("imports", self.imports.len() as u64 + 1, NAMES as u64)?;
+                        at_most("imports", self.imports.len() as u64 + 1, COMPONENT_NAMES as u64)?;
                         self.imports.push(import.name.name.to_owned());
                     }
                 }
@@ -333,7 +331,7 @@ impl<'a> Outline<'a> {
                         self.add_component(cost)?;
                     }
                     if export.kind == ComponentExternalKind::Instance && self.scopes.len() == 1 {
-                        at_most("exports", self.exports.len() as u64 + 1, NAMES as u64)?;
+                        at_most("exports", self.exports.len() as u64 + 1, COMPONENT_NAMES as u64)?;
                         self.exports.push(export.name.name.to_owned());
                     }
                 }
@@ -361,7 +359,7 @@ impl<'a> Outline<'a> {
     fn add_component(&mut self, cost: u64) -> Result<(), ComponentError> {
         let Some(scope) = self.scopes.last_mut() else { return Ok(()) };
         scope.components.push(cost);
-        at_most("components", scope.components.len() as u64, NAMES as u64)
+        at_most("components", scope.components.len() as u64, COMPONENT_NAMES as u64)
     }
 
     /// What the component `index`, as it is known `outwards` scopes out, costs to instantiate.

@@ -143,10 +143,10 @@ fn components_that_instantiate_one_another_are_counted_as_what_they_stand_for() 
 
 #[test]
 fn what_a_component_names_is_counted_before_it_is_kept() {
-    let each = |text: fn(usize) -> String| (0..=NAMES).map(text).collect::<String>();
+    let each = |text: fn(usize) -> String| (0..=COMPONENT_NAMES).map(text).collect::<String>();
     let imports = each(|number| format!("(import \"i{number}\" (func))"));
     let exports = each(|number| format!("(export \"e{number}\" (instance $i))"));
-    let components = "(component)".repeat(NAMES + 1);
+    let components = "(component)".repeat(COMPONENT_NAMES + 1);
     for (text, what) in [(imports, "imports"), (exports, "exports"), (components, "components")] {
         // Imports come first, and exports after what they export.
         let component = match what {
