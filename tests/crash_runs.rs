@@ -192,7 +192,7 @@ fn runs_killed_at_random_points_leave_whole_values_and_nothing_else() {
         std::fs::remove_dir_all(store.path("cache")).unwrap();
         store.kill_one(random.usize(1..=whole), Log::Kept, tally);
     });
-    println!("| killed | times | of these before its end | old values found | the first new | both new |");
+    println!("| killed | points | runs killed before their end | both old | first new | both new |");
     println!("|---|---|---|---|---|---|");
     for (name, Tally { points, killed, old, between, new }) in &rows {
         println!("| {name} | {points} | {killed} | {old} | {between} | {new} |");

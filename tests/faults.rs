@@ -206,7 +206,7 @@ fn a_storage_that_fails_is_named_and_costs_no_value() {
         store.fail(case, rows.entry((case.place, case.fault.shown)).or_default());
     }
     println!(
-        "| where | what | cases | ended before | done all the same | failed, and named | old found | first new | both |"
+        "| where | what | cases | ended before | done all the same | failed, and named | both old | first new | both new |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     for ((place, what), Tally { cases, unreached, done, told, old, between, new }) in &rows {
