@@ -95,11 +95,16 @@ fn after_many_calls_the_process_holds_what_it_held_before() {
         assert_eq!(limit(lab.store("")), Limit::Time);
     });
     let mut killed = Lab::program("limit_time_sleeping");
-    soak("killed", failing / 4, |_| {
+    soak("killed", failing / 4, |number| {
         let interrupt = Interrupt::new();
         killed.interrupt = interrupt.clone();
         let outcome = std::thread::scope(|scope| {
             let outcome = scope.spawn(|| killed.store("").outcome);
+            // At ever another point: before it begins, while it does, and while it sleeps.
+            let until = Instant::now() + Duration::from_micros(number * 7 % 2000);
+            while Instant::now() < until {
+                std::hint::spin_loop();
+            }
             interrupt.interrupt();
             outcome.join().unwrap()
         });
