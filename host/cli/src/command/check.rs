@@ -327,19 +327,26 @@ mod tests {
         gaps(&inspection, &project.definitions.io_managers()[0].component)
     }
 
-    fn refusal(component: &str) -> String {
+    /// Why `component` is refused as the first in `definitions`; none where it is taken.
+    fn refusal_in(definitions: &str, component: &str) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("airlock.toml");
         std::fs::write(folder.path().join("it.wasm"), wat::parse_str(component).unwrap()).unwrap();
-        let definitions =
-            "[io.lake]\ncomponent = \"it.wasm\"\n[assets.a]\nio = \"lake\"\ntype = \"text\"\ncommand = [\"x\"]";
         std::fs::write(&file, definitions).unwrap();
         let project = Project::read_file(&file, None).unwrap();
         let Placed { place, role, used, .. } = components(&project.definitions).next().unwrap();
         match check(&place, role, used, &project.definitions, &mut Inspections::default()) {
-            Err(Error::Told(report)) => format!("{report:?}"),
-            _ => panic!("it was taken"),
+            Err(Error::Told(report)) => Some(format!("{report:?}")),
+            Err(Error::OutputClosed) => panic!("the output was closed"),
+            Ok(_) => None,
         }
+    }
+
+    const STORES: &str =
+        "[io.lake]\ncomponent = \"it.wasm\"\n[assets.a]\nio = \"lake\"\ntype = \"text\"\ncommand = [\"x\"]";
+
+    fn refusal(component: &str) -> String {
+        refusal_in(STORES, component).unwrap()
     }
 
     #[test]
@@ -347,6 +354,21 @@ mod tests {
         let loads_only = r#"(component (instance $i) (export "airlock:io/input@0.1.0" (instance $i)))"#;
         let shown = refusal(loads_only);
         assert!(shown.contains("io.lake: it.wasm does not export airlock:io/output, so it cannot store"), "{shown}");
+        let stores_only = loads_only.replace("input", "output");
+        let loads = format!("{STORES}\n[assets.b]\ninputs = [\"a\"]\ntype = \"none\"\ncommand = [\"x\"]");
+        let shown = refusal_in(&loads, &stores_only).unwrap();
+        assert!(shown.contains("io.lake: it.wasm does not export airlock:io/input, so it cannot load"), "{shown}");
+        let shown = refusal_in("[assets.a]\ntype = \"none\"\ncomponent = \"it.wasm\"", loads_only).unwrap();
+        assert!(shown.contains("assets.a: it.wasm does not export airlock:io/op, so it is no op"), "{shown}");
+    }
+
+    #[test]
+    fn a_component_that_only_loads_or_only_stores_is_taken_where_it_does_no_more() {
+        let loads_only = r#"(component (instance $i) (export "airlock:io/input@0.1.0" (instance $i)))"#;
+        let loads = "[io.lake]\ncomponent = \"it.wasm\"\n[assets.a]\nexternal = true\nio = \"lake\"\ntype = \"text\"\n\
+                     [assets.b]\ninputs = [\"a\"]\ntype = \"none\"\ncommand = [\"x\"]";
+        assert_eq!(refusal_in(loads, loads_only), None);
+        assert_eq!(refusal_in(STORES, &loads_only.replace("input", "output")), None);
     }
 
     #[test]

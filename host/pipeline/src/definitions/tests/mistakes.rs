@@ -121,6 +121,10 @@ fn each_mistake_has_a_message_of_its_own() {
     let io = |body: &str| format!("{HEAD}{body}");
     for (text, expected) in [
         (asset("command = [\"x\"]\ntype = \"json\""), "the asset `a` lacks `io`"),
+        (
+            asset("command = [\"x\"]\ntype = \"json\"\nio = { component = \"builtin:files\" }"),
+            "`io` is a text, and this is a table",
+        ),
         (asset("command = []\ntype = \"none\""), "`command` begins with the program to run"),
         (asset("command = \"x\"\ntype = \"none\""), "`command` is an array, and this is a text"),
         (

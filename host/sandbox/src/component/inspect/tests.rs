@@ -18,6 +18,9 @@ fn message(text: &str) -> String {
 fn a_component_is_known_by_what_it_exports() {
     let inspection = inspected(OUTPUT).unwrap();
     assert_eq!(inspection.exports, Exports { output: true, input: false, op: false });
+    let exports = |interface: &str| inspected(&OUTPUT.replace("io/output@", interface)).unwrap().exports;
+    assert_eq!(exports("io/input@"), Exports { output: false, input: true, op: false });
+    assert_eq!(exports("io/op@"), Exports { output: false, input: false, op: true });
     assert_eq!(inspection.contract, "0.1.0");
     assert!(inspection.digest.starts_with("sha256:") && inspection.digest.len() == 71);
 }
