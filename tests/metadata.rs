@@ -70,7 +70,22 @@ fn the_manager_wins_over_the_op_and_the_op_over_the_definition() {
 #[test]
 fn what_is_recorded_of_an_input_is_its_definition_and_what_the_manager_said_last() {
     let loaded = metadata(&recorded(), "LOADED_INPUT", "copy");
-    assert_eq!(loaded, pairs(&[("of", "the input"), ("by", "the manager again")]));
+    // The manager is told what the definition says.
+    assert_eq!(loaded, pairs(&[("of", "the input"), ("by", "the manager again"), ("told", "of,by")]));
+}
+
+#[test]
+fn events_name_the_manager_and_what_it_touched() {
+    let events = recorded();
+    for (kind, step, named, touched) in [
+        ("HANDLED_OUTPUT", "value", ("output", "result"), "written"),
+        ("LOADED_INPUT", "copy", ("input", "value"), "read"),
+    ] {
+        let event = events.iter().find(|event| event["kind"] == kind && event["step_key"] == step).unwrap();
+        assert_eq!((&event["manager"]["name"], &event[named.0]), (&"recorder".into(), &named.1.into()), "{event}");
+        assert!(event["manager"]["digest"].as_str().unwrap().starts_with("sha256:"), "{event}");
+        assert_eq!(event["receipt"][touched]["files"][0]["path"], "/data/value.bin", "{event}");
+    }
 }
 
 #[test]

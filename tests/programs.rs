@@ -16,6 +16,7 @@ use std::time::Duration;
 use airlock_sandbox::context::{MetadataEntry, MetadataValue};
 use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::limits::{CALLS, LOG_BYTES, LOG_LINE_BYTES, Limit};
+use airlock_sandbox::partition::{PartitionKey, Partitions, TimeWindow};
 use airlock_sandbox::report::{Failure, Report};
 use own_mounts::{mount, with_own_mounts};
 use rustix::fs::{CWD, FileType, Mode};
@@ -605,11 +606,13 @@ programs! {
 
     fn tells_what_it_loads() {
         let mut lab = Lab::program("tells_what_it_loads");
-        lab.partitions = days(&["1"]);
-        lab.store("x").outcome.unwrap();
-        let metadata = lab.load().outcome.unwrap().metadata;
+        let window = TimeWindow { start_ms: 0, end_ms: 9 };
+        lab.partitions = Partitions::new(vec![PartitionKey::single("days", "1")], Some(window), Some("UTC".to_owned()));
+        let entry = |label: &str, value| MetadataEntry { label: label.to_owned(), value };
+        let told = entry("told", MetadataValue::Text("days=1 from 0 to 9 in UTC".to_owned()));
+        assert_eq!(lab.store("x").outcome.unwrap().metadata, std::slice::from_ref(&told));
         let file = MetadataValue::Tagged("path".to_owned(), "/data/sales/orders/days=1.bin".to_owned());
-        assert_eq!(metadata, [MetadataEntry { label: "file".to_owned(), value: file }]);
+        assert_eq!(lab.load().outcome.unwrap().metadata, [entry("file", file), told]);
     }
 
     fn trap_exit() {

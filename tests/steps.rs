@@ -112,8 +112,8 @@ fn an_input_of_a_step_may_be_loaded_by_another_manager() {
         mounts."/data" = {{ path = "data" }}
 
         [jobs.one.steps.give]
-        command = ["sh", "-c", 'printf given > "$AIRLOCK_OUTPUT_ROWS"']
-        outputs.rows = "text"
+        command = ["sh", "-c", 'printf given > "$AIRLOCK_OUTPUT_ROWS"; echo "{{\"count\": 1}}" > "$AIRLOCK_METADATA_ROWS"']
+        outputs.rows = {{ type = "text", metadata = {{ of = "the output" }} }}
 
         [jobs.one.steps.take]
         type = "text"
@@ -125,7 +125,7 @@ fn an_input_of_a_step_may_be_loaded_by_another_manager() {
         join()
     ));
     project.run(&["run", "job:one"]).ok();
-    assert_eq!(project.given("take"), "-=give rows path,digest,media_type,size;-=given;");
+    assert_eq!(project.given("take"), "-=give rows of,count,path,digest,media_type,size;-=given;");
     let managers: Vec<Value> =
         project.events("LOADED_INPUT").iter().map(|event| event["manager"]["name"].clone()).collect();
     assert_eq!(managers, ["recorded", "reader"]);

@@ -24,6 +24,8 @@ impl crate::Program for Program {
     fn load(context: &InputContext, value: &mut Sink) -> Result<(), Error> {
         value.begin(None, "text/plain")?.load(context.file(None, "bin")?)?;
         context.add_metadata("by", "the manager")?;
-        context.add_metadata("by", "the manager again")
+        context.add_metadata("by", "the manager again")?;
+        let told: Vec<String> = context.definition_metadata().into_iter().map(|entry| entry.label).collect();
+        context.add_metadata("told", told.join(","))
     }
 }
