@@ -42,6 +42,15 @@ inputs.sales = {{ asset = "sales", allow_missing = true }}
 }
 
 #[test]
+fn partitions_may_be_missing_whatever_the_manager_makes_of_that() {
+    // This one fails where it has no file.
+    let project = told(&["a".to_owned(), "b".to_owned()]);
+    project.run(&["run", "letter", "-p", "a"]).ok();
+    project.run(&["run", "word"]).ok();
+    assert_eq!(project.load("word"), "a=a; a=a;");
+}
+
+#[test]
 fn a_command_finds_many_partitions_as_files_and_a_list_of_them() {
     let project = Project::new(
         r#"

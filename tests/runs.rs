@@ -190,19 +190,39 @@ environment = {{ TOKEN = {{ "$env" = "AIRLOCK_TEST_TOKEN" }} }}
 [assets.secret]
 io = "guest"
 type = "text"
+config = {{ of = {{ "$env" = "AIRLOCK_TEST_TOKEN" }} }}
 command = ["sh", "-c", "printf x > $AIRLOCK_OUTPUT"]
+
+[assets.failing]
+type = "none"
+command = ["false", {{ "$env" = "AIRLOCK_TEST_TOKEN" }}]
 "#
     ));
-    project.run(&["run"]).fails(
+    project.run(&["run", "secret"]).fails(
         2,
         "
 error: …AIRLOCK_TEST_TOKEN…
 …",
     );
-    let ran = Ran::from(project.command(&["run"]).env("AIRLOCK_TEST_TOKEN", "hush-hush").output().unwrap());
+    let with_token =
+        |arguments| Ran::from(project.command(arguments).env("AIRLOCK_TEST_TOKEN", "hush-hush").output().unwrap());
+    let ran = with_token(&["run", "secret"]);
     assert_eq!(ran.code, Some(0), "{ran:#?}");
-    for verb in [&["events", "--format", "json"][..], &["show", "secret"], &["logs", "latest"], &["check"]] {
-        let ran = Ran::from(project.command(verb).env("AIRLOCK_TEST_TOKEN", "hush-hush").output().unwrap());
+    with_token(&["run", "failing"]).fails(
+        1,
+        "
+…
+error: failing: the command `false $AIRLOCK_TEST_TOKEN` exited with status 1
+…",
+    );
+    for verb in [
+        &["events", "--format", "json"][..],
+        &["show", "secret"],
+        &["logs", "latest"],
+        &["check"],
+        &["check", "--format", "json"],
+    ] {
+        let ran = with_token(verb);
         assert!(!format!("{ran:?}").contains("hush"), "{ran:#?}");
     }
     let database = std::fs::read(project.path(".airlock/events.db")).unwrap();

@@ -9,6 +9,11 @@ mod pattern;
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod project;
 
+use std::sync::Arc;
+
+use airlock_pipeline::plan::PlanRequest;
+use airlock_pipeline::{Definitions, Home, RunOptions, Runner};
+use airlock_sandbox::{Sandbox, Settings};
 use functions::functions;
 use project::{Project, guest, repository};
 use serde_json::Value;
@@ -37,6 +42,88 @@ fn every_row_is_pinned_by_tests_that_there_are_or_says_that_it_is_not_done() {
     let sections = [("B", 13), ("I", 18), ("L", 14), ("E", 21), ("C", 13), ("T", 7)];
     let all = sections.iter().flat_map(|(letter, last)| (1..=*last).map(move |number| format!("{letter}{number}")));
     assert_eq!(ids, all.collect::<Vec<_>>());
+}
+
+/// An asset that has the text of the file `value`.
+fn copied(name: &str) -> String {
+    format!("[assets.\"{name}\"]\ntype = \"text\"\ncommand = [\"sh\", \"-c\", 'cp value \"$AIRLOCK_OUTPUT\"']\n")
+}
+
+#[test]
+fn what_is_kept_in_memory_lives_as_long_as_the_process() {
+    let project = Project::of(&format!(
+        r#"
+[io.memory]
+component = "{files}"
+mounts."/data" = {{ memory = true, access = "write" }}
+
+[io.other]
+component = "{files}"
+mounts."/data" = {{ memory = true, access = "write" }}
+
+[assets.kept]
+type = "text"
+io = "memory"
+command = ["sh", "-c", 'printf kept > "$AIRLOCK_OUTPUT"']
+
+[assets.copy]
+type = "none"
+inputs = ["kept"]
+command = ["sh", "-c", 'cp "$AIRLOCK_INPUT_KEPT" copied']
+
+[assets.astray]
+type = "none"
+inputs.kept = {{ asset = "kept", io = "other" }}
+command = ["true"]
+"#,
+        files = guest("files")
+    ));
+    let home = Home::at(project.path(".airlock"));
+    let definitions = Definitions::read(&project.path("airlock.toml"), None, &home, &[]).unwrap();
+    let runner = Runner::new(Arc::new(definitions), home, Sandbox::new(&Settings::default()).unwrap(), &[]);
+    // Each manager has a directory of its own.
+    for (asset, code) in [("kept", 0), ("copy", 0), ("astray", 1)] {
+        let plan = runner.plan(&PlanRequest::of(&[asset.to_owned()])).unwrap();
+        let result = runner.run(&plan, &RunOptions::default(), &|_| {}).unwrap();
+        assert_eq!(result.exit_code(), code, "{result:#?}");
+    }
+    assert_eq!(std::fs::read_to_string(project.path("copied")).unwrap(), "kept");
+    let another = project.run(&["run", "copy"]);
+    assert_eq!(another.code, Some(1), "{another:#?}");
+    assert!(another.stderr.contains("`memory` keeps values in memory, which end with the program"), "{another:#?}");
+}
+
+#[test]
+fn a_mount_is_lent_to_read_unless_the_definitions_say_otherwise() {
+    let lake = project::LAKE.replace(", access = \"write\"", "");
+    let project = Project::of(&format!("{lake}{}", copied("a")));
+    project.put("value", "x");
+    project.put("data/a.txt", "old");
+    let refused = project.run(&["run"]);
+    assert_eq!(refused.code, Some(3), "{refused:#?}");
+    assert!(refused.stderr.contains("/data is lent to read only"), "{refused:#?}");
+    assert_eq!(project.load("a"), "old");
+}
+
+#[test]
+fn an_asset_lies_under_its_key_and_is_replaced_when_it_is_made_again() {
+    let project = Project::new(&copied("sales/orders"));
+    for value in ["first", "second"] {
+        project.put("value", value);
+        project.run(&["run"]).ok();
+        assert_eq!(std::fs::read_to_string(project.path("data/sales/orders.txt")).unwrap(), value);
+    }
+    assert_eq!(project.files("data", "-").len(), 1);
+}
+
+#[test]
+fn an_asset_may_have_a_key_that_another_begins_with() {
+    let project = Project::new(&format!("{}{}", copied("a"), copied("a/b")));
+    for asset in ["a", "a/b", "a"] {
+        project.put("value", asset);
+        project.run(&["run", asset]).ok();
+    }
+    assert_eq!((project.load("a"), project.load("a/b")), ("a".to_owned(), "a/b".to_owned()));
 }
 
 /// An asset `value`, with or without partitions.
