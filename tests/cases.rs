@@ -313,6 +313,24 @@ fn an_asset_loads_what_a_manager_finds_by_itself_of_which_nothing_is_recorded() 
         [&Value::Null; 3],
         "{loaded}"
     );
+    // This manager has only what is recorded.
+    let project = Project::new(&format!(
+        r#"
+        [io.recorded]
+        component = "{}"
+        config = {{ program = "tells_what_is_recorded" }}
+
+        [assets.prices]
+        type = "text"
+        inputs.rates = {{ io = "recorded", type = "text" }}
+        {}
+        "#,
+        guest("test-programs"),
+        join()
+    ));
+    let ran = project.run(&["run"]);
+    assert_eq!(ran.code, Some(1), "{ran:#?}");
+    assert!(ran.stderr.contains("`rates` with the I/O manager `recorded`: it has no stored value"), "{ran:#?}");
 }
 
 #[test]

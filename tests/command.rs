@@ -241,6 +241,22 @@ fn a_value_can_be_stored_and_loaded_without_definitions() {
 }
 
 #[test]
+fn a_component_that_is_called_to_load_is_told_which_media_type_is_asked_for() {
+    let project = Project::new("");
+    project.put("data/notes.bin", "a,b");
+    let (programs, config) = (guest("test-programs"), r#"{"program": "tells_what_it_loads"}"#);
+    let load = ["call", &programs, "load-input", "--asset", "notes", "--config", config, "--mount", "data::/data"];
+    let requested = |more: &[&str]| {
+        let call = project.run(&[&load[..], &["--format", "json", "-o", "loaded"], more].concat()).json();
+        let metadata = call["call"]["metadata"].as_array().unwrap();
+        let entry = metadata.iter().find(|entry| entry["label"] == "requested");
+        entry.map(|entry| entry["value"]["value"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(requested(&["--media-type", "text/csv"]).as_deref(), Some("text/csv"));
+    assert_eq!(requested(&[]), None);
+}
+
+#[test]
 fn an_output_of_a_step_and_a_partition_can_be_stored_and_loaded_without_definitions() {
     let project = Project::new("");
     for (subject, name, file) in [

@@ -1,5 +1,5 @@
 //! Keeps a partition under its key, and records from which file it was loaded. Of one of time it records, when it is stored
-//! and when it is loaded, what it is told of it.
+//! and when it is loaded, what it is told of it; of any which media type it is asked for.
 
 use airlock_sdk::{Error, InputContext, MetadataValue, OutputContext, Sink, Source, TimeWindow};
 
@@ -31,6 +31,9 @@ impl crate::Program for Program {
         let dimensions = context.partition_dimensions(key.as_deref().unwrap_or_default());
         if let Some(told) = told(&dimensions, context.time_window(), context.time_zone()) {
             context.add_metadata("told", told)?;
+        }
+        if let Some(media_type) = context.requested_type() {
+            context.add_metadata("requested", media_type)?;
         }
         value.begin(key.as_deref(), "text/plain")?.load(&file)?;
         Ok(())
