@@ -318,6 +318,7 @@ fn what_an_op_gives_of_elements_and_records_of_them_is_bounded_together() {
     for (op, said) in [
         ("many_facts", "it recorded more metadata or events than the 1048576 allowed"),
         ("many_parts", "it began more than 100000 parts"),
+        ("many_long_keys", "the keys and media types of its parts took more than 64 MiB"),
     ] {
         let project = Project::new(&format!(
             r#"

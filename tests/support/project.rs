@@ -1,7 +1,7 @@
 //! A folder with definitions, the command run in it, and what it printed.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -93,7 +93,9 @@ impl Project {
 
     pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Ran {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
+        // Who is refused may end before it has read.
+        let written = child.stdin.take().unwrap().write_all(input);
+        assert!(written.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::BrokenPipe), "{written:?}");
         Ran::from(child.wait_with_output().unwrap())
     }
 

@@ -34,7 +34,8 @@ impl Op for Ops {
             "nothing" => Ok(()),
             "wrong_part" => wrong_part(context),
             "many_facts" => many_facts(context),
-            "many_parts" => many_parts(context),
+            "many_parts" => many_parts(context, 0),
+            "many_long_keys" => many_parts(context, 150),
             "wrong_key" => context.output("result")?.begin(Some("no such key"), "text/plain").map(drop),
             "twice" => twice(context),
             _ => Err(Error::invalid_config(format!("there is no op {op:?}"))),
@@ -186,11 +187,11 @@ fn many_facts(context: &OpContext) -> Result<(), Error> {
     Ok(())
 }
 
-/// Begins more parts than a value may have.
-fn many_parts(context: &OpContext) -> Result<(), Error> {
+/// Begins more parts than a value may have, with keys of so many bytes at least.
+fn many_parts(context: &OpContext, bytes: usize) -> Result<(), Error> {
     let mut output = context.output("result")?;
     for part in 0..=100_000_u32 {
-        output.begin(Some(&part.to_string()), "text/plain").map(drop)?;
+        output.begin(Some(&format!("{part:0bytes$}")), "text/plain").map(drop)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
@@ -13,6 +13,8 @@ use super::{Event, EventBody, EventLogError};
 const VERSION: i64 = 3;
 /// How long to wait for another program that writes the log.
 const BUSY: Duration = Duration::from_secs(10);
+/// How often one who waits looks whether to go on.
+const LOOK: Duration = Duration::from_millis(10);
 
 const SCHEMA: &str = "
     CREATE TABLE runs (
@@ -84,9 +86,19 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, EventLogError> {
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
         transaction.commit()?;
-        Ok((connection, version))
+        Ok::<_, rusqlite::Error>((connection, version))
     };
-    let (connection, version) = open().map_err(|error| failed(path, &error))?;
+    let start = Instant::now();
+    let opened = loop {
+        match open() {
+            // Who makes the log while another does is refused at once, whatever time it would wait otherwise.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && start.elapsed() < BUSY => {
+                std::thread::sleep(LOOK);
+            }
+            opened => break opened,
+        }
+    };
+    let (connection, version) = opened.map_err(|error| failed(path, &error))?;
     check(path, version)?;
     Ok(connection)
 }

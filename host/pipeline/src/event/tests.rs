@@ -348,3 +348,22 @@ fn a_log_of_the_first_version_is_read_as_it_is_and_upgraded_when_it_is_written()
     drop(log);
     assert_eq!(version(), [("x".to_owned(), Some("2".to_owned()))]);
 }
+
+#[test]
+fn a_log_that_is_not_there_yet_is_made_by_many_at_once() {
+    for _ in 0..20 {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("events.db");
+        let ready = std::sync::Barrier::new(8);
+        std::thread::scope(|threads| {
+            let open = || {
+                ready.wait();
+                EventLog::open(&path).map(drop)
+            };
+            let opened: Vec<_> = (0..8).map(|_| threads.spawn(open)).collect();
+            for opened in opened {
+                opened.join().unwrap().unwrap();
+            }
+        });
+    }
+}

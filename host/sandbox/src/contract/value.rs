@@ -313,7 +313,7 @@ impl wit_value::HostSink for State {
     fn begin(&mut self, sink: Resource<SinkHandle>, key: Option<String>, media_type: String) -> Answer<()> {
         self.sink_quota.charge_part(key.as_deref(), &media_type)?;
         let sink = self.sink(&sink)?;
-        if sink.finished.len() >= PARTS {
+        if sink.begun.len() >= PARTS {
             return limit(LimitExceeded::new(Limit::Parts, PARTS as u64));
         }
         Ok(sink.begin(key, media_type))
