@@ -1,7 +1,7 @@
 # Needs Rust and, for the demonstration and the tests, Python 3. `make` alone says what there is to make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test hostile crash soak bench lint guests wasm-target
+.PHONY: help demo test hostile crash soak fuzz bench lint guests wasm-target
 
 CARGO = cargo
 WASM = wasm32-wasip2
@@ -28,6 +28,7 @@ help:
 	@echo "make hostile  run the guests that attack, and print the table of what became of each"
 	@echo "make crash    kill runs at 1,000 points, and fail their storage in 200 ways (some minutes)"
 	@echo "make soak     make a million calls in one process, and look at what it holds then (some minutes)"
+	@echo "make fuzz     change what Airlock reads at random, 100,000 times each (some minutes); INPUTS=1000 does less"
 	@echo "make lint     check format, lints and licences"
 	@echo "make bench    measure, beside native Rust doing the same work; FILTER=tables measures only that"
 	@echo "make guests   build the components that the command embeds and the examples use"
@@ -53,6 +54,10 @@ crash: guests
 
 soak: guests
 	@AIRLOCK_SOAK_CALLS=$(or $(CALLS),1000000) $(CARGO) test --workspace --quiet --test soak -- --nocapture
+
+# What was read, how many inputs, how many were taken and refused, and the seed that makes the same inputs again.
+fuzz: guests
+	@AIRLOCK_FUZZ_INPUTS=$(or $(INPUTS),100000) $(CARGO) test --workspace --quiet --test fuzz -- --nocapture
 
 bench: guests
 	@$(CARGO) build --quiet --release -p airlock-bench -p airlock-cli

@@ -189,6 +189,25 @@ fn an_asset_is_made_from_a_graph_whose_last_step_gives_its_value() {
 }
 
 #[test]
+fn what_the_steps_of_an_asset_gave_is_shown_loaded_and_removed() {
+    let project = assets();
+    project.run(&["run", "-p", "2024-01-02", "day", "loud/day"]).ok();
+    assert_eq!(project.given("loud/day.upper[2024-01-02]"), "DAY 2024-01-02");
+    let shown = project.run(&["show", "loud/day"]).ok();
+    assert!(shown.contains("after      loud/day.upper: the command sh"), "{shown}");
+    let removed = project.run(&["wipe", "--run", "latest", "--yes"]).ok();
+    assert!(removed.contains("/attic/runs="), "{removed}");
+    // The asset itself is of no run.
+    assert_eq!(project.run(&["load", "loud/day", "-p", "2024-01-02"]).code, Some(0));
+    project.run(&["load", "--run", "latest", "loud/day.other"]).fails(
+        2,
+        "
+error: the run … gave no `loud/day.other`: there is `loud/day.upper[2024-01-02]`
+hint: …",
+    );
+}
+
+#[test]
 fn what_the_graph_of_an_asset_depends_on_the_asset_does() {
     let project = assets();
     let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();

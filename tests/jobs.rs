@@ -10,7 +10,7 @@ mod project;
 use std::collections::BTreeSet;
 
 use project::{Project, guest};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A job of two steps, the second of which loads the first.
 const TWO_STEPS: &str = r#"
@@ -254,6 +254,9 @@ fn a_step_that_cannot_be_stored_names_its_output() {
 fn jobs_are_listed_and_shown() {
     let project = Project::new(TWO_STEPS);
     assert_eq!(project.run(&["ls"]).ok(), "JOB          STEPS  ABOUT\njob:nightly  2      Says hello, and counts\n");
+    let listed = project.run(&["ls", "--format", "json"]).json();
+    let job = json!({ "job": "nightly", "steps": 2, "description": "Says hello, and counts" });
+    assert_eq!(listed, json!({ "schema": 1, "assets": [], "jobs": [job] }));
     let shown = project.run(&["show", "job:nightly"]).ok();
     project::assert_prints(
         &shown,

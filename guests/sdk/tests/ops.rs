@@ -57,6 +57,25 @@ fn an_output_that_is_not_begun_is_skipped() {
 }
 
 #[test]
+fn a_fact_of_one_part_is_of_that_alone_and_of_a_part_that_there_can_be() {
+    struct Elements;
+    impl Op for Elements {
+        fn run(context: &OpContext) -> Result<(), Error> {
+            context.output("files")?.begin(Some("a"), "text/plain").map(drop)?;
+            context.add_part_metadata("files", "a", "lines", 1_u64)?;
+            let again = context.add_part_metadata("files", "a", "lines", 2_u64).unwrap_err();
+            assert!(matches!(again, Error::Conflict(_)), "{again}");
+            context.add_part_metadata("files", "no key", "lines", 1_u64)
+        }
+    }
+    let op = build_op_context().dynamic_outputs(["files"]).build();
+    let refused = op.run::<Elements>().unwrap_err();
+    assert!(refused.to_string().contains("is no mapping key"), "{refused}");
+    assert_eq!(op.part_metadata_value("files", "a", "lines"), Some(1.into()));
+    assert_eq!(op.metadata_value("files", "lines"), None);
+}
+
+#[test]
 fn an_output_that_the_step_does_not_have_is_an_error() {
     let op = build_op_context().config(json!({ "unit": "x" })).outputs(["rows"]).build();
     let error = op.run::<Count>().unwrap_err();
