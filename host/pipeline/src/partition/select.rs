@@ -91,13 +91,10 @@ impl PartitionSet {
     pub fn named(&self, selected: &Selected) -> Vec<String> {
         let dimensions = self.dimensions();
         let name = |set: &Self, range: &Range<usize>| {
-            let last = range.end.saturating_sub(1);
-            if range.start == last {
-                set.key_or_empty(range.start)
-            } else if dimensions.len() > 1 && range.len() == set.len() {
+            if dimensions.len() > 1 && range.len() == set.len() && range.len() > 1 {
                 WHOLE.to_owned()
             } else {
-                format!("{}..{}", set.key_or_empty(range.start), set.key_or_empty(last))
+                set.range_name(range).unwrap_or_default()
             }
         };
         let mut all = Vec::new();
@@ -118,6 +115,14 @@ impl PartitionSet {
             }));
         }
         all
+    }
+
+    /// What the partitions `indices` are called together, as [`select_range`](Self::select_range) reads it: the key of the only
+    /// one, or `FIRST..LAST`. None where there are none.
+    pub(crate) fn range_name(&self, indices: &Range<usize>) -> Option<String> {
+        let first = self.key(indices.start).filter(|_| !indices.is_empty())?;
+        let last = self.key(indices.end.checked_sub(1)?)?;
+        Some(if indices.len() == 1 { first.into_owned() } else { format!("{first}..{last}") })
     }
 
     fn key_or_empty(&self, index: usize) -> String {

@@ -127,12 +127,7 @@ pub struct PlannedPartitions {
 
 impl PlannedPartitions {
     fn new(set: &PartitionSet, places: Range<usize>) -> Option<Self> {
-        let first = set.key(places.start)?;
-        let key = match set.key(places.end.checked_sub(1)?)? {
-            last if places.len() > 1 => format!("{first}..{last}"),
-            _ => first.into_owned(),
-        };
-        Some(Self { key, places })
+        Some(Self { key: set.range_name(&places)?, places })
     }
 }
 

@@ -67,9 +67,7 @@ impl<'a> Places<'a> {
 
     /// What they are called together: the key, or the first and the last one.
     fn name(self) -> Option<String> {
-        let first = self.set.key(self.first)?;
-        let last = self.set.key(self.range().end.checked_sub(1)?)?;
-        Some(if self.count == 1 { first.into_owned() } else { format!("{first}..{last}") })
+        self.set.range_name(&self.range())
     }
 }
 
