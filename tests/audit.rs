@@ -155,6 +155,22 @@ fn nothing_begins_where_the_log_cannot_be_written() {
 }
 
 #[test]
+fn a_run_ends_over_a_log_that_takes_no_more_and_nothing_is_tried_again() {
+    let project = project("stores_by_std_fs", "");
+    let definitions = std::fs::read_to_string(project.path("airlock.toml")).unwrap();
+    let retry = "retry = { attempts = 3, delay = \"1ms\" }\nenvironment";
+    project.put("airlock.toml", &definitions.replacen("environment", retry, 1));
+    // Compiled before files may have so many bytes only.
+    project.run(&["run", "sales/orders"]).ok();
+    std::fs::write(project.path("audit.jsonl"), "\n".repeat(4 << 20)).unwrap();
+    let ran = project.run_after("trap '' XFSZ; ulimit -f 4096", &["run", "--audit", "audit.jsonl"]);
+    assert_eq!(ran.code, Some(7), "{ran:#?}");
+    assert!(ran.stderr.contains("cannot write the audit log "), "{ran:#?}");
+    assert_eq!(project.events("HANDLE_OUTPUT_RETRY"), Vec::<Value>::new());
+    assert_eq!(project.events("STEP_START").len(), 1, "nothing is begun after it");
+}
+
+#[test]
 fn a_component_is_not_lent_the_log_to_write() {
     let project = project("stores_by_std_fs", "");
     std::fs::create_dir(project.path("data")).unwrap();

@@ -8,6 +8,7 @@ use super::context::{RunContext, random_fraction};
 use super::failure::{Stage, StepFailure};
 use super::lend::Lent;
 use super::step::Outcome;
+use crate::audit::AuditLog;
 
 /// How often one who waits for the next attempt looks whether to go on.
 const LOOK: Duration = Duration::from_millis(20);
@@ -37,7 +38,10 @@ impl RunContext<'_> {
             let Some(policy) = manager.retry.as_ref().filter(|policy| attempt < policy.attempts) else {
                 return Ok((attempt, report));
             };
-            let Some(failure) = report.outcome.as_ref().err().filter(|failure| is_retryable(failure)) else {
+            // Where calls cannot be told of, none is made.
+            let is_last = self.audit.is_some_and(AuditLog::has_failed);
+            let failed_with = report.outcome.as_ref().err().filter(|failure| !is_last && is_retryable(failure));
+            let Some(failure) = failed_with else {
                 return Ok((attempt, report));
             };
             let delay = policy.delay_before(attempt + 1, random_fraction());
