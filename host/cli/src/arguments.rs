@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use airlock_pipeline::audit::AuditLog;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -115,6 +115,33 @@ fn moment(text: &str) -> Result<Timestamp, String> {
         TimeZone::UTC.to_timestamp(day.to_datetime(Time::midnight())).ok()
     };
     text.parse().ok().or_else(|| of_day(text)).ok_or_else(|| "write 2026-01-31 or 2026-01-31T12:00Z".to_owned())
+}
+
+/// Whether calls are isolated.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct IsolateArgument {
+    /// Make calls in processes that the system confines, or, with `=no`, in this one
+    #[arg(long, value_enum, value_name = "no", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "yes", hide_possible_values = true)]
+    isolate: Option<Isolate>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Isolate {
+    Yes,
+    No,
+}
+
+impl IsolateArgument {
+    /// Whether they are.
+    pub fn is_on(self) -> bool {
+        self.isolate == Some(Isolate::Yes)
+    }
+
+    /// Whether it was asked for.
+    pub fn is_asked_for(self) -> bool {
+        self.is_on()
+    }
 }
 
 /// Where it is told what components use of what they are lent.

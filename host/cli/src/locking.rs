@@ -9,6 +9,7 @@ use airlock_sandbox::component::{ComponentError, Inspection, inspect};
 use airlock_sandbox::text::safe;
 use clap::Args;
 
+use crate::arguments::IsolateArgument;
 use crate::builtin::{BUILTINS, ComponentName};
 use crate::error::{Error, ExitStatus, Report};
 use crate::output::tell;
@@ -122,15 +123,15 @@ pub fn of_use(changes: &[Change], definitions: &Definitions, place: &str, used: 
 }
 
 /// What does runs of `project`, with the components that its lock says where that must be kept to.
-pub fn runner(project: &Project, argument: &LockedArgument) -> Result<Runner, Error> {
+pub fn runner(project: &Project, argument: &LockedArgument, isolate: IsolateArgument) -> Result<Runner, Error> {
     if !argument.locked {
-        return project.runner();
+        return project.runner(isolate);
     }
     let mut inspections = Inspections::default();
     match changes(project, argument, &mut inspections)? {
         Some(changes) if !changes.is_empty() => Err(refuse(project, &changes)),
         // What was compared is what may run, whatever becomes of the files until then.
-        _ => Ok(project.runner()?.with_pins(inspections.pins())),
+        _ => Ok(project.runner(isolate)?.with_pins(inspections.pins())),
     }
 }
 
@@ -230,7 +231,7 @@ mod tests {
         let project = Project::read_file(&file, None).unwrap();
         record(&project, &mut Inspections::default()).unwrap().write(&folder.path().join("airlock.lock")).unwrap();
 
-        let runner = runner(&project, &LockedArgument { locked: true }).unwrap();
+        let runner = runner(&project, &LockedArgument { locked: true }, IsolateArgument::default()).unwrap();
         let changed = [bytes, &[0, 2, 1, b'n'][..]].concat();
         std::fs::write(folder.path().join("it.wasm"), changed).unwrap();
         let plan = runner.plan(&PlanRequest::of(&[])).unwrap();

@@ -32,6 +32,9 @@ use crate::error::{Error, ExitStatus};
 const OPEN_FILES: u64 = 1 << 14;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == places::PROCESS) {
+        return airlock_sandbox::process::serve();
+    }
     allow_open_files();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -8,6 +8,7 @@ use airlock_pipeline::partition::{PartitionSet, Selected};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::arguments::IsolateArgument;
 use crate::error::Error;
 use crate::failure;
 use crate::project::Project;
@@ -50,7 +51,7 @@ pub struct Presence {
 impl Presence {
     /// That of each of `assets`, at `now`, by the name of the asset.
     pub fn of<'a>(project: &Project, assets: &[&'a Asset], now: Timestamp) -> Result<HashMap<&'a str, Self>, Error> {
-        let runner = project.runner()?;
+        let runner = project.runner(IsolateArgument::default())?;
         let sets = runner.partition_sets(now).map_err(failure::run)?;
         let present = runner.present(assets.iter().copied(), &sets).map_err(failure::run)?;
         let of = |(asset, present): (&&'a Asset, Option<Selected>)| {

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use airlock_sandbox::component::CacheSettings;
-use airlock_sandbox::{Sandbox, SandboxError, Settings};
+use airlock_sandbox::process::Program;
+use airlock_sandbox::{Processes, Sandbox, SandboxError, Settings};
 use etcetera::BaseStrategy;
 
+use crate::arguments::IsolateArgument;
 use crate::error::{Error, ExitStatus, Report};
 use crate::output::tell;
 
@@ -29,9 +31,16 @@ pub fn own_state() -> Vec<PathBuf> {
     parents.into_iter().flatten().map(PathBuf::from).collect()
 }
 
+/// What this program is started with to serve as a process of its sandbox.
+pub const PROCESS: &str = "sandbox-process";
+
 /// The sandbox, with the cache of compiled code where there can be one.
-pub fn sandbox() -> Result<Sandbox, Error> {
-    let with = |cache| Sandbox::new(&Settings { cache, ..Settings::default() });
+pub fn sandbox(isolate: IsolateArgument) -> Result<Sandbox, Error> {
+    let internal = |message: String| Error::from(Report::new(ExitStatus::Internal, message));
+    let program =
+        Program::own(PROCESS).map_err(|error| internal(format!("cannot tell which program this is: {error}")))?;
+    let processes = if isolate.is_on() { Processes::Calls(program) } else { Processes::Compiling(program) };
+    let with = |cache| Sandbox::new(&Settings { cache, processes: processes.clone(), ..Settings::default() });
     let cache = cache();
     if cache.is_none() {
         tell("warning: there is no home directory (HOME is not set), so components are compiled each time");
@@ -43,5 +52,12 @@ pub fn sandbox() -> Result<Sandbox, Error> {
         }
         made => made,
     };
-    made.map_err(|error| Report::new(ExitStatus::Internal, error.to_string()).into())
+    let sandbox = made.map_err(|error| internal(error.to_string()))?;
+    if isolate.is_asked_for()
+        && let Some(layers) = sandbox.layers().map_err(|error| internal(error.to_string()))?
+    {
+        let shown = layers.list().map(|(name, layer)| format!("{name} {layer}"));
+        tell(format!("isolation: {}", shown.join(", ")));
+    }
+    Ok(sandbox)
 }

@@ -9,7 +9,7 @@ use airlock_pipeline::partition::PartitionsDefinition;
 use airlock_pipeline::{Definitions, Diagnostic, Diagnostics, EventReader, Home, Runner};
 use airlock_sandbox::text::safe;
 
-use crate::arguments::ProjectArguments;
+use crate::arguments::{IsolateArgument, ProjectArguments};
 use crate::builtin::BUILTINS;
 use crate::error::{Error, ExitStatus, Report};
 use crate::output::tell;
@@ -100,8 +100,8 @@ impl Project {
     }
 
     /// What does runs of it.
-    pub fn runner(&self) -> Result<Runner, Error> {
-        Ok(Runner::new(Arc::clone(&self.definitions), self.home.clone(), places::sandbox()?, BUILTINS))
+    pub fn runner(&self, isolate: IsolateArgument) -> Result<Runner, Error> {
+        Ok(Runner::new(Arc::clone(&self.definitions), self.home.clone(), places::sandbox(isolate)?, BUILTINS))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::value::Input;
 pub type AssetKey = Vec<String>;
 
 /// The output that `handle-output` stores.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutputContext {
     /// The run that computed the value.
     pub run_id: String,
@@ -37,7 +37,7 @@ pub struct OutputContext {
 }
 
 /// The input that `load-input` loads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InputContext {
     /// Absent where a value is loaded outside a run.
     pub run_id: Option<String>,
@@ -110,7 +110,7 @@ pub struct OpContext {
 }
 
 /// An output that an op may give.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpOutput {
     /// Its name.
     pub name: String,

@@ -198,6 +198,11 @@ impl DirectoryPath {
         Ok(Self(resolved))
     }
 
+    /// A path that another process of this sandbox made one of.
+    pub(crate) fn already_checked(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// The path.
     pub fn as_path(&self) -> &Path {
         &self.0

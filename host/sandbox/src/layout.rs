@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Bytes of a segment, at most; a longer one ends in `%_` and the SHA-256 of its key.
@@ -101,7 +102,7 @@ pub(crate) fn run_directory(run_id: &str) -> String {
 }
 
 /// The place of an output below a mount: the path that belongs to it alone, without its extension.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Location(String);
 
 impl Location {

@@ -73,11 +73,12 @@ pub mod layout;
 pub mod limits;
 pub mod mount;
 pub mod partition;
+pub mod process;
 pub mod remedy;
 pub mod report;
 pub mod text;
 pub mod value;
 
-pub use call::{Call, Interrupt, Sandbox, SandboxError, Settings};
+pub use call::{Call, Interrupt, Processes, Sandbox, SandboxError, Settings};
 pub use component::Component;
 pub use mount::Durability;

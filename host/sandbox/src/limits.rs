@@ -86,6 +86,27 @@ pub const PLAN_BYTES: u64 = 64 * MIB;
 /// Bytes that stay free on the file system of a mount, or a twentieth of it where that is less.
 pub const FREE_SPACE_FLOOR: u64 = GIB;
 
+/// Bytes of memory that compiling a component may take.
+pub const COMPILE_MEMORY: u64 = 2 * GIB;
+/// How long compiling a component may compute, on all processors together.
+pub const COMPILE_TIME: Duration = Duration::from_mins(2);
+/// How long compiling a component may take.
+pub const COMPILE_WAIT: Duration = Duration::from_mins(5);
+/// Bytes of memory that a worker process may take beside what its guest may: its code, and what is held on the guest's behalf.
+pub const PROCESS_MEMORY: u64 = GIB;
+/// How long a worker process may take to start.
+pub const WORKER_START: Duration = Duration::from_mins(1);
+/// How long a worker process may publish, where calls may not take longer.
+pub const PUBLISH_TIME: Duration = Duration::from_mins(10);
+/// Worker processes that are kept for further calls.
+pub const IDLE_WORKERS: usize = 16;
+/// Bytes of values that pass to and from a process within a message; what is larger passes in a file.
+pub const INLINE_BYTES: usize = 64 << 10;
+/// Bytes of a message to or from a process.
+pub const FRAME_BYTES: usize = 256 << 20;
+/// Descriptors that go with a message to or from a process.
+pub const FRAME_DESCRIPTORS: usize = 1 << 14;
+
 /// Bytes of a component file.
 pub const COMPONENT_BYTES: u64 = 64 * MIB;
 /// Imports and exports of a component each, and components that can be instantiated in one.

@@ -13,10 +13,32 @@ const KEY_SHOWN: usize = 200;
 
 /// The partitions that a call is about, in the order of their definition; none where the value is not partitioned.
 /// Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Said", into = "Said")]
 pub struct Partitions(Arc<State>);
 
-#[derive(Debug, Default)]
+/// [`Partitions`] on their way to another process.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    keys: Vec<PartitionKey>,
+    time_window: Option<TimeWindow>,
+    time_zone: Option<String>,
+}
+
+impl From<Said> for Partitions {
+    fn from(said: Said) -> Self {
+        Self::new(said.keys, said.time_window, said.time_zone)
+    }
+}
+
+impl From<Partitions> for Said {
+    fn from(partitions: Partitions) -> Self {
+        let State { keys, places: _, time_window, time_zone } = Arc::unwrap_or_clone(partitions.0);
+        Self { keys, time_window, time_zone }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
 struct State {
     keys: Vec<PartitionKey>,
     places: HashMap<String, usize>,

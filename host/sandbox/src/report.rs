@@ -22,7 +22,7 @@ pub struct Report<T> {
 }
 
 /// A stored output.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Stored {
     /// What the manager recorded of it.
     pub metadata: Vec<MetadataEntry>,

@@ -44,7 +44,8 @@ impl Lab {
 
     fn with(manager: &str, folder: &Path, source: MountSource, budget: Budget) -> Result<Self> {
         let cache = CacheSettings { directory: folder.join("compiled"), key_file: folder.join("key") };
-        let sandbox = Sandbox::new(&Settings { cache: Some(cache), durability: Durability::None })?;
+        let sandbox =
+            Sandbox::new(&Settings { cache: Some(cache), durability: Durability::None, ..Settings::default() })?;
         let manager = sandbox.load_bytes(manager, &crate::component(&format!("{manager}.wasm"))?)?;
         let guest_path = GuestPath::new("/data")?;
         let mount = MountGrant { guest_path, source, access: Access::Write, scope: Scope::Output };

@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::call_subject::SubjectArguments;
-use crate::arguments::{AuditArgument, FormatArgument};
+use crate::arguments::{AuditArgument, FormatArgument, IsolateArgument};
 use crate::builtin::ComponentName;
 use crate::error::{self, Error, ExitStatus};
 use crate::export::ExportArgument;
@@ -57,6 +57,8 @@ pub struct Call {
     /// Fail where the component tried anything that it is not lent
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    isolate: IsolateArgument,
     #[command(flatten)]
     audit: AuditArgument,
     #[command(flatten)]
@@ -140,7 +142,7 @@ impl Call {
             return Err(Error::usage(refused).into());
         }
         let name = self.component.to_string();
-        let sandbox = places::sandbox()?;
+        let sandbox = places::sandbox(self.isolate)?;
         let component =
             sandbox.load_bytes(&name, &self.component.read()?).map_err(|error| Error::component(&name, &error))?;
         self.check_config(&component)?;

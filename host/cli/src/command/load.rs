@@ -14,7 +14,7 @@ use airlock_sandbox::value::{Content, Part, Value};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::arguments::{AuditArgument, NowArgument, ProjectArguments};
+use crate::arguments::{AuditArgument, IsolateArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus, Report};
 use crate::export::ExportArgument;
 use crate::locking::{self, LockedArgument};
@@ -65,6 +65,8 @@ pub struct Load {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    isolate: IsolateArgument,
+    #[command(flatten)]
     locked: LockedArgument,
     #[command(flatten)]
     audit: AuditArgument,
@@ -95,7 +97,7 @@ impl Load {
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
         let options = RunOptions { strict: self.strict, interrupt: interrupt::on_signal()?, ..RunOptions::default() };
-        let runner = locking::runner(&project, &self.locked)?.with_audit(self.audit.open()?);
+        let runner = locking::runner(&project, &self.locked, self.isolate)?.with_audit(self.audit.open()?);
         let loader = Loader { runner: &runner, options: &options };
         if let Some(run) = &self.run {
             let run = project.run(run)?;

@@ -9,7 +9,7 @@ use airlock_sandbox::text::safe_line;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
+use crate::arguments::{FormatArgument, IsolateArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus, Report};
 use crate::failure;
 use crate::output::{Format, Output, tell};
@@ -88,7 +88,7 @@ impl Partitions {
 fn list(name: &str, now: &NowArgument, project: &ProjectArguments, format: Format) -> Result<(), Error> {
     let project = Project::read(project)?;
     project.partitions(name)?;
-    let sets = project.runner()?.partition_sets(now.moment()).map_err(failure::run)?;
+    let sets = project.runner(IsolateArgument::default())?.partition_sets(now.moment()).map_err(failure::run)?;
     let Some(set) = sets.named(name) else { return Ok(()) };
     let mut output = Output::new();
     if format == Format::Human {

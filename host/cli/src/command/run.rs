@@ -7,7 +7,7 @@ use clap::Args;
 use console::style;
 
 use super::run_lines::{lines, summary};
-use crate::arguments::{AuditArgument, FormatArgument, NowArgument, ProjectArguments};
+use crate::arguments::{AuditArgument, FormatArgument, IsolateArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus, Report};
 use crate::locking::{self, LockedArgument};
 use crate::output::{Format, Output, tell};
@@ -97,6 +97,8 @@ pub struct Run {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    isolate: IsolateArgument,
+    #[command(flatten)]
     locked: LockedArgument,
     #[command(flatten)]
     audit: AuditArgument,
@@ -137,7 +139,7 @@ impl Run {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
-        let runner = locking::runner(&project, &self.locked)?.with_audit(self.audit.open()?);
+        let runner = locking::runner(&project, &self.locked, self.isolate)?.with_audit(self.audit.open()?);
         let extent = self.extent.extent();
         let plan = self.plan(&project, &runner, extent)?;
         if plan.steps.is_empty() {

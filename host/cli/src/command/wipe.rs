@@ -6,7 +6,7 @@ use airlock_pipeline::run::{NotWiped, WipeError, WipeTarget, Wiped};
 use airlock_pipeline::{RunOptions, Runner};
 use clap::Args;
 
-use crate::arguments::{FormatArgument, NowArgument, ProjectArguments};
+use crate::arguments::{FormatArgument, IsolateArgument, NowArgument, ProjectArguments};
 use crate::error::{Error, ExitStatus};
 use crate::output::{Format, Output, tell};
 use crate::project::Project;
@@ -52,7 +52,7 @@ impl Wipe {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let project = Project::read(&self.project)?;
-        let runner = project.runner()?;
+        let runner = project.runner(IsolateArgument::default())?;
         match &self.run {
             Some(run) => self.wipe_run(&project, &runner, run),
             None => self.wipe_assets(&project, &runner),

@@ -29,7 +29,9 @@ const WARM: u32 = 16;
 ///
 /// Its instances come from a pool, which saves a third to a half of what a small call costs. Where the machine does not
 /// give the pool its address space (`ulimit -v`), they are made one by one.
-pub(super) fn new() -> wasmtime::Result<Engine> {
+///
+/// It has room for `calls` at once.
+pub(super) fn new(calls: usize) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -38,17 +40,17 @@ pub(super) fn new() -> wasmtime::Result<Engine> {
         .concurrency_support(false)
         .wasm_memory64(false)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES));
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(calls)));
     Engine::new(&config).or_else(|_| {
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand).memory_reservation(SMALL_RESERVATION);
         Engine::new(&config)
     })
 }
 
-/// A pool that has room for what [`CALLS`] calls may take together.
-fn pool() -> PoolingAllocationConfig {
+/// A pool that has room for what `calls` may take together.
+fn pool(calls: usize) -> PoolingAllocationConfig {
     let each = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let all = |count: usize| each(count.saturating_mul(CALLS));
+    let all = |count: usize| each(count.saturating_mul(calls));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(all(1))
         .total_stacks(all(1))

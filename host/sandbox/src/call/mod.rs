@@ -12,6 +12,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -23,12 +24,14 @@ use wasmtime::component::{Linker, Resource};
 pub use interrupt::Interrupt;
 pub(crate) use state::State;
 
-use crate::component::{Cache, CacheSettings, Component, ComponentError};
+use crate::component::{Cache, CacheSettings, Compiler, Component, ComponentError, Inspection};
 use crate::context::{InputContext, OpContext, OpOutput, OutputContext};
 use crate::contract::{Recorded, SinkKeys, SinkState, SourceHandle, wit_types};
 use crate::grant::Grant;
 use crate::layout::Location;
+use crate::limits::CALLS;
 use crate::mount::{self, Durability, FileSystem, Intent, RemovedValue, Wipe};
+use crate::process::{self, Layers, Phase, Program, Workers};
 use crate::report::{Computed, ComputedOutput, Failure, Loaded, Log, Receipt, Report, Stored};
 use crate::value::{Budget, Input, Value};
 use engine::Turns;
@@ -42,6 +45,20 @@ pub struct Settings {
     pub cache: Option<CacheSettings>,
     /// How far a call that succeeded survives the machine's failing.
     pub durability: Durability,
+    /// What is done in processes of their own.
+    pub processes: Processes,
+}
+
+/// What of a sandbox's work is done in processes of their own, which are bounded and confined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Processes {
+    /// Nothing: compiling a component can take as much time and memory as it likes.
+    #[default]
+    None,
+    /// Compiling.
+    Compiling(Program),
+    /// Compiling, and calls: a guest that escapes from WebAssembly is still confined by the kernel.
+    Calls(Program),
 }
 
 /// Loads components and calls them. Cheap to clone; its calls may run on any number of threads at once.
@@ -54,6 +71,24 @@ struct Shared {
     cache: Option<Cache>,
     durability: Durability,
     turns: Turns,
+    program: Option<Program>,
+    /// Absent where calls are made in this process.
+    workers: Option<Workers>,
+    /// Hears what a call does.
+    watch: Watch,
+}
+
+type Watch = Box<dyn Fn(Phase) + Send + Sync>;
+
+/// What links components, in an engine that has room for `calls` at once.
+///
+/// # Errors
+/// [`SandboxError::Engine`] where it cannot be made.
+pub(crate) fn linker(calls: usize) -> Result<Linker<State>, SandboxError> {
+    let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
+    let mut linker = Linker::new(&engine::new(calls).map_err(failed)?);
+    crate::contract::add_to_linker(&mut linker).map_err(failed)?;
+    Ok(linker)
 }
 
 /// Why there is no sandbox.
@@ -70,6 +105,9 @@ pub enum SandboxError {
     /// The engine cannot be made on this machine.
     #[error("cannot start the WebAssembly engine: {0}")]
     Engine(String),
+    /// No process can be started to isolate calls in.
+    #[error("cannot start a process to isolate calls in: {0}")]
+    Worker(io::Error),
 }
 
 /// What a call is made with, whatever it does.
@@ -96,13 +134,40 @@ impl Sandbox {
         let cache = settings.cache.as_ref().map(|settings| {
             Cache::open(settings).map_err(|error| SandboxError::Cache { directory: settings.directory.clone(), error })
         });
-        let failed = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
-        let engine = engine::new().map_err(failed)?;
-        let mut linker = Linker::new(&engine);
-        crate::contract::add_to_linker(&mut linker).map_err(failed)?;
+        let cache = cache.transpose()?;
+        let (program, workers) = match &settings.processes {
+            Processes::None => (None, None),
+            Processes::Compiling(program) => (Some(program.clone()), None),
+            Processes::Calls(program) => {
+                (Some(program.clone()), Some(Workers::new(program.clone(), settings.durability)))
+            }
+        };
+        let shared = Self::shared(CALLS, settings.durability, Box::new(|_| ()))?;
+        Ok(Self(Arc::new(Shared { cache, program, workers, ..shared })))
+    }
+
+    /// The sandbox in a worker process, which makes one call at a time and says to `watch` what that does.
+    pub(crate) fn for_worker(
+        durability: Durability,
+        watch: impl Fn(Phase) + Send + Sync + 'static,
+    ) -> Result<Self, SandboxError> {
+        Ok(Self(Arc::new(Self::shared(1, durability, Box::new(watch))?)))
+    }
+
+    fn shared(calls: usize, durability: Durability, watch: Watch) -> Result<Shared, SandboxError> {
+        let linker = linker(calls)?;
+        let engine = linker.engine().clone();
         engine::start_ticking(&engine).map_err(|error| SandboxError::Engine(error.to_string()))?;
-        let (cache, durability, turns) = (cache.transpose()?, settings.durability, Turns::default());
-        Ok(Self(Arc::new(Shared { engine, linker, cache, durability, turns })))
+        let (cache, program, workers, turns) = (None, None, None, Turns::default());
+        Ok(Shared { engine, linker, cache, durability, turns, program, workers, watch })
+    }
+
+    /// How this system confines what is isolated; nothing where calls are made in this process.
+    ///
+    /// # Errors
+    /// [`SandboxError::Worker`] where no worker process can be started.
+    pub fn layers(&self) -> Result<Option<Layers>, SandboxError> {
+        self.0.workers.as_ref().map(Workers::layers).transpose().map_err(SandboxError::Worker)
     }
 
     /// Loads the component at `path`.
@@ -118,7 +183,20 @@ impl Sandbox {
     /// # Errors
     /// [`ComponentError`] where it is not one that Airlock can run.
     pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Component, ComponentError> {
-        Component::load(&self.0.linker, self.0.cache.as_ref(), name, bytes)
+        let Shared { linker, cache, program, workers, .. } = &*self.0;
+        let compiler =
+            Compiler { linker, cache: cache.as_ref(), program: program.as_ref(), isolated: workers.is_some() };
+        Component::load(&compiler, name, bytes)
+    }
+
+    /// Links the component whose code the sandbox of this worker keeps in `file`.
+    pub(crate) fn load_compiled(
+        &self,
+        name: &str,
+        inspection: Inspection,
+        file: &File,
+    ) -> Result<Component, ComponentError> {
+        Component::link(&self.0.linker, name, inspection, file)
     }
 
     /// Stores `value` through the component's `handle-output`. What it wrote is there if, and only if, the outcome
@@ -126,8 +204,14 @@ impl Sandbox {
     ///
     /// Blocks until the call has ended; not to be called on a thread that drives async tasks.
     pub fn handle_output(&self, call: &Call<'_>, context: OutputContext, value: &Value) -> Report<Stored> {
-        let Some(manager) = call.component.entry().output.as_ref() else {
+        if !call.component.inspection().exports.output {
             return refused("it does not export airlock:io/output, so it cannot store");
+        }
+        if let Some((workers, code)) = self.workers(call) {
+            return self.in_turn(call, || workers.call(call, code, process::Subject::Output(context, value)));
+        }
+        let Some(manager) = call.component.entry().and_then(|entry| entry.output.as_ref()) else {
+            return refused(ELSEWHERE);
         };
         let scope = context.partitions.locations(&context.location);
         let enter = async |store: &mut Store<State>| {
@@ -152,8 +236,14 @@ impl Sandbox {
     ///
     /// Blocks until the call has ended; not to be called on a thread that drives async tasks.
     pub fn load_input(&self, call: &Call<'_>, context: InputContext) -> Report<Loaded> {
-        let Some(manager) = call.component.entry().input.as_ref() else {
+        if !call.component.inspection().exports.input {
             return refused("it does not export airlock:io/input, so it cannot load");
+        }
+        if let Some((workers, code)) = self.workers(call) {
+            return self.in_turn(call, || workers.call(call, code, process::Subject::Input(context)));
+        }
+        let Some(manager) = call.component.entry().and_then(|entry| entry.input.as_ref()) else {
+            return refused(ELSEWHERE);
         };
         let scope = context.partitions.locations(&context.location);
         let sinks = vec![SinkState::new(call.budget.clone(), SinkKeys::Partitions(context.partitions.clone()))];
@@ -178,9 +268,13 @@ impl Sandbox {
     ///
     /// Blocks until the call has ended; not to be called on a thread that drives async tasks.
     pub fn run_op(&self, call: &Call<'_>, context: OpContext) -> Report<Computed> {
-        let Some(op) = call.component.entry().op.as_ref() else {
+        if !call.component.inspection().exports.op {
             return refused("it does not export airlock:io/op, so it is no op");
-        };
+        }
+        if let Some((workers, code)) = self.workers(call) {
+            return self.in_turn(call, || workers.call(call, code, process::Subject::Op(context)));
+        }
+        let Some(op) = call.component.entry().and_then(|entry| entry.op.as_ref()) else { return refused(ELSEWHERE) };
         let sinks = crate::contract::sinks(&context, call.budget);
         let enter = async |store: &mut Store<State>| {
             let op = op.instantiate_async(&mut *store).await?;
@@ -214,7 +308,21 @@ impl Sandbox {
         mount::wipe(grant.mounts(), what, grant.limits(), self.0.durability, &|| interrupt.is_interrupted())
     }
 
-    /// The way of every call: open its files, run the guest in a fresh store, close the store, publish or discard.
+    /// The workers that make `call`, and the code that they run; nothing where it is made in this process.
+    fn workers<'a>(&'a self, call: &Call<'a>) -> Option<(&'a Workers, &'a File)> {
+        self.0.workers.as_ref().zip(call.component.kept())
+    }
+
+    /// Has a worker make a call when it is its turn. Who holds a lock of an output has a turn then, so that those who wait for it
+    /// with a turn of theirs do not wait for ever.
+    fn in_turn<T>(&self, call: &Call<'_>, make: impl FnOnce() -> Report<T>) -> Report<T> {
+        match self.0.turns.take(call.interrupt) {
+            Some(_turn) => make(),
+            None => failed(Failure::Interrupted),
+        }
+    }
+
+    /// The way of every call in this process: open its files, run the guest in a fresh store, close the store, publish or discard.
     #[expect(
         clippy::too_many_arguments,
         reason = "the three kinds of call differ in each of these and in nothing else"
@@ -238,6 +346,7 @@ impl Sandbox {
         // Who waits for a lock of an output holds no turn: the files are opened before it is taken, and published after it
         // is given back.
         let Some(turn) = self.0.turns.take(call.interrupt) else { return failed(Failure::Interrupted) };
+        (self.0.watch)(Phase::Running);
         let mut store = state::store(&self.0.engine, call, files, subject, sinks);
         let ended = std::panic::catch_unwind(AssertUnwindSafe(|| deadline::run(&mut store, call, enter)))
             .unwrap_or(Ended::Panicked);
@@ -247,14 +356,20 @@ impl Sandbox {
         let result = finish(&mut state);
         let (mut files, receipt, log, stderr) = state.close();
         let outcome = outcome::judge(ended, &files, stderr, call.strict);
-        let outcome = outcome.and_then(|()| files.publish(self.0.durability, &interrupted));
+        let outcome = outcome.and_then(|()| {
+            (self.0.watch)(Phase::Publishing);
+            files.publish(self.0.durability, &interrupted)
+        });
         Report { outcome: outcome.map(|()| result), receipt, log }
     }
 }
 
-fn failed<T>(failure: Failure) -> Report<T> {
+pub(crate) fn failed<T>(failure: Failure) -> Report<T> {
     Report { outcome: Err(failure), receipt: Receipt::default(), log: Log::default() }
 }
+
+/// Why a component cannot be called by a sandbox that did not load it.
+const ELSEWHERE: &str = "it was loaded by a sandbox that isolates its calls, which this one does not";
 
 fn refused<T>(reason: &str) -> Report<T> {
     failed(Failure::Incompatible { reason: reason.to_owned() })

@@ -15,8 +15,6 @@ use rustix::fs::OFlags;
 use wasmtime::Engine;
 use wasmtime::component::Component as Compiled;
 
-use super::{ComponentError, compile};
-
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = blake3::OUT_LEN;
 /// What the names of entries begin with that are being written.
@@ -53,26 +51,20 @@ impl Cache {
         Ok(Self { directory: directory.clone(), key })
     }
 
-    /// The compiled code of the component `bytes`, from the cache if what it holds is authentic.
-    pub(crate) fn get_or_compile(
-        &self,
-        engine: &Engine,
-        digest: &str,
-        bytes: &[u8],
-    ) -> Result<Compiled, ComponentError> {
+    /// The code of the component with this digest, if what the cache holds is authentic.
+    pub(super) fn get(&self, engine: &Engine, digest: &str) -> Option<Vec<u8>> {
         let identity = identity(engine, digest);
-        let path = self.directory.join(format!("{}.cwasm", identity.to_hex()));
-        if let Some(code) = self.read(&path, &identity)
-            && let Some(compiled) = load(engine, &code)
-        {
-            return Ok(compiled);
-        }
-        let compiled = compile(engine, bytes)?;
-        // A cache that cannot be written costs time, not correctness.
-        if let Ok(code) = compiled.serialize() {
-            let _ = self.write(&path, &identity, &code);
-        }
-        Ok(compiled)
+        self.read(&self.path(&identity), &identity)
+    }
+
+    /// Keeps the code of the component with this digest. A cache that cannot be written costs time, not correctness.
+    pub(super) fn keep(&self, engine: &Engine, digest: &str, code: &[u8]) {
+        let identity = identity(engine, digest);
+        let _ = self.write(&self.path(&identity), &identity, code);
+    }
+
+    fn path(&self, identity: &blake3::Hash) -> PathBuf {
+        self.directory.join(format!("{}.cwasm", identity.to_hex()))
     }
 
     fn tag(&self, identity: &blake3::Hash, code: &[u8]) -> blake3::Hash {
@@ -119,15 +111,16 @@ impl Cache {
     }
 }
 
-/// Turns authenticated code into a component.
+/// Turns authentic code into a component; nothing where it is of another version of the compiler.
 #[expect(
     unsafe_code,
-    reason = "Component::deserialize runs what it is given. Its contract asks for bytes that Component::serialize gave \
-              and nobody changed. The only caller passes bytes whose keyed hash was verified over the very buffer \
-              that is passed, under a key that only this user can read, bound to this component and these compiler \
-              settings; wasmtime itself refuses code of another version of wasmtime."
+    reason = "Component::deserialize runs what it is given. Its contract asks for bytes that Component::serialize gave and \
+              nobody changed. Its callers pass code that this process compiled, or that a process of this program did which runs \
+              no guest; or what the cache gave, whose keyed hash was verified over the very buffer that is passed, under a key \
+              that only this user can read, bound to this component and these compiler settings; or, in a worker, a copy of \
+              either that its sandbox sealed. wasmtime itself refuses code of another version of wasmtime."
 )]
-fn load(engine: &Engine, authentic: &[u8]) -> Option<Compiled> {
+pub(super) fn load(engine: &Engine, authentic: &[u8]) -> Option<Compiled> {
     // SAFETY: see the reason above.
     unsafe { Compiled::deserialize(engine, authentic) }.ok()
 }

@@ -1,5 +1,6 @@
 //! Why a component cannot be used, in words that someone new to WebAssembly can act on.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::limits::{Bytes, COMPONENT_BYTES};
@@ -51,7 +52,7 @@ pub enum ComponentError {
     #[error("the component has {found} {what}; {allowed} are allowed")]
     Shape {
         /// Of what there is too much.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// How many there are.
         found: u64,
         /// How many there may be.
@@ -90,6 +91,17 @@ pub enum ComponentError {
         "the component's idea of an interface differs from Airlock's: {0}; build it anew against the WIT of this version"
     )]
     Mismatch(String),
+    /// Compiling it takes more than it may.
+    #[error(
+        "compiling the component takes more than {limit}, so it was ended; make it smaller, or split its largest functions"
+    )]
+    TooCostly {
+        /// What it had.
+        limit: String,
+    },
+    /// The compiler failed, or there is none.
+    #[error("the compiler failed: {0}")]
+    Compiler(String),
     /// The compiler refused it.
     #[error("the component cannot be compiled: {0}")]
     Rejected(String),

@@ -63,7 +63,7 @@ const PROVIDED: [&str; 30] = [
 const ALSO_PROVIDED: &str = "wasi:sockets/udp-create-socket";
 
 /// What a component is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
     /// `sha256:` and the digest of the bytes.
     pub digest: String,
@@ -80,7 +80,7 @@ pub struct Inspection {
 }
 
 /// Which of the interfaces that Airlock calls a component exports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exports {
     /// `airlock:io/output`: it stores outputs.
     pub output: bool,
@@ -377,7 +377,7 @@ impl<'a> Outline<'a> {
 }
 
 fn at_most(what: &'static str, found: u64, allowed: u64) -> Result<(), ComponentError> {
-    if found > allowed { Err(ComponentError::Shape { what, found, allowed }) } else { Ok(()) }
+    if found > allowed { Err(ComponentError::Shape { what: what.into(), found, allowed }) } else { Ok(()) }
 }
 
 fn parse_manifest(section: &[u8]) -> Result<Manifest, ComponentError> {

@@ -6,13 +6,12 @@ mod error;
 mod inspect;
 mod signature;
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 pub(crate) use cache::Cache;
@@ -25,6 +24,7 @@ pub use signature::{PublicKey, read_signed};
 use crate::call::State;
 use crate::contract::Entry;
 use crate::limits::{Bytes, COMPONENT_BYTES};
+use crate::process::Program;
 
 /// A component that was found fit to run. Cheap to clone.
 #[derive(Clone)]
@@ -33,7 +33,25 @@ pub struct Component(Arc<Loaded>);
 struct Loaded {
     name: String,
     inspection: Inspection,
-    entry: Entry,
+    code: Code,
+}
+
+/// Where the compiled code is.
+enum Code {
+    /// In this process, ready to be called.
+    Linked(Entry),
+    /// In a file that nobody changes, for worker processes.
+    Kept(File),
+}
+
+/// What turns components into code.
+pub(crate) struct Compiler<'a> {
+    pub linker: &'a Linker<State>,
+    pub cache: Option<&'a Cache>,
+    /// Compiles in processes of this program, if there is one.
+    pub program: Option<&'a Program>,
+    /// Whether the code is for worker processes.
+    pub isolated: bool,
 }
 
 impl Component {
@@ -52,27 +70,41 @@ impl Component {
         &self.0.inspection
     }
 
-    pub(crate) fn entry(&self) -> &Entry {
-        &self.0.entry
+    /// What of it can be called in this process.
+    pub(crate) fn entry(&self) -> Option<&Entry> {
+        match &self.0.code {
+            Code::Linked(entry) => Some(entry),
+            Code::Kept(_) => None,
+        }
+    }
+
+    /// Its code, for worker processes.
+    pub(crate) fn kept(&self) -> Option<&File> {
+        match &self.0.code {
+            Code::Linked(_) => None,
+            Code::Kept(file) => Some(file),
+        }
     }
 
     /// Checks, compiles and links the component in `bytes`.
-    pub(crate) fn load(
-        linker: &Linker<State>,
-        cache: Option<&Cache>,
-        name: &str,
-        bytes: &[u8],
-    ) -> Result<Self, ComponentError> {
+    pub(crate) fn load(compiler: &Compiler<'_>, name: &str, bytes: &[u8]) -> Result<Self, ComponentError> {
         let inspection = inspect(bytes)?;
         inspection.check_imports()?;
-        let compiled = match cache {
-            Some(cache) => cache.get_or_compile(linker.engine(), &inspection.digest, bytes)?,
-            None => compile(linker.engine(), bytes)?,
-        };
-        inspect::check_requirements(&compiled)?;
-        let entry =
-            Entry::link(linker, &compiled, inspection.exports).map_err(|error| ComponentError::mismatch(&error))?;
-        Ok(Self(Arc::new(Loaded { name: name.to_owned(), inspection, entry })))
+        let code = compiler.code(&inspection, bytes)?;
+        Ok(Self(Arc::new(Loaded { name: name.to_owned(), inspection, code })))
+    }
+
+    /// The component whose code another process of this sandbox compiled and keeps in `file`.
+    pub(crate) fn link(
+        linker: &Linker<State>,
+        name: &str,
+        inspection: Inspection,
+        file: &File,
+    ) -> Result<Self, ComponentError> {
+        let code = read_code(file).map_err(|error| ComponentError::Compiler(error.to_string()))?;
+        let entry = link(linker, inspection.exports, &code)
+            .unwrap_or_else(|| Err(ComponentError::Compiler("its code is of another version of Airlock".to_owned())))?;
+        Ok(Self(Arc::new(Loaded { name: name.to_owned(), inspection, code: Code::Linked(entry) })))
     }
 }
 
@@ -82,8 +114,76 @@ impl std::fmt::Debug for Component {
     }
 }
 
-fn compile(engine: &Engine, bytes: &[u8]) -> Result<wasmtime::component::Component, ComponentError> {
-    wasmtime::component::Component::from_binary(engine, bytes).map_err(|error| ComponentError::rejected(&error))
+impl Compiler<'_> {
+    fn code(&self, inspection: &Inspection, bytes: &[u8]) -> Result<Code, ComponentError> {
+        let kept = self.cache.and_then(|cache| cache.get(self.linker.engine(), &inspection.digest));
+        if let Some(code) = kept
+            && let Some(usable) = self.use_code(inspection, &code)
+        {
+            return usable;
+        }
+        let code = match self.program {
+            Some(program) => crate::process::compile(program, inspection, bytes)?,
+            None => check_and_compile(self.linker, inspection, bytes)?,
+        };
+        if let Some(cache) = self.cache {
+            cache.keep(self.linker.engine(), &inspection.digest, &code);
+        }
+        self.use_code(inspection, &code)
+            .unwrap_or_else(|| Err(ComponentError::Compiler("it gave code of another version".to_owned())))
+    }
+
+    /// Nothing where the code is of another version of the compiler.
+    fn use_code(&self, inspection: &Inspection, code: &[u8]) -> Option<Result<Code, ComponentError>> {
+        if self.isolated {
+            let unable = |error: io::Error| ComponentError::Compiler(format!("its code cannot be kept: {error}"));
+            return Some(kept(code).map(Code::Kept).map_err(unable));
+        }
+        Some(link(self.linker, inspection.exports, code)?.map(Code::Linked))
+    }
+}
+
+/// A file that holds `code` and that nobody can change.
+fn kept(code: &[u8]) -> io::Result<File> {
+    let mut file = crate::mount::anonymous_file()?;
+    file.write_all(code)?;
+    crate::mount::seal(&file)?;
+    Ok(file)
+}
+
+fn read_code(file: &File) -> io::Result<Vec<u8>> {
+    let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut code = vec![0; size];
+    // Not from its position, which all have in common that hold it.
+    file.read_exact_at(&mut code, 0)?;
+    Ok(code)
+}
+
+/// The code of the component `bytes`, which was inspected, once it is known that it can be called.
+pub(crate) fn check_and_compile(
+    linker: &Linker<State>,
+    inspection: &Inspection,
+    bytes: &[u8],
+) -> Result<Vec<u8>, ComponentError> {
+    let rejected = |error: wasmtime::Error| ComponentError::rejected(&error);
+    let compiled = wasmtime::component::Component::from_binary(linker.engine(), bytes).map_err(rejected)?;
+    check_and_link(linker, inspection.exports, &compiled)?;
+    compiled.serialize().map_err(rejected)
+}
+
+/// What of the component with this authentic `code` can be called; nothing where it is of another version of the compiler.
+fn link(linker: &Linker<State>, exports: Exports, code: &[u8]) -> Option<Result<Entry, ComponentError>> {
+    let compiled = cache::load(linker.engine(), code)?;
+    Some(check_and_link(linker, exports, &compiled))
+}
+
+fn check_and_link(
+    linker: &Linker<State>,
+    exports: Exports,
+    compiled: &wasmtime::component::Component,
+) -> Result<Entry, ComponentError> {
+    inspect::check_requirements(compiled)?;
+    Entry::link(linker, compiled, exports).map_err(|error| ComponentError::mismatch(&error))
 }
 
 /// The bytes of the component at `path`.

@@ -14,7 +14,7 @@ use crate::report::Failure;
 use super::Durability;
 use super::backend::{Backend, Found, Kind};
 use super::lock::{Claim, Lock, Waiting};
-use super::path::{ancestors, below, join};
+use super::path::{ancestors, below, is_plain, is_reserved, join};
 use super::plan::Step;
 use super::publish;
 
@@ -58,6 +58,46 @@ impl MemoryDirectory {
         self.0.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Holds it for a call that another process makes on a copy: alone where the call `stores`.
+    pub(crate) fn hold(&self, stores: bool, waiting: &Waiting) -> Result<Held, Failure> {
+        // Of all outputs at once: what they share is the whole directory, which the copy takes the place of.
+        let claim = Claim { name: "w".to_owned(), shared: !stores };
+        waiting.until(|| Ok(self.try_lock(&claim)), || "a directory in memory".to_owned())
+    }
+
+    /// All that it holds: the files, and, without one, the directories.
+    pub(crate) fn contents(&self) -> Vec<(String, Option<Arc<File>>)> {
+        let content = |(path, node): (&String, &Node)| match node {
+            Node::File(file) => (path.clone(), Some(Arc::clone(file))),
+            Node::Directory => (path.clone(), None),
+        };
+        self.tree().iter().map(content).collect()
+    }
+
+    /// Has it hold this and nothing else.
+    ///
+    /// # Errors
+    /// Where it cannot hold this: a path that is none, or more than it may.
+    pub(crate) fn replace(&self, contents: Vec<(String, Option<File>)>) -> io::Result<()> {
+        let mut tree = BTreeMap::new();
+        for (path, file) in contents {
+            if !is_plain(&path) || is_reserved(&path) {
+                return Err(io::Error::other("it names what no path is"));
+            }
+            for ancestor in ancestors(&path) {
+                let above = tree.entry(ancestor.to_owned()).or_insert(Node::Directory);
+                if matches!(above, Node::File(_)) {
+                    return Err(io::Error::other("it names something below a file"));
+                }
+            }
+            tree.insert(path, file.map_or(Node::Directory, |file| Node::File(Arc::new(file))));
+            check_count(tree.len())?;
+        }
+        check_size(&tree)?;
+        *self.tree() = tree;
+        Ok(())
+    }
+
     /// What orders it among the mounts of a call, so that calls take locks in the same order.
     pub(crate) fn order(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
@@ -85,7 +125,7 @@ impl MemoryDirectory {
 }
 
 /// A held lock.
-struct Held {
+pub(crate) struct Held {
     directory: MemoryDirectory,
     name: String,
 }
@@ -265,9 +305,29 @@ fn check_size(tree: &BTreeMap<String, Node>) -> io::Result<()> {
 }
 
 /// An empty file without a name, to read and write.
-fn anonymous_file() -> io::Result<File> {
+pub(crate) fn anonymous_file() -> io::Result<File> {
     #[cfg(target_os = "linux")]
-    return Ok(File::from(rustix::fs::memfd_create("airlock", rustix::fs::MemfdFlags::CLOEXEC)?));
+    {
+        use rustix::fs::MemfdFlags;
+        Ok(File::from(rustix::fs::memfd_create("airlock", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?))
+    }
     #[cfg(not(target_os = "linux"))]
-    return tempfile::tempfile();
+    tempfile::tempfile()
+}
+
+/// Makes sure that nobody changes `file`, which is one of [`anonymous_file`], from now on.
+///
+/// # Errors
+/// Where it is another, or somebody has it mapped to be written.
+pub(crate) fn seal(file: &File) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::SealFlags;
+        if rustix::fs::fcntl_get_seals(file)?.contains(SealFlags::SEAL) {
+            return Ok(());
+        }
+        rustix::fs::fcntl_add_seals(file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    }
+    let _ = file;
+    Ok(())
 }

@@ -33,7 +33,14 @@ mod tests;
 mod wasi;
 mod wipe;
 
+pub(crate) use lock::Waiting;
 pub use memory::MemoryDirectory;
+pub(crate) use memory::{Held, anonymous_file, seal};
+
+/// Looks whether there is a directory at the absolute `path`, and makes it where `makes` says so.
+pub(crate) fn reach_root(path: &std::path::Path, makes: bool) -> std::io::Result<()> {
+    directory::open_root(path, makes.then_some(&mut Vec::new())).map(drop)
+}
 pub use wipe::{RemovedValue, Wipe};
 
 pub(crate) use error::FileError;
@@ -44,6 +51,8 @@ pub(crate) use wasi::{FileSystemView, HasFileSystem};
 pub(crate) use wipe::wipe;
 
 use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
 
 use quota::Quota;
 
@@ -57,7 +66,7 @@ pub(crate) enum Intent {
 }
 
 /// What a publish survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Durability {
     /// The end of the process and of the machine.
     #[default]

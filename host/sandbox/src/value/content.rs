@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::{pread, retry_on_intr};
 
-use super::Budget;
 use super::digest::SharedDigest;
+use super::{Budget, Shelf};
 use crate::limits::CHUNK;
 
 /// Bytes that do not change, in memory, in files, or in some of both. Cheap to clone.
@@ -24,7 +23,15 @@ pub struct Content {
 #[derive(Clone, Debug)]
 enum Segment {
     Memory(Arc<MemoryChunk>),
-    File { file: Arc<File>, offset: u64, length: u64 },
+    File { file: Arc<Shelf>, offset: u64, length: u64 },
+}
+
+/// A piece of a [`Content`], for what passes it on.
+pub(crate) enum Piece<'a> {
+    /// These bytes.
+    Memory(&'a [u8]),
+    /// Bytes of a file.
+    File { file: &'a Arc<Shelf>, offset: u64, length: u64 },
 }
 
 impl Segment {
@@ -62,7 +69,7 @@ impl Content {
     /// Where the length of the file cannot be read.
     pub fn from_file(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
-        let segment = Segment::File { file: Arc::new(file), offset: 0, length };
+        let segment = Segment::File { file: Arc::new(Shelf::from(file)), offset: 0, length };
         Ok(Self { segments: vec![segment], size: length, digest: Arc::default() })
     }
 
@@ -81,6 +88,14 @@ impl Content {
     /// How many bytes there are.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// What it consists of, in order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.segments.iter().map(|segment| match segment {
+            Segment::Memory(chunk) => Piece::Memory(&chunk.bytes),
+            Segment::File { file, offset, length } => Piece::File { file, offset: *offset, length: *length },
+        })
     }
 
     /// Reads from the start.
@@ -176,7 +191,7 @@ impl ContentReader {
                     buffer.resize(CHUNK, 0);
                     let wanted = usize::try_from(length).map_err(io::Error::other)?;
                     let bytes = buffer.get_mut(..wanted).unwrap_or_default();
-                    file.read_exact_at(bytes, offset + self.position).map_err(|error| unread(&error))?;
+                    file.file.read_exact_at(bytes, offset + self.position).map_err(|error| unread(&error))?;
                     target.write_all(bytes)?;
                     wanted
                 }
@@ -209,7 +224,7 @@ fn read_segment(segment: &Segment, position: u64, wanted: u64) -> io::Result<Vec
             let mut bytes = Vec::with_capacity(wanted);
             while bytes.len() < wanted {
                 let position = offset + position + bytes.len() as u64;
-                let read = retry_on_intr(|| pread(file, spare_capacity(&mut bytes), position));
+                let read = retry_on_intr(|| pread(&file.file, spare_capacity(&mut bytes), position));
                 if read.map_err(|error| unread(&error.into()))? == 0 {
                     return Err(unread(&io::ErrorKind::UnexpectedEof.into()));
                 }
@@ -231,27 +246,28 @@ pub struct ContentWriter {
     has_spilled: bool,
 }
 
-/// The temporary file of contents that do not fit into memory, made when one does not. Its clones are one: contents that are
-/// collected together share a file, so that many small ones take one descriptor.
+/// The files of contents that do not fit into memory, made when one does not. Its clones are one: contents that are collected
+/// together share a file, so that many small ones take one descriptor.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SpillFile(Arc<Mutex<Option<Spill>>>);
 
 #[derive(Debug)]
 struct Spill {
-    file: Arc<File>,
+    file: Arc<Shelf>,
     length: u64,
 }
 
 impl SpillFile {
-    /// Appends `bytes`, and gives the file and where in it they lie. The file is made in `directory`.
-    fn append(&self, bytes: &[u8], directory: &Path) -> io::Result<(Arc<File>, u64)> {
+    /// Appends `bytes`, and gives the file and where in it they lie. The file is one of `budget`.
+    fn append(&self, bytes: &[u8], budget: &Budget) -> io::Result<(Arc<Shelf>, u64)> {
         let mut spill = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = |spill: &Spill| spill.file.room.saturating_sub(spill.length) >= bytes.len() as u64;
         let spill = match &mut *spill {
-            Some(spill) => spill,
-            none => none.insert(Spill { file: Arc::new(tempfile::tempfile_in(directory)?), length: 0 }),
+            Some(spill) if has_room(spill) => spill,
+            full => full.insert(Spill { file: Arc::new(budget.overflow()?), length: 0 }),
         };
         let offset = spill.length;
-        spill.file.write_all_at(bytes, offset)?;
+        spill.file.file.write_all_at(bytes, offset)?;
         spill.length += bytes.len() as u64;
         Ok((Arc::clone(&spill.file), offset))
     }
@@ -294,8 +310,13 @@ impl ContentWriter {
 
     /// Appends the first `length` bytes of `file` without copying them.
     pub fn append_file(&mut self, file: File, length: u64) {
+        self.append_piece(Arc::new(Shelf::from(file)), 0, length);
+    }
+
+    /// Appends `length` bytes of `file` from `offset` on without copying them.
+    pub(crate) fn append_piece(&mut self, file: Arc<Shelf>, offset: u64, length: u64) {
         self.close_chunk();
-        self.segments.push(Segment::File { file: Arc::new(file), offset: 0, length });
+        self.segments.push(Segment::File { file, offset, length });
         self.size = self.size.saturating_add(length);
     }
 
@@ -316,7 +337,7 @@ impl ContentWriter {
 
     fn append_to_spill(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
-        let (file, offset) = self.spill.append(bytes, self.budget.directory())?;
+        let (file, offset) = self.spill.append(bytes, &self.budget)?;
         self.has_spilled = true;
         match self.segments.last_mut() {
             Some(Segment::File { file: last, offset: start, length: so_far })

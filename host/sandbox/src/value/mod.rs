@@ -4,56 +4,19 @@
 //! store that failed can be tried again without computing the value again. What comes from a file stays in that file:
 //! a loaded value holds the file open instead of a copy, which is sound because stored files are replaced by
 //! renaming and never written in place.
+mod budget;
 mod content;
 mod digest;
 mod input;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-pub(crate) use content::SpillFile;
+pub use budget::Budget;
+pub(crate) use budget::Shelf;
 pub use content::{Content, ContentReader, ContentWriter};
+pub(crate) use content::{Piece, SpillFile};
 pub use input::{Input, LoadParts, NotLoaded};
 
-/// The memory that the values of a run may take together, and where they go beyond it.
-#[derive(Clone, Debug)]
-pub struct Budget(Arc<BudgetState>);
-
-#[derive(Debug)]
-struct BudgetState {
-    available: AtomicU64,
-    directory: PathBuf,
-}
-
-impl Budget {
-    /// A budget of `bytes` of memory; what exceeds it goes to unlinked files in `directory`, which must exist by then.
-    pub fn new(bytes: u64, directory: impl Into<PathBuf>) -> Self {
-        let available = AtomicU64::new(bytes);
-        Self(Arc::new(BudgetState { available, directory: directory.into() }))
-    }
-
-    /// Bytes of memory that are not taken.
-    pub fn available(&self) -> u64 {
-        self.0.available.load(Ordering::Relaxed)
-    }
-
-    /// The directory of the temporary files.
-    pub fn directory(&self) -> &Path {
-        &self.0.directory
-    }
-
-    fn reserve(&self, bytes: u64) -> bool {
-        let take = |available: u64| available.checked_sub(bytes);
-        self.0.available.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
-    }
-
-    fn release(&self, bytes: u64) {
-        self.0.available.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
 /// What an op computed or a manager loaded: one part without a key, or parts that each have one. A value without
 /// parts is absent.
 #[derive(Clone, Debug, Default)]

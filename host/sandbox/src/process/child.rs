@@ -1,0 +1,107 @@
+//! A process of the sandbox's own, as who started it sees it.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::wire::{Connection, anonymous};
+use crate::text::safe_line;
+
+/// Bytes of what a process said before its end that are told.
+const LAST_WORDS: u64 = 1000;
+
+/// The program that processes of the sandbox run: one that calls [`serve`](super::serve) when it is started with these
+/// arguments, which is best the program itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its file.
+    pub path: PathBuf,
+    /// What it is started with.
+    pub arguments: Vec<OsString>,
+}
+
+impl Program {
+    /// The program that runs, started with `argument`.
+    ///
+    /// # Errors
+    /// Where the system does not say which file it is.
+    pub fn own(argument: &str) -> io::Result<Self> {
+        // The very file that runs, even where another has taken its place since.
+        let path = if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { std::env::current_exe()? };
+        Ok(Self { path, arguments: vec![argument.into()] })
+    }
+}
+
+/// A started process, which ends when this goes.
+pub(super) struct Process {
+    child: Child,
+    /// What it says as it dies.
+    stderr: File,
+}
+
+/// How a process ended by itself.
+#[derive(Debug)]
+pub(super) struct End {
+    status: Option<ExitStatus>,
+    words: String,
+}
+
+impl Process {
+    /// Starts `program`, and gives the socket to it.
+    pub fn start(program: &Program) -> io::Result<(Self, Connection)> {
+        let (connection, theirs) = Connection::pair()?;
+        let stderr = anonymous(&[])?;
+        let mut command = Command::new(&program.path);
+        command.args(&program.arguments).env_clear().current_dir("/");
+        command.stdin(theirs).stdout(Stdio::null()).stderr(stderr.try_clone()?);
+        // Ctrl-C in a terminal is for who started it, who then ends it as it sees fit.
+        let child = command.process_group(0).spawn()?;
+        Ok((Self { child, stderr }, connection))
+    }
+
+    /// How it ended, if it did or does so now that its end of the socket is closed.
+    pub fn end(mut self) -> End {
+        // One that closed its socket has nothing left to do but to end.
+        let status = super::within(super::ENDING, || self.child.try_wait().ok().flatten());
+        let mut words = Vec::new();
+        if self.stderr.rewind().is_ok() {
+            let _ = (&self.stderr).take(LAST_WORDS).read_to_end(&mut words);
+        }
+        End { status, words: safe_line(&String::from_utf8_lossy(&words), 300) }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        // One that hangs in the kernel cannot be waited for here; the system clears it away when this program ends.
+        super::within(super::ENDING, || self.child.try_wait().ok().flatten());
+    }
+}
+
+impl End {
+    /// Whether it asked for more memory than it may have.
+    pub fn is_out_of_memory(&self) -> bool {
+        self.words.contains("memory allocation of")
+    }
+
+    /// Whether it computed for longer than it may.
+    pub fn is_out_of_time(&self) -> bool {
+        let signals =
+            [rustix::process::Signal::XCPU, rustix::process::Signal::KILL].map(rustix::process::Signal::as_raw);
+        self.status.and_then(|status| status.signal()).is_some_and(|signal| signals.contains(&signal))
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "it ended with {status}")?,
+            None => f.write_str("it closed its socket")?,
+        }
+        if self.words.is_empty() { Ok(()) } else { write!(f, ", saying {:?}", self.words) }
+    }
+}

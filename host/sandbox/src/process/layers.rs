@@ -1,0 +1,214 @@
+//! What confines a process of the sandbox beside WebAssembly, so that escaping takes two independent faults.
+//!
+//! A process confines itself before it reads anything of a guest, while it has one thread. What the kernel does not offer is
+//! left out and said so; see [`Layers`].
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::grant::DirectoryPath;
+use crate::limits::{Limits, PLAN_BYTES, PROCESS_MEMORY};
+
+/// Which layers confine a worker process, beside the process itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// Landlock: of the file system, only the directories that are lent.
+    pub file_system: Layer,
+    /// A seccomp filter: of the system calls, only those that a call needs.
+    pub system_calls: Layer,
+    /// A network of its own, with nothing in it.
+    pub network: Layer,
+    /// Bounds of memory and of files (`setrlimit`).
+    pub resources: Layer,
+}
+
+/// Whether a layer is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// It is.
+    On,
+    /// It is, as far as this kernel knows it.
+    Partly,
+    /// It is not, for this reason.
+    Off(String),
+}
+
+impl Layers {
+    /// The layers by their names, in order.
+    pub fn list(&self) -> [(&'static str, &Layer); 4] {
+        [
+            ("file system (Landlock)", &self.file_system),
+            ("system calls (seccomp)", &self.system_calls),
+            ("network (namespace)", &self.network),
+            ("memory and files (rlimits)", &self.resources),
+        ]
+    }
+
+    /// Whether all of them are there.
+    pub fn are_complete(&self) -> bool {
+        self.list().iter().all(|(_, layer)| !matches!(layer, Layer::Off(_)))
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::On => f.write_str("on"),
+            Self::Partly => f.write_str("on, as far as this kernel knows it"),
+            Self::Off(reason) => write!(f, "off: {reason}"),
+        }
+    }
+}
+
+impl<E: fmt::Display> From<Result<(), E>> for Layer {
+    fn from(result: Result<(), E>) -> Self {
+        match result {
+            Ok(()) => Self::On,
+            Err(error) => Self::Off(error.to_string()),
+        }
+    }
+}
+
+/// What a process needs.
+pub(super) struct Needs {
+    /// Directories, and whether it writes there.
+    pub directories: Vec<(DirectoryPath, bool)>,
+    /// Bytes of memory.
+    pub memory: u64,
+    /// Bytes of the largest file; as many as it likes where this is none.
+    pub file: Option<u64>,
+    /// Seconds of computing, of all threads; without an end where this is none.
+    pub cpu_seconds: Option<u64>,
+}
+
+impl Needs {
+    /// What calls within `limits` need.
+    pub fn of_calls(limits: &Limits, directories: Vec<(DirectoryPath, bool)>) -> Self {
+        let memory = limits.memory.saturating_add(PROCESS_MEMORY);
+        Self { directories, memory, file: Some(limits.disk.saturating_add(PLAN_BYTES)), cpu_seconds: None }
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::{confine, leave_descriptors};
+
+/// Closes what this process was given beside its socket: who started it may have been given something too.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn leave_descriptors() {}
+
+/// Confines this process to what it needs, for good.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn confine(_: &Needs) -> Layers {
+    let off = || Layer::Off("Airlock knows it on Linux only".to_owned());
+    Layers { file_system: off(), system_calls: off(), network: off(), resources: off() }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+        RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
+    };
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, getegid, geteuid, setrlimit};
+    use rustix::thread::UnshareFlags;
+
+    use super::{Layer, Layers, Needs};
+    use crate::process::filter;
+
+    /// The newest rules that are asked for; an older kernel gives those that it knows.
+    const RULES: ABI = ABI::V7;
+
+    /// Closes what this process was given beside its socket: who started it may have been given something too.
+    #[expect(
+        unsafe_code,
+        reason = "close_range closes descriptors that somebody in this process may think are theirs. This process has only begun: \
+                  of descriptors it uses the standard ones, which stay open."
+    )]
+    pub(in crate::process) fn leave_descriptors() {
+        // SAFETY: see the reason above. A kernel without it leaves them open, which the other layers bear.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    }
+
+    /// Confines this process to what it needs, for good. It must have one thread.
+    pub(in crate::process) fn confine(needs: &Needs) -> Layers {
+        let network = unshare().into();
+        // Nobody of the same user reads its memory or attaches to it. Before, it could not name its user to its namespace.
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let resources = resources(needs).into();
+        let file_system = match file_system(needs) {
+            Ok(RulesetStatus::FullyEnforced) => Layer::On,
+            Ok(RulesetStatus::PartiallyEnforced) => Layer::Partly,
+            Ok(RulesetStatus::NotEnforced) => Layer::Off("this kernel has no Landlock, or it is disabled".to_owned()),
+            Err(error) => Layer::Off(error.to_string()),
+        };
+        // Last, since what comes before needs calls that it forbids.
+        let system_calls = filter::install().into();
+        Layers { file_system, system_calls, network, resources }
+    }
+
+    fn file_system(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
+        let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
+        let write: BitFlags<AccessFs> = read
+            | make_bitflags!(AccessFs::{WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer});
+        let mut rules = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(RULES))?
+            .handle_access(AccessNet::from_all(RULES))?
+            .scope(Scope::from_all(RULES))?
+            .create()?;
+        for (path, is_written) in &needs.directories {
+            // One that is missing cannot be lent.
+            if let Ok(directory) = PathFd::new(path.as_path()) {
+                rules = rules.add_rule(PathBeneath::new(directory, if *is_written { write } else { read }))?;
+            }
+        }
+        Ok(rules.restrict_self()?.ruleset)
+    }
+
+    fn resources(needs: &Needs) -> io::Result<()> {
+        let at_most = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        setrlimit(Resource::Core, at_most(0))?;
+        setrlimit(Resource::Data, at_most(needs.memory))?;
+        if let Some(bytes) = needs.file {
+            setrlimit(Resource::Fsize, at_most(bytes))?;
+        }
+        if let Some(seconds) = needs.cpu_seconds {
+            // The first bound is a signal, the second kills.
+            setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds.saturating_add(1)) })?;
+        }
+        Ok(())
+    }
+
+    /// Leaves the networks and the shared memory of the machine.
+    fn unshare() -> io::Result<()> {
+        let flags = UnshareFlags::NEWNET | UnshareFlags::NEWIPC;
+        // One who may do it needs no user namespace, in which an administrator's rights over others' files would end.
+        if leave(flags).is_ok() {
+            return Ok(());
+        }
+        let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+        leave(flags | UnshareFlags::NEWUSER)
+            .map_err(|error| io::Error::new(error.kind(), format!("the system allows no namespaces ({error})")))?;
+        // The same user and group inside as outside.
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
+        std::fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "rustix marks unshare as unsafe because of CLONE_FILES, after which threads disagree on what descriptors \
+                  are open. None of the flags here is that one."
+    )]
+    fn leave(flags: UnshareFlags) -> io::Result<()> {
+        // SAFETY: see the reason above.
+        unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(Into::into)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

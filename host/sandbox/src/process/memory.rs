@@ -1,0 +1,86 @@
+//! Directories in memory, lent to a worker as copies of what they hold: the files pass as descriptors.
+
+use std::fs::File;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::packing::{Parcel, Unpacker};
+use crate::call::Call;
+use crate::grant::{Access, Grant, MountSource};
+use crate::mount::{Held, MemoryDirectory, Waiting};
+use crate::report::Failure;
+
+/// What a directory in memory holds, in a message: its paths, and the places of their files.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PackedDirectory(Vec<(String, Option<usize>)>);
+
+/// The directories in memory that `grant` lends, each once, in the order of the mounts.
+pub(super) fn directories(grant: &Grant) -> Vec<MemoryDirectory> {
+    let mut directories: Vec<MemoryDirectory> = Vec::new();
+    for mount in grant.mounts() {
+        if let MountSource::Memory(directory) = &mount.source
+            && place(&directories, directory).is_none()
+        {
+            directories.push(directory.clone());
+        }
+    }
+    directories
+}
+
+/// Where `directory` is among `directories`.
+pub(super) fn place(directories: &[MemoryDirectory], directory: &MemoryDirectory) -> Option<usize> {
+    directories.iter().position(|known| known.order() == directory.order())
+}
+
+/// Holds `directories` for `call`, those alone that it may change where it `stores`.
+pub(super) fn hold(directories: &[MemoryDirectory], call: &Call<'_>, stores: bool) -> Result<Vec<Held>, Failure> {
+    let interrupted = || call.interrupt.is_interrupted();
+    let waiting = Waiting::new(&interrupted, call.grant.limits().time);
+    let is_written = |directory: &MemoryDirectory| {
+        call.grant.mounts().iter().any(|mount| {
+            let is_it = matches!(&mount.source, MountSource::Memory(source) if source.order() == directory.order());
+            is_it && mount.access == Access::Write
+        })
+    };
+    // In the order of all calls, so that none of two waits for the other.
+    let mut ordered: Vec<&MemoryDirectory> = directories.iter().collect();
+    ordered.sort_by_key(|directory| directory.order());
+    ordered.into_iter().map(|directory| directory.hold(stores && is_written(directory), &waiting)).collect()
+}
+
+/// Packs what `directories` hold.
+pub(super) fn pack(directories: &[MemoryDirectory], parcel: &mut Parcel<'_>) -> io::Result<Vec<PackedDirectory>> {
+    let mut pack = |directory: &MemoryDirectory| {
+        let mut packed = Vec::new();
+        for (path, file) in directory.contents() {
+            let file = file.map(|file| parcel.whole_file(&file)).transpose()?;
+            packed.push((path, file));
+        }
+        Ok(PackedDirectory(packed))
+    };
+    directories.iter().map(&mut pack).collect()
+}
+
+/// Has `directories` hold what was packed; nothing changes in any of them where it cannot be in one.
+pub(super) fn unpack(
+    packed: Vec<PackedDirectory>,
+    directories: &[MemoryDirectory],
+    unpacker: &mut Unpacker<'_>,
+) -> io::Result<()> {
+    if packed.len() != directories.len() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut contents: Vec<Vec<(String, Option<File>)>> = Vec::new();
+    for PackedDirectory(entries) in packed {
+        let mut files = Vec::new();
+        for (path, place) in entries {
+            files.push((path, place.map(|place| unpacker.whole_file(place)).transpose()?));
+        }
+        contents.push(files);
+    }
+    for (directory, contents) in directories.iter().zip(contents) {
+        directory.replace(contents)?;
+    }
+    Ok(())
+}

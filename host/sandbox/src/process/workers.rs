@@ -1,0 +1,154 @@
+//! The worker processes of a sandbox: started when there is a call for one, kept for the next call of their kind.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::child::{End, Process, Program};
+use super::conversation::{Conversation, Ended, Lost, Subject};
+use super::layers::Layers;
+use super::message::{CallTask, Outcome, PackedGrant, Reply, Task};
+use super::wire::{Broken, Connection};
+use crate::call::{Call, failed};
+use crate::grant::{Access, MountSource};
+use crate::limits::{IDLE_WORKERS, WORKER_START};
+use crate::mount::Durability;
+use crate::report::{Failure, Report};
+
+/// The workers of a sandbox.
+pub(crate) struct Workers {
+    program: Program,
+    durability: Durability,
+    /// Those that make no call, the one that ended one last at the end.
+    idle: Mutex<Vec<Worker>>,
+}
+
+/// A worker that makes no call.
+struct Worker {
+    /// Digest and grant, which it was started for and serves alone.
+    purpose: Vec<u8>,
+    process: Process,
+    connection: Connection,
+    /// Whether all that is lent was there when it was started; what comes later it cannot see.
+    complete: bool,
+}
+
+impl Workers {
+    /// Workers that are processes of `program`.
+    pub fn new(program: Program, durability: Durability) -> Self {
+        Self { program, durability, idle: Mutex::default() }
+    }
+
+    /// How this system confines a worker.
+    pub fn layers(&self) -> io::Result<Layers> {
+        let (_, layers) = start(&self.program, &Task::Probe, None)?;
+        Ok(layers)
+    }
+
+    /// Has a worker make `call`.
+    pub fn call<T: Outcome>(&self, call: &Call<'_>, code: &File, subject: Subject<'_>) -> Report<T> {
+        let mut worker = match self.find(call, code, &subject) {
+            Ok(worker) => worker,
+            Err(reason) => return failed(Failure::Host { reason: format!("there is no worker process: {reason}") }),
+        };
+        let held = Conversation::new(&mut worker.connection, call).hold(subject);
+        match held {
+            Ok(Ended { report, reusable }) => {
+                if reusable && worker.complete {
+                    self.keep(worker);
+                }
+                report
+            }
+            Err(Lost::Stopped(failure)) => failed(failure),
+            Err(Lost::Worker(error)) => {
+                let reason = worker.autopsy(&error, call);
+                failed(Failure::Host { reason })
+            }
+        }
+    }
+
+    fn find(&self, call: &Call<'_>, code: &File, subject: &Subject<'_>) -> io::Result<Worker> {
+        let grant = PackedGrant::pack(call.grant);
+        let purpose = rmp_serde::to_vec_named(&(call.component.digest(), &grant)).map_err(io::Error::other)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = idle.iter().rposition(|worker| worker.purpose == purpose);
+        if let Some(place) = found {
+            return Ok(idle.remove(place));
+        }
+        drop(idle);
+        let makes = !matches!(subject, Subject::Input(_));
+        let complete = open_directories(call, makes);
+        let task = Task::Call(CallTask {
+            name: call.component.name().to_owned(),
+            inspection: call.component.inspection().clone(),
+            grant,
+            durability: self.durability,
+        });
+        let ((process, connection), _) = start(&self.program, &task, Some(code))?;
+        Ok(Worker { purpose, process, connection, complete })
+    }
+
+    fn keep(&self, worker: Worker) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(worker);
+        let too_many = idle.len().saturating_sub(IDLE_WORKERS);
+        let gone: Vec<Worker> = idle.drain(..too_many).collect();
+        // Ending takes a moment.
+        drop(idle);
+        drop(gone);
+    }
+}
+
+impl Worker {
+    /// What became of a worker that said `error` or nothing.
+    fn autopsy(self, error: &io::Error, call: &Call<'_>) -> String {
+        drop(self.connection);
+        let end: End = self.process.end();
+        if end.is_out_of_memory() {
+            let memory = crate::limits::Bytes(call.grant.limits().memory.saturating_add(crate::limits::PROCESS_MEMORY));
+            return format!("the worker process of the call needed more than {memory} of memory in all");
+        }
+        format!("the worker process of the call was lost ({error}): {end}")
+    }
+}
+
+/// Starts a process with `task`, and waits until it is confined.
+fn start(program: &Program, task: &Task, code: Option<&File>) -> io::Result<((Process, Connection), Layers)> {
+    let (process, mut connection) = Process::start(program)?;
+    let started = Instant::now();
+    let mut wait = || if started.elapsed() > WORKER_START { Err(started.elapsed()) } else { Ok(()) };
+    let descriptors: Vec<_> = code.iter().map(|code| code.as_fd()).collect();
+    let mut converse = || {
+        connection.send(task, &descriptors, &mut wait)?;
+        connection.receive::<Reply, Duration>(&mut wait)
+    };
+    match converse() {
+        Ok((Reply::Ready(Ok(layers)), _)) => Ok(((process, connection), layers)),
+        Ok((Reply::Ready(Err(reason)), _)) => Err(io::Error::other(reason)),
+        Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+        Err(Broken::Stopped(after)) => {
+            Err(io::Error::other(format!("it said nothing for {} s and was killed", after.as_secs())))
+        }
+        Err(Broken::Connection(error)) => {
+            drop(connection);
+            Err(io::Error::other(format!("{error}; {}", process.end())))
+        }
+    }
+}
+
+/// Makes the directories that are lent to be written where `makes` says so, since a worker may make none beside what is lent.
+/// Gives whether all that are lent are there.
+fn open_directories(call: &Call<'_>, makes: bool) -> bool {
+    let mut complete = true;
+    for mount in call.grant.mounts() {
+        let MountSource::Directory(path) = &mount.source else { continue };
+        match crate::mount::reach_root(path.as_path(), makes && mount.access == Access::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => complete = false,
+            // The call will meet it, and say it as it does without a worker.
+            Ok(()) | Err(_) => {}
+        }
+    }
+    complete
+}
