@@ -274,6 +274,35 @@ fn ops_of_assets_and_of_steps_and_what_their_inputs_tell_are_locked() {
 }
 
 #[test]
+fn who_loads_what_another_stored_is_told_the_configuration_of_it() {
+    let managers = "[io.other]\ncomponent = \"builtin:files\"\nmounts.\"/data\" = { path = \"data\" }\n\
+                    [io.parent]\ncomponent = \"builtin:files\"\nmounts.\"/data\" = { path = \"data\" }\n";
+    let secret = "type = \"text\"\nconfig.path = { \"$env\" = \"SECRET\" }\ncommand = [\"true\"]\n";
+    let definitions = format!(
+        "[assets.a]\n{secret}[assets.b]\ntype = \"none\"\ncommand = [\"true\"]\ninputs.a = {{ asset = \"a\" }}\n\
+         [jobs.j.steps.s]\n{secret}[jobs.j.steps.t]\ntype = \"none\"\ncommand = [\"true\"]\n\
+         inputs.s = {{ from = \"s\" }}\n{managers}"
+    );
+    let project = Project::new(&definitions);
+    project.run(&["lock"]).ok();
+    let lock = lock_of(&project);
+    assert_eq!(lock.matches("told = ").count(), 1, "{lock}");
+    let [lake, all] = [project::LAKE, &*definitions].map(str::to_owned);
+    for (changed, manager) in [
+        (lake.clone() + &all.replace("{ asset = \"a\" }", "{ asset = \"a\", io = \"other\" }"), "io.other"),
+        (lake.clone() + &all.replace("{ from = \"s\" }", "{ from = \"s\", io = \"other\" }"), "io.other"),
+        (lake.replace("component", "parent = \"parent\"\ncomponent") + &all, "io.parent"),
+    ] {
+        project.put("airlock.toml", &changed);
+        let said = format!("{manager} is told $SECRET in a configuration or a constant");
+        needs_a_yes(&project, &said);
+        let ran = project.run(&["run", "--locked"]);
+        assert_eq!(ran.code, Some(6), "{ran:#?}");
+        assert!(ran.stderr.contains(&format!("+ {said}\n")), "{ran:#?}");
+    }
+}
+
+#[test]
 fn the_changes_are_in_the_document_of_check() {
     let project = locked(LENT);
     project.put("airlock.toml", &definitions(&LENT.replace("64MiB", "65MiB")));

@@ -14,7 +14,7 @@ use super::{
 use crate::code::component_name;
 use crate::definitions::{
     ComponentUse, Configuration, Definitions, EnvironmentReference, Input, InputSource, LimitSettings, Mount,
-    MountPath, Position, Setting, beside,
+    MountPath, Output, Position, Setting, beside,
 };
 
 /// Bytes that are kept of the key of a configuration.
@@ -182,21 +182,20 @@ impl Told {
             told.add(place, &used.config.setting);
         }
         for asset in definitions.assets() {
-            told.add_configuration(asset.output.io.as_deref(), asset.output.config.as_ref());
+            told.add_configuration(definitions, asset.output.io.as_deref(), asset.output.config.as_ref());
             for input in &asset.inputs {
                 let outputs = input.source.outputs().iter();
-                let mut storing = outputs.filter_map(|output| asset.graph.as_deref()?.output(output)?.io.as_deref());
-                told.add_input(definitions, &place_of_asset(asset), input, &mut storing);
+                let outputs = outputs.filter_map(|output| asset.graph.as_deref()?.output(output));
+                told.add_input(definitions, &place_of_asset(asset), input, outputs.collect());
             }
         }
         for (job, step) in definitions.graphs().flat_map(|job| job.steps.iter().map(move |step| (job, step))) {
             for output in &step.outputs {
-                told.add_configuration(output.io.as_deref(), output.config.as_ref());
+                told.add_configuration(definitions, output.io.as_deref(), output.config.as_ref());
             }
             for input in &step.inputs {
-                let outputs = input.source.outputs().iter();
-                let mut storing = outputs.filter_map(|output| job.output(output)?.io.as_deref());
-                told.add_input(definitions, &place_of_step(job, step), input, &mut storing);
+                let outputs = input.source.outputs().iter().filter_map(|output| job.output(output));
+                told.add_input(definitions, &place_of_step(job, step), input, outputs.collect());
             }
         }
         told
@@ -210,33 +209,33 @@ impl Told {
         }
     }
 
-    fn add_configuration(&mut self, manager: Option<&str>, config: Option<&Configuration>) {
-        if let (Some(manager), Some(config)) = (manager, config) {
+    /// Adds what `config` tells `manager`, and its parents, which load what others stored for it.
+    fn add_configuration(&mut self, definitions: &Definitions, manager: Option<&str>, config: Option<&Configuration>) {
+        let Some(config) = config else { return };
+        let parent = |name: &&str| definitions.io_manager(name)?.parent.as_deref();
+        for manager in std::iter::successors(manager, |name| parent(name)) {
             self.add(place_of_manager(manager), &config.setting);
         }
     }
 
-    /// Adds what an `input` of the op in `place` tells: the op a constant, and who loads it and the parents of these a
-    /// configuration. `storing` are who stores the outputs of steps that it takes.
+    /// Adds what an `input` of the op in `place` tells: the op a constant, and who loads it the configuration of the input
+    /// and of what is loaded. `outputs` are those of steps that it takes.
     fn add_input<'a>(
         &mut self,
         definitions: &'a Definitions,
         place: &str,
         input: &'a Input,
-        storing: &mut dyn Iterator<Item = &'a str>,
+        mut outputs: Vec<&'a Output>,
     ) {
         if let InputSource::Value(value) = &input.source {
             self.add(place.to_owned(), value);
         }
-        let of_asset = input.asset().and_then(|asset| definitions.asset(asset)?.output.io.as_deref());
-        let loading: Vec<&str> = match input.io.as_deref() {
-            Some(manager) => vec![manager],
-            None => storing.chain(of_asset).collect(),
-        };
-        for manager in loading {
-            let parent = |name: &&str| definitions.io_manager(name)?.parent.as_deref();
-            for manager in std::iter::successors(Some(manager), parent) {
-                self.add_configuration(Some(manager), input.config.as_ref());
+        outputs.extend(input.asset().and_then(|asset| Some(&definitions.asset(asset)?.output)));
+        self.add_configuration(definitions, input.io.as_deref(), input.config.as_ref());
+        for output in outputs {
+            let loading = input.io.as_deref().or(output.io.as_deref());
+            for config in [&input.config, &output.config] {
+                self.add_configuration(definitions, loading, config.as_ref());
             }
         }
     }
