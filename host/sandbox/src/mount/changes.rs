@@ -74,23 +74,18 @@ impl Mount {
             Some(Node::Staged(_) | Node::Stored { .. }) if is_directory => return Err(ErrorCode::NotDirectory.into()),
             _ => {}
         }
-        if is_directory {
-            self.rename_directory(from, to)?;
-        } else {
-            self.rename_file(from, to)?;
-        }
-        self.call.record.renamed(&self.shown(from), &self.shown(to));
-        Ok(())
+        if is_directory { self.rename_directory(from, to) } else { self.rename_file(from, to) }
     }
 
     fn rename_file(&mut self, from: &str, to: &str) -> FileResult<()> {
         let stored = self.is_stored(from)?;
         let staged = match self.entries.get(from) {
             Some(Entry::File(staged)) => Arc::clone(staged),
-            _ => self.copy_up(from)?,
+            _ => self.copy_whole(from)?,
         };
         self.take(from, stored);
-        self.set_file(to, staged);
+        self.call.record.renamed(&self.shown(from), &self.shown(to));
+        self.set(to, Entry::File(staged));
         Ok(())
     }
 
@@ -100,6 +95,7 @@ impl Mount {
         let moved = self.take_below(from);
         self.take(from, stored);
         self.take_below(to);
+        self.call.record.renamed(&self.shown(from), &self.shown(to));
         for (path, entry) in moved {
             let Some(rest) = below(&path, from) else { continue };
             if !matches!(entry, Entry::Absent) {
@@ -110,9 +106,15 @@ impl Mount {
                 self.entries.insert(path, entry);
             }
         }
-        self.entries.insert(to.to_owned(), Entry::Directory);
-        self.call.record.restored(&self.shown(to));
+        self.set(to, Entry::Directory);
         Ok(())
+    }
+
+    /// As [`copy_up`](Self::copy_up), of a file that is going to lie elsewhere: all of it counts as written there.
+    fn copy_whole(&mut self, path: &str) -> FileResult<Arc<Staged>> {
+        let staged = self.copy_up(path)?;
+        self.call.record.writing(&self.shown(path)).add(staged.length());
+        Ok(staged)
     }
 
     /// Copies what the back end has at and below the directory `path` into the overlay.
@@ -128,14 +130,14 @@ impl Mount {
         for (name, kind) in names {
             let path = join(path, &name);
             match kind {
-                Kind::File => drop(self.copy_up(&path)?),
+                Kind::File => drop(self.copy_whole(&path)?),
                 Kind::Directory => self.copy_up_directory(&path)?,
                 Kind::Other => return Err(self.refuse(Operation::Write, &path, Rule::NotAFile)),
             }
         }
         if !self.entries.contains_key(path) {
             self.call.quota.charge_file()?;
-            self.entries.insert(path.to_owned(), Entry::Directory);
+            self.set_directory(path);
         }
         Ok(())
     }

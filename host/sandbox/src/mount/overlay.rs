@@ -273,9 +273,19 @@ impl Mount {
     }
 
     pub(super) fn set_file(&mut self, path: &str, staged: Arc<Staged>) {
-        let old = self.entries.insert(path.to_owned(), Entry::File(staged));
+        self.set(path, Entry::File(staged));
+        self.call.record.put(&self.shown(path));
+    }
+
+    pub(super) fn set_directory(&mut self, path: &str) {
+        self.set(path, Entry::Directory);
+        self.call.record.put(&self.shown(path));
+    }
+
+    /// As [`set_file`](Self::set_file), of what is recorded already.
+    pub(super) fn set(&mut self, path: &str, entry: Entry) {
+        let old = self.entries.insert(path.to_owned(), entry);
         self.discard(old);
-        self.call.record.restored(&self.shown(path));
     }
 
     fn discard(&mut self, entry: Option<Entry>) {
@@ -310,8 +320,7 @@ impl Mount {
         }
         self.require_parent(path)?;
         self.call.quota.charge_file()?;
-        self.entries.insert(path.to_owned(), Entry::Directory);
-        self.call.record.restored(&self.shown(path));
+        self.set_directory(path);
         Ok(())
     }
 

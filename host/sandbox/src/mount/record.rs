@@ -66,18 +66,30 @@ impl Record {
         self.state().read.file(path)
     }
 
-    /// As [`Record::reading`], for writing.
+    /// Records that something lies at the guest path `path` that the call put there, a file or a directory.
+    pub fn put(&self, path: &str) {
+        let mut state = self.state();
+        state.removed.remove(path);
+        state.written.file(path);
+    }
+
+    /// What counts the bytes that are written to the file at `path`, which was [`put`](Record::put) there.
     pub fn writing(&self, path: &str) -> Counter {
-        self.state().written.file(path)
+        let state = self.state();
+        state.written.listed(path).unwrap_or_else(|| state.written.unlisted_bytes.clone())
     }
 
     /// Records that what was written at or below `from` lies at or below `to` now.
     pub fn renamed(&self, from: &str, to: &str) {
-        for (path, _) in &mut self.state().written.files {
+        let mut state = self.state();
+        let State { written, removed, .. } = &mut *state;
+        removed.remove(to);
+        for (path, _) in &mut written.files {
             if let Some(rest) = path.strip_prefix(from)
                 && (rest.is_empty() || rest.starts_with('/'))
             {
                 *path = format!("{to}{rest}");
+                removed.remove(path);
             }
         }
     }
@@ -90,11 +102,6 @@ impl Record {
         } else if !state.removed.contains(path) {
             state.unlisted_removed += 1;
         }
-    }
-
-    /// Records that something lies at `path` again.
-    pub fn restored(&self, path: &str) {
-        self.state().removed.remove(path);
     }
 
     /// Records a failure of the storage; the first one is kept.
@@ -129,9 +136,13 @@ impl Record {
 }
 
 impl Tally {
+    fn listed(&self, path: &str) -> Option<Counter> {
+        self.files.iter().find(|(file, _)| file == path).map(|(_, counter)| counter.clone())
+    }
+
     fn file(&mut self, path: &str) -> Counter {
-        if let Some((_, counter)) = self.files.iter().find(|(file, _)| file == path) {
-            return counter.clone();
+        if let Some(counter) = self.listed(path) {
+            return counter;
         }
         if self.files.len() == RECEIPT_FILES {
             self.unlisted += 1;
@@ -191,6 +202,7 @@ mod tests {
     fn files_beyond_the_list_are_counted_with_their_bytes() {
         let record = Record::default();
         for i in 0..RECEIPT_FILES + 2 {
+            record.put(&format!("/{i}"));
             record.writing(&format!("/{i}")).add(1);
         }
         let written = receipt(&record).written;
@@ -215,8 +227,10 @@ mod tests {
         for path in ["/data/a", "/data/b"] {
             record.reading(path).add(1 << 63);
         }
-        record.writing("/data/a").add(u64::MAX);
-        record.writing("/data/b").add(1);
+        for (path, bytes) in [("/data/a", u64::MAX), ("/data/b", 1)] {
+            record.put(path);
+            record.writing(path).add(bytes);
+        }
         record.renamed("/data/b", "/data/a");
         let receipt = receipt(&record);
         assert_eq!((receipt.read.bytes, receipt.written.bytes), (u64::MAX, u64::MAX));
@@ -225,8 +239,10 @@ mod tests {
     #[test]
     fn a_file_that_is_written_and_renamed_is_listed_under_its_last_name() {
         let record = Record::default();
-        record.writing("/data/a.tmp").add(1);
-        record.writing("/data/a.csv").add(2);
+        for (path, bytes) in [("/data/a.tmp", 1), ("/data/a.csv", 2)] {
+            record.put(path);
+            record.writing(path).add(bytes);
+        }
         record.renamed("/data/a.tmp", "/data/a.csv");
         assert_eq!(receipt(&record).written.files, [Transfer { path: "/data/a.csv".into(), bytes: 3 }]);
     }

@@ -272,6 +272,59 @@ fn the_receipt_has_what_was_read_written_and_removed() {
     }
 }
 
+/// What is recorded as written and as removed of a call that does `change` to the files `a`, `b`, `d/x` and `d/y/z`.
+fn recorded(change: impl Fn(&mut FileSystem)) -> (Vec<String>, Vec<String>) {
+    let mut recorded = [Store::local(), Store::memory()].map(|store| {
+        store.fill(&[("a", "123"), ("b", "4"), ("d/x", "56"), ("d/y/z", "789")]);
+        let mut call = store.store();
+        change(&mut call);
+        let receipt = receipt(&call);
+        let written = receipt.written.files.iter().map(|file| format!("{} {}", file.path, file.bytes));
+        (written.collect(), receipt.removed)
+    });
+    assert_eq!(recorded[0], recorded[1]);
+    std::mem::take(&mut recorded[0])
+}
+
+#[test]
+fn whatever_the_call_puts_somewhere_is_written_there() {
+    let rename = |from: &'static str, to: &'static str| {
+        move |call: &mut FileSystem| call.rename_at(&mount(), from, &mount(), to).unwrap()
+    };
+    let open =
+        |path: &'static str, mode: OpenMode| move |call: &mut FileSystem| drop(open_file(call, path, mode).unwrap());
+    let emptied = open("a", OpenMode { truncate: true, ..READ });
+    assert_eq!(recorded(emptied), (vec!["/data/a 0".into()], vec![]));
+    let made = open("new", OpenMode { create: true, ..READ });
+    assert_eq!(recorded(made), (vec!["/data/new 0".into()], vec![]));
+    assert_eq!(recorded(rename("b", "a")), (vec!["/data/a 1".into()], vec!["/data/b".into()]));
+    assert_eq!(recorded(rename("a", "new")), (vec!["/data/new 3".into()], vec!["/data/a".into()]));
+    let replaced = |call: &mut FileSystem| {
+        call.remove_file_at(&mount(), "b").unwrap();
+        rename("a", "b")(call);
+    };
+    assert_eq!(recorded(replaced), (vec!["/data/b 3".into()], vec!["/data/a".into()]));
+    let directory = |call: &mut FileSystem| call.create_directory_at(&mount(), "new").unwrap();
+    assert_eq!(recorded(directory), (vec!["/data/new 0".into()], vec![]));
+    let (mut written, removed) = recorded(rename("d", "e"));
+    written.sort();
+    assert_eq!(written, ["/data/e 0", "/data/e/x 2", "/data/e/y 0", "/data/e/y/z 3"]);
+    assert_eq!(removed, ["/data/d"]);
+}
+
+#[test]
+fn what_is_not_listed_is_counted_once_however_it_came_to_lie_there() {
+    let store = Store::local();
+    let mut call = store.store();
+    for number in 0..crate::limits::RECEIPT_FILES + 3 {
+        write(&mut call, "x.tmp", "1");
+        call.rename_at(&mount(), "x.tmp", &mount(), &number.to_string()).unwrap();
+    }
+    let written = receipt(&call).written;
+    assert_eq!((written.files.len(), written.unlisted), (crate::limits::RECEIPT_FILES, 3));
+    assert_eq!(written.bytes, crate::limits::RECEIPT_FILES as u64 + 3);
+}
+
 #[test]
 fn a_directory_in_memory_lives_as_long_as_its_last_clone() {
     let first = MemoryDirectory::default();
