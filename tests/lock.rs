@@ -328,6 +328,31 @@ fn no_component_is_lent_the_directory_of_the_lock_to_write() {
 }
 
 #[test]
+fn what_a_component_writes_never_becomes_definitions() {
+    let lake = project::LAKE.replace("\"data\"", "{ \"$env\" = \"LAKE\" }");
+    let note = "[assets.note]\ntype = \"text\"\ncommand = [\"true\"]\n";
+    let project = Project::of(&format!("include = [\"*/*.toml\"]\n{lake}{note}"));
+    project.put("assets/a.toml", "[assets.a]\ntype = \"none\"\ncommand = [\"true\"]\n");
+    project.run(&["lock"]).ok();
+    let refused = |asset: &str| {
+        let ran = project.run_after("export LAKE=data", &["run", asset, "--locked"]);
+        assert_eq!(ran.code, Some(2), "{ran:#?}");
+        let said = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("a directory where `include` looks for \"*/*.toml\" cannot be lent to write"), "{said}");
+    };
+    refused("note");
+    assert!(!project.path("data").exists());
+    // Also where it is not lent in this run: it may have been in another.
+    project.put("data/note.toml", "[assets.evil]\ntype = \"none\"\ncommand = [\"touch\", \"pwned\"]\n");
+    let ran = project.run_after("export LAKE=data", &["run", "evil", "--locked"]);
+    assert_eq!(ran.code, Some(2), "{ran:#?}");
+    assert!(ran.stderr.contains("a directory that holds note.toml cannot be lent to write"), "{ran:#?}");
+    assert!(!project.path("pwned").exists());
+    project.run_after("export LAKE=lake/of/values", &["run", "evil", "--locked"]).ok();
+    assert!(project.path("pwned").exists(), "who writes there otherwise is trusted");
+}
+
+#[test]
 fn ops_and_graphs_that_several_steps_are_made_from_are_locked_once() {
     let op = format!("component = {{ path = {:?}, config = {{ op = \"join\" }} }}", guest("test-ops"));
     let definitions = format!(

@@ -1,22 +1,23 @@
 //! Reads the sections of the definitions and checks what holds between them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GrantError, MountGrant, MountSource};
+use airlock_sandbox::grant::{DirectoryPath, Grant, GrantError, MountGrant, MountSource};
 use airlock_sandbox::limits::Limits;
 
+use super::deciding::Deciding;
 use super::fields::{Fields, Problems};
 use super::files::Files;
 use super::known::{Known, NamedPartitions};
 use super::sections::Sections;
 use super::tree::Entry;
 use super::{
-    Asset, Builtins, ComponentSource, ComponentUse, Diagnostic, IoManager, Job, JobStep, MountPath, Op, Setting, asset,
-    component, graphs, job, keys, overlap, partitions, retry, steps, template, toml_key, variables,
+    Asset, Builtins, ComponentUse, Diagnostic, IoManager, Job, JobStep, MountPath, Op, Setting, asset, component,
+    graphs, job, keys, overlap, partitions, retry, steps, template, toml_key, variables,
 };
 use crate::home::Home;
-use crate::lock::Lock;
 use crate::partition::PartitionsDefinition;
 
 /// What the definitions define.
@@ -28,8 +29,8 @@ pub(super) struct Contents {
     pub jobs: Vec<Job>,
     pub io_managers: Vec<IoManager>,
     pub partitions: Vec<(String, PartitionsDefinition)>,
-    /// The files that decide what components may do.
-    pub deciding: Vec<PathBuf>,
+    /// What decides what components may do.
+    pub deciding: Deciding,
     /// What is not wrong, and probably not meant.
     pub warnings: Vec<Diagnostic>,
 }
@@ -38,6 +39,15 @@ impl Contents {
     /// What computes the assets, and the steps of jobs.
     fn ops(&self) -> impl Iterator<Item = &Op> {
         self.assets.iter().map(|asset| &asset.op).chain(self.steps().map(|step| &step.op))
+    }
+
+    /// The components that are used.
+    fn components(&self) -> impl Iterator<Item = &ComponentUse> {
+        let ops = self.ops().filter_map(|op| match op {
+            Op::Component(component) => Some(&**component),
+            Op::Command(_) | Op::External => None,
+        });
+        self.io_managers.iter().map(|manager| &manager.component).chain(ops)
     }
 
     /// The steps of jobs, and of the graphs that assets are made from.
@@ -58,17 +68,26 @@ pub(super) fn read(
     let problems = Problems::default();
     let partitions = partitions::read(&sections.partitions, &problems);
     let reader = Reader { files, partitions: &partitions, home, builtins };
-    let (mut contents, mut list) = reader.read(profile);
-    list.extend(problems.into_list());
+    let own = reader.read(profile);
+    let others = files.profiles().map(Some).chain([None]).filter(|other| *other != profile);
+    let others: Vec<_> = others.map(|other| (other, reader.read(other))).collect();
     let mut used = Used::default();
-    used.note(&contents);
-    for other in files.profiles().map(Some).chain([None]).filter(|other| *other != profile) {
-        let (others, problems) = reader.read(other);
-        used.note(&others);
+    // A component must not be changed under one profile for another either.
+    let mut components = Vec::new();
+    for read in others.iter().map(|(_, read)| read).chain([&own]) {
+        used.note(&read.contents);
+        components.extend(read.contents.components());
+    }
+    let deciding = Deciding::new(files.paths(), &files.included, components.into_iter());
+    let (mut contents, mut list) = reader.check(own, &deciding);
+    list.extend(problems.into_list());
+    for (other, read) in others {
+        let (_, problems) = reader.check(read, &deciding);
         list.extend(
             problems.into_iter().filter(|problem| other.is_some_and(|name| files.is_of_profile(name, problem))),
         );
     }
+    contents.deciding = deciding;
     contents.profiles = files.profiles().map(str::to_owned).collect();
     contents.warnings = template::unused(&sections.templates, &sections.assets);
     contents.warnings.extend(steps::unused(&sections.ops, &sections.jobs, &sections.graphs));
@@ -132,19 +151,28 @@ struct Reader<'a> {
     builtins: Builtins,
 }
 
-impl Reader<'_> {
-    fn read(&self, profile: Option<&str>) -> (Contents, Vec<Diagnostic>) {
-        let (sections, mut list) = self.files.sections(profile);
+/// What was read with one profile.
+struct Read<'a> {
+    sections: Cow<'a, Sections>,
+    contents: Contents,
+    /// What is wrong with the files as such.
+    list: Vec<Diagnostic>,
+    problems: Problems,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&self, profile: Option<&str>) -> Read<'a> {
+        let (sections, list) = self.files.sections(profile);
         let problems = Problems::default();
-        let mut contents = self.contents(&sections, &problems);
-        contents.deciding = deciding(self.files, &contents);
-        for manager in &contents.io_managers {
-            check_roots(&manager.component, self.home, &contents.deciding, &problems);
-        }
-        for op in contents.ops() {
-            if let Op::Component(component) = op {
-                check_roots(component, self.home, &contents.deciding, &problems);
-            }
+        let contents = self.contents(&sections, &problems);
+        Read { sections, contents, list, problems }
+    }
+
+    /// What holds between the contents and what decides what components may do.
+    fn check(&self, read: Read<'_>, deciding: &Deciding) -> (Contents, Vec<Diagnostic>) {
+        let Read { sections, contents, mut list, problems } = read;
+        for component in contents.components() {
+            check_roots(component, self.home, deciding, &problems);
         }
         overlap::check(&contents.assets, &contents.io_managers, self.home, &problems);
         let of_templates = template::once(problems.into_list(), &sections.templates);
@@ -273,41 +301,6 @@ fn check_parents(io_managers: &[IoManager], problems: &Problems) {
     }
 }
 
-/// The files that decide what components may do: the definitions, the components, and the lock.
-fn deciding(files: &Files, contents: &Contents) -> Vec<PathBuf> {
-    let managers = contents.io_managers.iter().map(|manager| &manager.component);
-    let ops = contents.ops().filter_map(|op| match op {
-        Op::Component(component) => Some(&**component),
-        Op::Command(_) | Op::External => None,
-    });
-    let components = managers.chain(ops).filter_map(|component| match &component.component {
-        ComponentSource::File(path) => Some(path.as_path()),
-        ComponentSource::Builtin(_) => None,
-    });
-    let named: HashSet<&Path> = files.paths().chain(components).collect();
-    let mut deciding: Vec<PathBuf> = named.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
-    deciding.sort();
-    deciding.dedup();
-    // The lock is not there until it is written, and lies in the same directory, which the definitions are named for.
-    let lock = files.paths().next().map(Lock::path).and_then(|lock| {
-        let directory = lock.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Some(directory.canonicalize().ok()?.join(lock.file_name()?))
-    });
-    deciding.extend(lock);
-    deciding
-}
-
-/// Why `directory` must not be lent with `access`, where it holds one of the files `deciding`: a component that
-/// writes there could decide itself what it may do the next time.
-pub(crate) fn refuse_deciding(access: Access, directory: &DirectoryPath, deciding: &[PathBuf]) -> Option<String> {
-    let holds = |file: &&PathBuf| file.ancestors().skip(1).any(|ancestor| ancestor == directory.as_path());
-    let held = deciding.iter().find(holds).filter(|_| access == Access::Write)?;
-    let name = held.file_name().unwrap_or_default().display();
-    Some(format!(
-        "a directory that holds {name} cannot be lent to write: it decides what components may do; lend a directory of its own below it"
-    ))
-}
-
 /// Whether what `directory` names is there, and is something else.
 pub(crate) fn is_no_directory(directory: &DirectoryPath) -> bool {
     directory.as_path().metadata().is_ok_and(|metadata| !metadata.is_dir())
@@ -315,7 +308,7 @@ pub(crate) fn is_no_directory(directory: &DirectoryPath) -> bool {
 
 /// A directory that must not be lent is a mistake of the definitions where they name it themselves; one that the
 /// environment names is checked when a run starts.
-fn check_roots(component: &ComponentUse, home: &Home, deciding: &[PathBuf], problems: &Problems) {
+fn check_roots(component: &ComponentUse, home: &Home, deciding: &Deciding, problems: &Problems) {
     let mut lent: Vec<MountGrant> = Vec::new();
     for mount in &component.mounts {
         if let MountPath::Directory(Setting::Text(path)) = &mount.source {
@@ -325,7 +318,7 @@ fn check_roots(component: &ComponentUse, home: &Home, deciding: &[PathBuf], prob
                     problems.at(&mount.position, format!("{path} is not a directory"));
                 }
                 Ok(directory) => {
-                    if let Some(refusal) = refuse_deciding(mount.access, &directory, deciding) {
+                    if let Some(refusal) = deciding.refuse(mount.access, &directory) {
                         problems.at(&mount.position, refusal);
                     }
                     let (guest_path, source) = (mount.guest_path.clone(), MountSource::Directory(directory));

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::deciding::Included;
 use super::fields::{Fields, Problems};
 use super::sections::Sections;
 use super::tree::{self, Entry, Node, Tree};
@@ -20,6 +21,8 @@ pub(super) struct Files {
     main: Node,
     /// The sections of all files, without a profile.
     pub sections: Sections,
+    /// Where files were looked for.
+    pub included: Vec<Included>,
     /// What is wrong about the files as such.
     problems: Vec<Diagnostic>,
 }
@@ -43,12 +46,13 @@ impl Files {
             syntax.extend(errors);
             Node { tree: Tree::Table(Vec::new()), position: Position { source, start: 0, end: 0 } }
         });
-        let mut included = Vec::new();
+        let (mut included, mut looked_for) = (Vec::new(), Vec::new());
         // One file has many paths, and is read once.
         let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let mut read = HashSet::from([canonical(path)]);
         let fields = Fields::new(&main, &main.position, "the definitions file", keys::FILE, &problems);
         for (pattern, position) in fields.texts("include") {
+            looked_for.extend(Included::of(pattern, path.parent().unwrap_or(Path::new(""))));
             for file in find(path, pattern, position, &problems) {
                 if !read.insert(canonical(&file)) {
                     continue;
@@ -71,7 +75,7 @@ impl Files {
         let sections = Sections::read(&main, included, &problems);
         // A graph may be in many places.
         let problems = template::once(problems.into_list(), &sections.graphs);
-        let files = Self { sources, main, sections, problems };
+        let files = Self { sources, main, sections, included: looked_for, problems };
         // What else would be said of a file that could be read in part only would mislead.
         if syntax.is_empty() { Ok(files) } else { Err(files.in_order(syntax)) }
     }
@@ -92,7 +96,7 @@ impl Files {
     }
 
     /// The paths of the files.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub fn paths(&self) -> impl Iterator<Item = &Path> + Clone {
         self.sources.iter().map(|source| source.path.as_path())
     }
 

@@ -4,6 +4,7 @@ mod asset;
 mod check;
 mod component;
 mod configuration;
+mod deciding;
 mod diagnostic;
 mod dimension_mapping;
 mod dimensions;
@@ -38,9 +39,10 @@ mod variables;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use check::{is_no_directory, refuse_deciding};
+pub(crate) use check::is_no_directory;
 pub(crate) use component::beside;
 pub use configuration::Configuration;
+pub(crate) use deciding::Deciding;
 pub use diagnostic::{Diagnostic, Diagnostics, Position, SourceFile};
 pub use job::{Job, JobStep};
 pub use model::{
@@ -77,7 +79,7 @@ pub struct Definitions {
     io_managers: Vec<IoManager>,
     partitions: Vec<(String, PartitionsDefinition)>,
     graph: Graph,
-    deciding: Vec<PathBuf>,
+    deciding: Deciding,
     warnings: Vec<Diagnostic>,
 }
 
@@ -198,8 +200,8 @@ impl Definitions {
         self.partitions.iter().find(|(known, _)| known == name).map(|(_, definition)| definition)
     }
 
-    /// The files that decide what components may do, which no component is lent to write.
-    pub(crate) fn deciding(&self) -> &[PathBuf] {
+    /// What decides what components may do, which no component is lent to write.
+    pub(crate) fn deciding(&self) -> &Deciding {
         &self.deciding
     }
 

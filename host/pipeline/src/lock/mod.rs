@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{Change, compare};
 pub use file::LockError;
+pub(crate) use place::components;
 pub use place::{place_of_asset, place_of_manager, place_of_step};
 
 /// What is recorded of all components of some definitions.

@@ -23,7 +23,7 @@ pub fn place_of_step(job: &Job, step: &JobStep) -> String {
 }
 
 /// The components of `definitions` in their places; that of a multi-asset once for each asset that it computes.
-pub(super) fn components(definitions: &Definitions) -> impl Iterator<Item = (String, &ComponentUse)> {
+pub(crate) fn components(definitions: &Definitions) -> impl Iterator<Item = (String, &ComponentUse)> {
     let managers = definitions.io_managers().iter();
     let managers = managers.map(|manager| (place_of_manager(&manager.name), &manager.component));
     let assets = definitions.assets().iter().map(|asset| (place_of_asset(asset), &asset.op));

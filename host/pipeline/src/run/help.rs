@@ -112,8 +112,8 @@ mod tests {
 
     use super::*;
     use crate::config_check::ConfigCheck;
-    use crate::definitions::Environment;
     use crate::definitions::tests::definitions;
+    use crate::definitions::{Deciding, Environment};
     use crate::home::Home;
     use crate::run::lend::{Components, Lender, MemoryDirectories};
 
@@ -129,7 +129,7 @@ mod tests {
         );
         let mut lender = Lender {
             home: &Home::at("/nowhere/.airlock"),
-            deciding: &[],
+            deciding: &Deciding::default(),
             audit: None,
             environment: &Environment::from_iter([("LAKE", "/nowhere/lake")]),
             memory: &MemoryDirectories::default(),

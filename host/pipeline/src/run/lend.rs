@@ -1,7 +1,7 @@
 //! What the definitions lend a component, with what the environment has: resolved when a run starts.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use airlock_sandbox::component::{ComponentError, Manifest};
@@ -16,11 +16,12 @@ use crate::audit::AuditLog;
 use crate::code::{Pins, read_component};
 use crate::config_check::{ConfigCheck, Owner};
 use crate::definitions::{
-    Builtins, ComponentSource, ComponentUse, Diagnostic, Environment, Mount, MountPath, RetryPolicy, Setting,
-    SignatureUse, UnresolvedSetting, beside, is_no_directory, refuse_deciding, toml_key,
+    Builtins, ComponentSource, ComponentUse, Deciding, Definitions, Diagnostic, Environment, Mount, MountPath,
+    RetryPolicy, Setting, SignatureUse, UnresolvedSetting, beside, is_no_directory, toml_key,
 };
 use crate::event::ManagerUse;
 use crate::home::Home;
+use crate::lock::components;
 
 /// The directories in memory, which live as long as the process: by whom they are lent to, and the guest path.
 pub(super) type MemoryDirectories = Arc<Mutex<HashMap<(String, String), MemoryDirectory>>>;
@@ -84,8 +85,8 @@ pub(super) struct Lent {
 /// What is needed to lend.
 pub(super) struct Lender<'a> {
     pub home: &'a Home,
-    /// The files that no component is lent to write.
-    pub deciding: &'a [PathBuf],
+    /// What no component is lent to write.
+    pub deciding: &'a Deciding,
     /// What no component is lent to write either.
     pub audit: Option<&'a AuditLog>,
     pub environment: &'a Environment,
@@ -162,6 +163,21 @@ impl Lender<'_> {
         }
     }
 
+    /// That no component of `definitions` that is not lent anything now is lent what decides: what it wrote there in
+    /// another run would decide what is done in this one. What the environment does not have now is nothing.
+    pub fn check_others(&mut self, definitions: &Definitions) {
+        let written = components(definitions).flat_map(|(_, used)| &used.mounts);
+        for mount in written {
+            let MountPath::Directory(setting @ Setting::Environment(_)) = &mount.source else { continue };
+            let Ok(text) = setting.resolve_text(self.environment) else { continue };
+            let path = beside(&mount.position, Path::new(&text));
+            let Ok(directory) = DirectoryPath::new(&path, self.home.own_state()) else { continue };
+            let refused = self.deciding.refuse(mount.access, &directory);
+            let problem = refused.map(|message| Diagnostic::at(&mount.position, message));
+            self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
+        }
+    }
+
     /// What the component of `lent` says of itself. One that cannot be loaded is told of where it is needed.
     pub fn manifest<'b>(&self, lent: &'b Lent) -> Option<&'b Manifest> {
         lent.component(self.sandbox, self.builtins).ok()?.inspection().manifest.as_ref()
@@ -193,7 +209,9 @@ impl Lender<'_> {
                 Setting::Environment(reference) => refuse(format!("what {} names is not a directory", reference.name)),
                 _ => refuse(format!("{text} is not a directory")),
             },
-            Ok(directory) => match refuse_deciding(mount.access, &directory, self.deciding)
+            Ok(directory) => match self
+                .deciding
+                .refuse(mount.access, &directory)
                 .or_else(|| self.audit?.refuse(mount.access, &directory))
             {
                 Some(message) => refuse(message),

@@ -103,6 +103,7 @@ struct Preparation<'a, 'b> {
 impl<'a> Preparation<'a, '_> {
     fn finish<T>(mut self, ready: Option<T>) -> Result<T, RunError> {
         self.lender.check_refused()?;
+        self.lender.check_others(self.definitions);
         let mut list = self.lender.problems;
         list.extend(self.lender.configs.mistakes);
         list.dedup();

@@ -1,3 +1,4 @@
+mod deciding;
 mod jobs;
 mod mistakes;
 mod profiles;
