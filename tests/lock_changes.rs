@@ -295,3 +295,19 @@ fn what_widens_is_told_before_however_much_else_is_otherwise() {
     assert!(told.starts_with("+ x.wasm asks for the environment entry ZZ\n"), "{told}");
     assert!(told.ends_with("  x.wasm is otherwise in 402 more ways\n") && told.lines().count() == 101, "{told}");
 }
+
+#[test]
+fn all_that_widens_is_told_however_much_it_is() {
+    let project = project(LENT);
+    std::fs::write(project.path("x.wasm"), component(&["output"], &[], r#"{ "name": "x" }"#)).unwrap();
+    project.run(&["lock"]).ok();
+    let entries: Vec<String> = (0..150).map(|entry| format!("{{ \"name\": \"E{entry}\" }}")).collect();
+    let manifest = format!(r#"{{ "name": "y", "environment": [{}] }}"#, entries.join(", "));
+    std::fs::write(project.path("x.wasm"), component(&["output"], &[], &manifest)).unwrap();
+    let told = project.run(&["lock"]).stdout;
+    for entry in 0..150 {
+        let line = format!("+ x.wasm asks for the environment entry E{entry}\n");
+        assert!(told.contains(&line), "{line}{told}");
+    }
+    assert!(told.ends_with("  x.wasm is otherwise in 2 more ways\n"), "{told}");
+}

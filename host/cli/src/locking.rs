@@ -15,7 +15,7 @@ use crate::error::{Error, ExitStatus, Report};
 use crate::output::tell;
 use crate::project::{self, Project};
 
-/// Changes of one component or place that are shown.
+/// Changes of one component or place that are shown, unless more of them widen.
 const CHANGES_SHOWN: usize = 100;
 
 /// Whether the lock must be kept to.
@@ -157,14 +157,15 @@ pub fn names<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<&'a str> {
 pub fn lines(changes: &[Change]) -> Vec<String> {
     let mut lines = Vec::new();
     for changes in changes.chunk_by(|a, b| a.name == b.name) {
-        // What widens is told first, so that nothing pushes it out of sight.
-        let widening = changes.iter().filter(|change| change.widens).map(|change| ('+', change));
-        let others = changes.iter().filter(|change| !change.widens).map(|change| (' ', change));
-        let all = widening.chain(others).map(|(sign, change)| format!("{sign} {} {}", change.name, change.text));
-        lines.extend(all.take(CHANGES_SHOWN));
-        if changes.len() > CHANGES_SHOWN {
+        // What widens is told first, and all of it, since a yes is to all of it.
+        let (widening, others): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|change| change.widens);
+        let shown = others.len().min(CHANGES_SHOWN.saturating_sub(widening.len()));
+        let line = |sign: char| move |change: &&Change| format!("{sign} {} {}", change.name, change.text);
+        lines.extend(widening.iter().map(line('+')));
+        lines.extend(others.iter().take(shown).map(line(' ')));
+        if shown < others.len() {
             let name = changes.first().map_or("", |change| &change.name);
-            lines.push(format!("  {name} is otherwise in {} more ways", changes.len() - CHANGES_SHOWN));
+            lines.push(format!("  {name} is otherwise in {} more ways", others.len() - shown));
         }
     }
     lines
