@@ -163,10 +163,12 @@ fn a_run_ends_over_a_log_that_takes_no_more_and_nothing_is_tried_again() {
     project.put("airlock.toml", &definitions.replacen("environment", retry, 1));
     // Compiled before files may have so many bytes only.
     project.run(&["run", "sales/orders"]).ok();
-    std::fs::write(project.path("audit.jsonl"), "\n".repeat(4 << 20)).unwrap();
+    std::fs::write(project.path("audit.jsonl"), "\n".repeat((2 << 20) - 100)).unwrap();
     let ran = project.run_after("trap '' XFSZ; ulimit -f 4096", &["run", "--audit", "audit.jsonl"]);
     assert_eq!(ran.code, Some(7), "{ran:#?}");
     assert!(ran.stderr.contains("cannot write the audit log "), "{ran:#?}");
+    // What there was room for of the lines is taken back, so that others can go on.
+    assert_eq!(std::fs::metadata(project.path("audit.jsonl")).unwrap().len(), (2 << 20) - 100);
     assert_eq!(project.events("HANDLE_OUTPUT_RETRY"), Vec::<Value>::new());
     assert_eq!(project.events("STEP_START").len(), 1, "nothing is begun after it");
 }

@@ -1,7 +1,8 @@
 //! The audit log: for each call of a component a line for each grant that it used, and for each denial.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -72,7 +73,8 @@ struct Line<'a> {
     guest: String,
     digest: &'a str,
     function: Function,
-    /// What became of the call: `done`, or the class of its failure. What a call that was not done wrote is gone.
+    /// What became of the call: `done`, or the class of its failure. What a call that was not done wrote is gone, but where
+    /// its storage failed while it was put in place.
     result: Outcome,
     operation: Tried,
     decision: Decision,
@@ -159,15 +161,7 @@ impl AuditLog {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        // What a writer that was killed left of a line does not spoil the next one.
-        if file.seek(SeekFrom::End(0))? > 0 {
-            file.seek(SeekFrom::End(-1))?;
-            let mut last = [0];
-            file.read_exact(&mut last)?;
-            if last != *b"\n" {
-                file.write_all(b"\n")?;
-            }
-        }
+        append(&mut file, &[])?;
         let path = path.canonicalize()?;
         Ok(Self { path, state: Mutex::new(State { file, failure: None }) })
     }
@@ -220,7 +214,7 @@ impl AuditLog {
             bytes.push(b'\n');
             Ok::<_, io::Error>(())
         });
-        let written = written.and_then(|()| state.file.write_all(&bytes));
+        let written = written.and_then(|()| append(&mut state.file, &bytes));
         written.map_err(|error| {
             let (operation, path) = ("write the audit log".to_owned(), self.path.display().to_string());
             let failure = StorageFailure { operation, path, reason: error.to_string() };
@@ -232,6 +226,29 @@ impl AuditLog {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Appends `bytes`, all or none, so that neither what a writer that was killed left of a line, nor what another process
+/// writes meanwhile, spoils a line.
+fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    file.lock()?;
+    let written = append_locked(file, bytes);
+    written.and(file.unlock())
+}
+
+fn append_locked(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    let length = file.metadata()?.len();
+    let mut last = *b"\n";
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    let end = if last == *b"\n" { &[][..] } else { b"\n" };
+    let written = file.write_all(&[end, bytes].concat());
+    if written.is_err() {
+        // Of what remains nobody could make anything.
+        let _ = file.set_len(length);
+    }
+    written
 }
 
 /// What is told of a call.
@@ -331,12 +348,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_does_not_spoil_the_next_line() {
+    fn what_a_killed_writer_left_does_not_spoil_the_next_line_whenever_that_was() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
+        let log = AuditLog::open(&path).unwrap();
+        // Another process was killed once this one had opened the file.
         std::fs::write(&path, "{\"schema\":1,").unwrap();
         let grant = Grant::default();
-        AuditLog::open(&path).unwrap().told(&told(&grant), report).outcome.unwrap();
+        log.told(&told(&grant), report).outcome.unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = lines.lines().collect();
         assert_eq!(lines.len(), 3);
