@@ -43,6 +43,13 @@ fn what_the_host_holds_for_guests_that_take_all_they_can_is_bounded() {
         assert_eq!(limit(op.run(Vec::new(), &["first*", "second*"])), Limit::PartNames);
         assert!(descriptors() < open + 300, "{} descriptors are open, {open} were before", descriptors());
     });
+    let planning = Lab::program("holds_all_it_can").config(json!({ "program": "holds_all_it_can", "plan": true }));
+    match planning.store("").outcome {
+        Err(Failure::Storage { failure }) => {
+            assert!(failure.reason.contains("its plan has more than 64 MiB"), "{failure}");
+        }
+        other => panic!("{other:?}"),
+    }
     let taken = status("VmHWM:").saturating_sub(before) << 10;
     println!("the host and both guests took {} MiB more than before at most", taken >> 20);
     assert!(taken < MOST, "{} MiB", taken >> 20);

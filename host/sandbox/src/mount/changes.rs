@@ -172,6 +172,9 @@ impl Mount {
                 (Entry::Absent, None) => {}
             }
         }
-        Ok([clear, make, put, remove].concat())
+        for mut steps in [make, put, remove] {
+            clear.append(&mut steps);
+        }
+        Ok(clear)
     }
 }

@@ -18,7 +18,7 @@ use super::backend::{Backend, Found, Kind, storage_failure};
 use super::directory::{self, Walk};
 use super::lock::{Lock, Waiting};
 use super::path::{is_plain, is_reserved, join, name, parent};
-use super::plan::{Plan, Step};
+use super::plan::{NewPlan, Step};
 use super::publish;
 use super::staging::{Area, CallDirectory};
 
@@ -175,8 +175,9 @@ impl Local {
             // The entry of Airlock's own directory.
             directory::sync(root)?;
         }
-        let plan = Plan::new(self.stripes.clone(), steps.to_vec());
-        self.call()?.write_plan(&plan, durability)
+        // Made above.
+        let call = self.call.as_mut().ok_or_else(|| io::Error::from(Errno::NOENT))?;
+        call.write_plan(NewPlan::new(&self.stripes, steps), durability)
     }
 
     /// Does one step of what was prepared.

@@ -1,15 +1,18 @@
 //! The plan of a publish: ordered steps, each of which can be done again.
 
 use std::collections::BTreeSet;
+use std::io::{self, BufWriter, Write};
 
 use serde::{Deserialize, Serialize};
+
+use crate::limits::{Bytes, PLAN_BYTES};
 
 use super::path::is_plain;
 
 const VERSION: u32 = 1;
 
 /// What is to be done to a mount, and for which outputs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Plan {
     version: u32,
     /// The stripes of the outputs' locks.
@@ -52,17 +55,71 @@ impl Step {
     }
 }
 
+/// A plan to be written.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct NewPlan<'a> {
+    version: u32,
+    stripes: &'a BTreeSet<u8>,
+    steps: &'a [Step],
+}
+
+impl<'a> NewPlan<'a> {
+    /// The plan of `steps`, for the outputs of `stripes`.
+    pub fn new(stripes: &'a BTreeSet<u8>, steps: &'a [Step]) -> Self {
+        Self { version: VERSION, stripes, steps }
+    }
+
+    /// Writes it to `file`: a line with length and checksum, then JSON. What is too long is not held in memory, and nothing
+    /// of it is written.
+    pub fn write(&self, file: impl Write) -> io::Result<()> {
+        let mut measured = Measured::default();
+        serde_json::to_writer(&mut measured, self)?;
+        let mut file = BufWriter::new(file);
+        writeln!(file, "airlock-plan {} {}", measured.length, measured.hasher.finalize())?;
+        serde_json::to_writer(&mut file, self)?;
+        file.flush()
+    }
+}
+
+/// Counts what is written and makes its checksum; refuses what no plan may have.
+#[derive(Default)]
+struct Measured {
+    length: u64,
+    hasher: blake3::Hasher,
+}
+
+/// Bytes of the line before the JSON, at most.
+const HEADER_BYTES: u64 = 128;
+
+impl Write for Measured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.length += bytes.len() as u64;
+        if self.length > PLAN_BYTES - HEADER_BYTES {
+            let reason = format!("its plan has more than {}; write fewer files in one call", Bytes(PLAN_BYTES));
+            return Err(io::Error::other(reason));
+        }
+        self.hasher.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Plan {
     /// The plan of `steps`.
+    #[cfg(test)]
     pub fn new(stripes: BTreeSet<u8>, steps: Vec<Step>) -> Self {
         Self { version: VERSION, stripes, steps }
     }
 
-    /// The plan as it is written: a line with length and checksum, then JSON.
-    pub fn encode(&self) -> serde_json::Result<Vec<u8>> {
-        let json = serde_json::to_vec(self)?;
-        let mut bytes = format!("airlock-plan {} {}\n", json.len(), blake3::hash(&json)).into_bytes();
-        bytes.extend(json);
+    /// The plan as it is written.
+    #[cfg(test)]
+    pub fn encode(&self) -> io::Result<Vec<u8>> {
+        let Self { version, stripes, steps } = self;
+        let mut bytes = Vec::new();
+        NewPlan { version: *version, stripes, steps }.write(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -142,6 +199,21 @@ mod tests {
             bytes[index] ^= 1;
             assert_eq!(Plan::decode(&bytes), Ok(None), "{index}");
         }
+    }
+
+    #[test]
+    fn of_a_plan_that_is_too_long_nothing_is_written() {
+        // Each of these bytes takes six in JSON.
+        let steps = vec![Step::Remove("\u{1}".repeat(1 << 20)); 10];
+        let stripes = BTreeSet::from([3]);
+        let mut file = Vec::new();
+        NewPlan::new(&stripes, &steps).write(&mut file).unwrap();
+        assert!(file.len() > 60 << 20);
+        file.clear();
+        let steps = vec![Step::Remove("\u{1}".repeat(1 << 20)); 11];
+        let refused = NewPlan::new(&stripes, &steps).write(&mut file).unwrap_err();
+        assert_eq!(refused.to_string(), "its plan has more than 64 MiB; write fewer files in one call");
+        assert!(file.is_empty());
     }
 
     #[test]

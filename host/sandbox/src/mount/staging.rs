@@ -21,7 +21,7 @@ use super::backend::storage_failure;
 use super::directory;
 use super::lock::{self, Lock, Waiting};
 use super::path::RESERVED;
-use super::plan::Plan;
+use super::plan::{NewPlan, Plan};
 use super::publish;
 
 const LOCKS: &str = "locks";
@@ -249,17 +249,12 @@ impl CallDirectory {
     }
 
     /// Writes `plan`. Once this is done, the plan will be done by this process or another.
-    pub fn write_plan(&mut self, plan: &Plan, durability: Durability) -> io::Result<()> {
-        let bytes = plan.encode().map_err(io::Error::other)?;
-        if bytes.len() as u64 > PLAN_BYTES {
-            let reason = format!("its plan has more than {}; write fewer files in one call", Bytes(PLAN_BYTES));
-            return Err(io::Error::other(reason));
-        }
+    pub fn write_plan(&mut self, plan: NewPlan<'_>, durability: Durability) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
         let file = directory::open_file(&self.directory, UNFINISHED_PLAN, flags)?;
-        let mut file = file.ok_or_else(|| io::Error::other("the plan is no regular file"))?;
+        let file = file.ok_or_else(|| io::Error::other("the plan is no regular file"))?;
         file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(&bytes)?;
+        plan.write(&file)?;
         if durability == Durability::Full {
             file.sync_all()?;
         }
