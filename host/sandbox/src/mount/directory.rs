@@ -87,6 +87,13 @@ pub(crate) fn open(parent: &Dir, name: &str) -> io::Result<Dir> {
     Ok(Dir::from_std_file(File::from(file)))
 }
 
+/// As [`open`], of a directory that need not be readable: what it holds can be opened.
+pub(crate) fn open_to_walk(parent: &Dir, name: &str) -> io::Result<Dir> {
+    check_component(name)?;
+    let file = rustix::fs::openat(parent, name, WALKED, Mode::empty())?;
+    Ok(Dir::from_std_file(File::from(file)))
+}
+
 /// Opens the file `name` in `parent` with `flags`; nothing where it is no regular file. Never blocks.
 pub(crate) fn open_file(parent: &Dir, name: &str, flags: OFlags) -> io::Result<Option<File>> {
     check_component(name)?;

@@ -114,6 +114,10 @@ impl Local {
             }
             drop(locks);
             for plan in pending {
+                if plan.of_another && left_to_others.insert(plan.name.clone()) {
+                    // The lock may not have been there to be taken; who publishes now is waited for.
+                    continue;
+                }
                 let own = concerns(&plan.stripes);
                 match area.recover(root, &plan.name, own, waiting) {
                     Err(error) if own => return Err(error),

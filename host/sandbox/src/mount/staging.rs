@@ -55,6 +55,14 @@ pub(crate) struct Pending {
     pub stripes: BTreeSet<u8>,
     /// Whether another process holds it.
     pub held: bool,
+    /// Whether another user alone can finish it.
+    pub of_another: bool,
+}
+
+impl Pending {
+    fn of_another(name: &str, stripes: BTreeSet<u8>) -> Self {
+        Self { name: name.to_owned(), stripes, held: true, of_another: true }
+    }
 }
 
 impl Area {
@@ -111,11 +119,6 @@ impl Area {
                 Ok(found) => pending.extend(found),
                 // Another process removed it meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) if Errno::from_io_error(&error) == Some(Errno::ACCESS) => {
-                    let reason =
-                        "a call of another user left it, who alone can finish it: by the next call on this mount";
-                    return Err(self.failure("look into", &name, &io::Error::other(reason)));
-                }
                 Err(error) => return Err(self.failure("recover", &name, &error)),
             }
         }
@@ -124,14 +127,12 @@ impl Area {
 
     fn sweep_call(&self, name: &str) -> io::Result<Option<Pending>> {
         let call = match directory::open(&self.directory, name) {
-            Err(error) if self.distrust.is_some() && error.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(None);
-            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return self.sweep_of_another(name),
             opened => opened?,
         };
         if self.distrust.is_some() {
             let stripes = read_plan(&call, Plan::decode_stripes)?;
-            return Ok(stripes.map(|stripes| Pending { name: name.to_owned(), stripes, held: true }));
+            return Ok(stripes.map(|stripes| Pending::of_another(name, stripes)));
         }
         directory::check_owner(&call)?;
         let held = match read_plan(&call, Plan::decode_stripes)? {
@@ -143,7 +144,7 @@ impl Area {
                     None => {
                         return match directory::remove_tree(&self.directory, name) {
                             // It is in nobody's way where nobody can write.
-                            Err(error) if Errno::from_io_error(&error) != Some(Errno::ROFS) => Err(error),
+                            Err(error) if !cannot_be_made(&error) => Err(error),
                             _ => Ok(None),
                         };
                     }
@@ -154,7 +155,16 @@ impl Area {
         };
         // A plan that vanished meanwhile was done.
         let stripes = read_plan(&call, Plan::decode_stripes)?;
-        Ok(stripes.map(|stripes| Pending { name: name.to_owned(), stripes, held }))
+        Ok(stripes.map(|stripes| Pending { name: name.to_owned(), stripes, held, of_another: false }))
+    }
+
+    /// What a call of another user left, which lets others look at its plan once it has one.
+    fn sweep_of_another(&self, name: &str) -> io::Result<Option<Pending>> {
+        let call = directory::open_to_walk(&self.directory, name);
+        match call.and_then(|call| read_plan(&call, Plan::decode_stripes)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+            stripes => Ok(stripes?.map(|stripes| Pending::of_another(name, stripes))),
+        }
     }
 
     /// Does the plan in the call directory `name` of a call that is gone. Where `wait` is not set and others are in
@@ -164,7 +174,13 @@ impl Area {
             let reason = format!("{RESERVED} is not to be trusted: {reason}; its owner finishes what was begun there");
             return Err(self.failure("recover", name, &io::Error::other(reason)));
         }
-        let failure = |error: io::Error| self.failure("recover", name, &error);
+        let failure = |error: io::Error| match Errno::from_io_error(&error) {
+            Some(Errno::ACCESS) => {
+                let reason = "a call of another user left it, who alone can finish it: by the next call on this mount";
+                self.failure("recover", name, &io::Error::other(reason))
+            }
+            _ => self.failure("recover", name, &error),
+        };
         let held = || format!("the unfinished publish {RESERVED}/{name} in {}", self.mount);
         let attempt = || match self.hold(name).map_err(failure)? {
             Hold::Held if wait => Ok(None),
@@ -253,7 +269,9 @@ impl CallDirectory {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
         let file = directory::open_file(&self.directory, UNFINISHED_PLAN, flags)?;
         let file = file.ok_or_else(|| io::Error::other("the plan is no regular file"))?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
+        // Another user who loads has to know that the value is put in place.
+        file.set_permissions(Permissions::from_mode(0o644))?;
+        rustix::fs::fchmod(&self.directory, Mode::from_raw_mode(0o711))?;
         plan.write(&file)?;
         if durability == Durability::Full {
             file.sync_all()?;
