@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::backend::{Found, Kind};
-use super::path::{ancestors, name, parent};
+use super::path::{ancestors, name};
 
 /// What a walk along a path met.
 pub(crate) enum Walk {
@@ -180,17 +180,14 @@ pub(crate) fn make(parent: &Dir, name: &str, mode: u32) -> io::Result<bool> {
     }
 }
 
-/// Opens the directory at `path` below `root` and makes what is missing of it. `made` sees the path of each directory
-/// that gets a new entry.
-pub(crate) fn make_all(root: &Dir, path: &str, made: &mut dyn FnMut(&str)) -> io::Result<Dir> {
+/// Opens the directory at `path` below `root` and makes what is missing of it.
+pub(crate) fn make_all(root: &Dir, path: &str) -> io::Result<Dir> {
     let mut reached = None;
     for prefix in ancestors(path).chain((!path.is_empty()).then_some(path)) {
         let (directory, component) = (reached.as_ref().unwrap_or(root), name(prefix));
         let opened = match open(directory, component) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if make(directory, component, 0o777)? {
-                    made(parent(prefix).unwrap_or_default());
-                }
+                make(directory, component, 0o777)?;
                 open(directory, component)
             }
             opened => opened,
@@ -368,7 +365,7 @@ mod tests {
         assert!(matches!(walk(&directory, "a/b"), Ok(Walk::Directory(_))));
         assert!(matches!(walk(&directory, "link"), Ok(Walk::Other)));
         assert!(matches!(walk(&directory, "link/b"), Ok(Walk::Other)));
-        assert!(make_all(&directory, "link/new", &mut |_| ()).is_err());
+        assert!(make_all(&directory, "link/new").is_err());
         assert!(!root.path().join("a/new").exists());
     }
 

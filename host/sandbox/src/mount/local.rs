@@ -185,14 +185,14 @@ impl Local {
     }
 
     /// Does one step of what was prepared.
-    pub(super) fn perform(&self, step: &Step, changed: &mut BTreeSet<String>) -> io::Result<()> {
+    pub(super) fn perform(&self, step: &Step) -> io::Result<()> {
         let root = self.root.as_ref().ok_or_else(|| io::Error::from(Errno::NOENT))?;
-        publish::perform(root, self.staging()?, step, changed)
+        publish::perform(root, self.staging()?, step)
     }
 
-    fn finish(&mut self, changed: &BTreeSet<String>, durability: Durability) -> io::Result<()> {
+    fn finish(&mut self, steps: &[Step], durability: Durability) -> io::Result<()> {
         if let (Durability::Full, Some(root)) = (durability, &self.root) {
-            publish::sync_changed(root, changed)?;
+            publish::sync(root, steps)?;
         }
         if let Some(call) = self.call.take() {
             call.finish(durability)?;
@@ -277,14 +277,13 @@ impl Backend for Local {
             Failure::Storage { failure }
         };
         prepared.map_err(|error| failure(self, "publish to", "", &error, false))?;
-        let mut changed = BTreeSet::new();
         for step in &steps {
             // A plan that is done again passes over what it has put in place; here nothing was put yet.
             let staged = self.staging().and_then(|staging| publish::check_staged(staging, std::slice::from_ref(step)));
-            let done = staged.and_then(|()| self.perform(step, &mut changed));
+            let done = staged.and_then(|()| self.perform(step));
             done.map_err(|error| failure(self, "publish", step.path(), &error, false))?;
         }
-        self.finish(&changed, durability).map_err(|error| failure(self, "publish to", "", &error, true))
+        self.finish(&steps, durability).map_err(|error| failure(self, "publish to", "", &error, true))
     }
 
     fn describe(&self, path: &str) -> String {

@@ -59,37 +59,25 @@ pub(crate) fn sync_staged(staging: &Dir, steps: &[Step]) -> io::Result<()> {
     Ok(())
 }
 
-/// Does one step below `root` with the files staged in `staging`. The paths of directories that got or lost an entry
-/// are added to `changed`.
-pub(crate) fn perform(root: &Dir, staging: &Dir, step: &Step, changed: &mut BTreeSet<String>) -> io::Result<()> {
+/// Does one step below `root` with the files staged in `staging`.
+pub(crate) fn perform(root: &Dir, staging: &Dir, step: &Step) -> io::Result<()> {
     match step {
-        Step::ClearDirectory(path) => remove(root, path, |found| found == Found::Directory, changed),
-        Step::ClearFile(path) => remove(root, path, |found| found != Found::Directory, changed),
-        Step::Remove(path) => remove(root, path, |_| true, changed),
-        Step::MakeDirectory(path) => {
-            directory::make_all(root, path, &mut |made| {
-                changed.insert(made.to_owned());
-            })?;
-            changed.insert(path.clone());
-            Ok(())
-        }
+        Step::ClearDirectory(path) => remove(root, path, |found| found == Found::Directory),
+        Step::ClearFile(path) => remove(root, path, |found| found != Found::Directory),
+        Step::Remove(path) => remove(root, path, |_| true),
+        Step::MakeDirectory(path) => directory::make_all(root, path).map(drop),
         Step::Put { staged, path } => {
             let staged = staged.to_string();
             if !is_staged(staging, &staged, path)? {
                 return Ok(());
             }
-            let holder = parent(path).unwrap_or_default();
-            let target = directory::make_all(root, holder, &mut |made| {
-                changed.insert(made.to_owned());
-            })?;
-            staging.rename(&staged, &target, name(path))?;
-            changed.insert(holder.to_owned());
-            Ok(())
+            let target = directory::make_all(root, parent(path).unwrap_or_default())?;
+            staging.rename(&staged, &target, name(path))
         }
     }
 }
 
-fn remove(root: &Dir, path: &str, applies: impl Fn(Found) -> bool, changed: &mut BTreeSet<String>) -> io::Result<()> {
+fn remove(root: &Dir, path: &str, applies: impl Fn(Found) -> bool) -> io::Result<()> {
     let holder = parent(path).unwrap_or_default();
     let directory = match directory::walk(root, holder)? {
         Walk::Directory(directory) => directory,
@@ -98,22 +86,21 @@ fn remove(root: &Dir, path: &str, applies: impl Fn(Found) -> bool, changed: &mut
     };
     if directory::find(&directory, name(path))?.is_some_and(applies) {
         directory::remove_tree(&directory, name(path))?;
-        changed.insert(holder.to_owned());
     }
     Ok(())
 }
 
 /// The directories that may have got or lost an entry by `steps`, whichever process did which of them.
-pub(crate) fn touched(steps: &[Step]) -> BTreeSet<String> {
+fn touched(steps: &[Step]) -> BTreeSet<&str> {
     let paths = steps.iter().map(Step::path);
     let directories = paths.flat_map(|path| ancestors(path).chain([""]));
     let made = steps.iter().filter(|step| matches!(step, Step::MakeDirectory(_))).map(Step::path);
-    directories.chain(made).map(str::to_owned).collect()
+    directories.chain(made).collect()
 }
 
-/// Makes the entries of the directories `changed` durable.
-pub(crate) fn sync_changed(root: &Dir, changed: &BTreeSet<String>) -> io::Result<()> {
-    for path in changed {
+/// Makes what `steps` did durable, and the directories above it: a call that was killed may have made these.
+pub(crate) fn sync(root: &Dir, steps: &[Step]) -> io::Result<()> {
+    for path in touched(steps) {
         // One that was removed by a later step is gone with its holder's entry.
         if let Walk::Directory(directory) = directory::walk(root, path)? {
             directory::sync(&directory)?;

@@ -201,9 +201,9 @@ impl Area {
             };
             let Some(_locks) = locks else { return Ok(()) };
             for step in &plan.steps {
-                publish::perform(root, &call, step, &mut BTreeSet::new()).map_err(failure)?;
+                publish::perform(root, &call, step).map_err(failure)?;
             }
-            publish::sync_changed(root, &publish::touched(&plan.steps)).map_err(failure)?;
+            publish::sync(root, &plan.steps).map_err(failure)?;
             // While the locks are held: what comes after it must not be undone by doing the plan again.
             remove_plan(&call, Durability::Full).map_err(failure)?;
         }

@@ -56,9 +56,8 @@ fn a_publish_that_ends_after_any_step_is_finished_by_the_next_call() {
             let mut local = open_local(&store);
             stage(&mut local);
             local.prepare(&steps(), durability).unwrap();
-            let mut changed = BTreeSet::new();
             for step in steps().iter().take(done) {
-                local.perform(step, &mut changed).unwrap();
+                local.perform(step).unwrap();
             }
             drop(local);
             assert_eq!(call_directories(&store).len(), 1);
@@ -76,9 +75,8 @@ fn steps_that_are_done_again_from_the_start_change_nothing() {
         let mut local = open_local(&store);
         stage(&mut local);
         local.prepare(&steps(), Durability::None).unwrap();
-        let mut changed = BTreeSet::new();
         for step in steps().iter().take(again).chain(&steps()) {
-            local.perform(step, &mut changed).unwrap();
+            local.perform(step).unwrap();
         }
         drop(local);
         assert_eq!(store.tree(), AFTER, "after {again} steps");
@@ -109,9 +107,8 @@ fn who_finishes_a_plan_makes_durable_what_the_one_before_did_of_it() {
     let mut local = open_local(&store);
     stage(&mut local);
     local.prepare(&steps(), Durability::Full).unwrap();
-    let mut changed = BTreeSet::new();
     for step in &steps() {
-        local.perform(step, &mut changed).unwrap();
+        local.perform(step).unwrap();
     }
     drop(local);
     let call = fs::metadata(&call_directories(&store)[0]).unwrap().ino();
@@ -123,6 +120,21 @@ fn who_finishes_a_plan_makes_durable_what_the_one_before_did_of_it() {
         assert!(synced.iter().any(|(synced, _)| *synced == inode), "{directory}");
     }
     assert_eq!(synced.last(), Some(&(call, Vec::new())), "the plan is gone last");
+}
+
+#[test]
+fn a_directory_that_a_killed_call_made_is_durable_once_something_is_stored_below_it() {
+    let store = Store::local();
+    fs::create_dir_all(store.path().join("a/b")).unwrap();
+    let mut call = store.store();
+    write(&mut call, "a/b/c", "1");
+    synced::take();
+    call.publish(Durability::Full, &|| false).unwrap();
+    let synced = synced::take();
+    for directory in ["", "a", "a/b"] {
+        let inode = fs::metadata(store.path().join(directory)).unwrap().ino();
+        assert!(synced.iter().any(|(synced, _)| *synced == inode), "{directory}");
+    }
 }
 
 #[test]
