@@ -17,7 +17,7 @@ use super::Durability;
 use super::backend::{Backend, Found, Kind, storage_failure};
 use super::directory::{self, Walk};
 use super::lock::{Lock, Waiting};
-use super::path::{is_plain, is_reserved, join, name, parent};
+use super::path::{RESERVED, is_plain, is_reserved, join, name, parent};
 use super::plan::{NewPlan, Step};
 use super::publish;
 use super::staging::{Area, CallDirectory};
@@ -30,6 +30,8 @@ pub(crate) struct Local {
     /// Directories that got an entry when the mount's directory was made.
     made_in: Vec<Dir>,
     area: Option<Area>,
+    /// Whether nothing was stored here when the call began, so that there were no locks to take.
+    was_empty: bool,
     stripes: BTreeSet<u8>,
     usage: Use,
     locks: Vec<File>,
@@ -78,6 +80,7 @@ impl Local {
             root,
             made_in,
             area: None,
+            was_empty: false,
             stripes,
             usage,
             locks: Vec::new(),
@@ -90,6 +93,7 @@ impl Local {
                 Err(error) if usage != Use::Write && cannot_be_written(&error) => None,
                 Err(error) => return failure("open Airlock's directory in", error),
             };
+            local.was_empty = local.area.is_none() && matches!(directory::find(root, RESERVED), Ok(None));
         }
         if let (Some(area), Use::Write) = (&local.area, usage) {
             area.require_trust()?;
@@ -184,6 +188,23 @@ impl Local {
         call.write_plan(NewPlan::new(&self.stripes, steps), durability)
     }
 
+    /// Refuses what was read without locks where one of its outputs was published for the first time meanwhile.
+    fn check_unlocked(&self) -> Result<(), Failure> {
+        let Some(root) = self.root.as_ref().filter(|_| self.was_empty) else { return Ok(()) };
+        let published =
+            Area::open(root, false, "").and_then(|area| area.map_or(Ok(false), |area| area.has_locks(&self.stripes)));
+        match published {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                let reason =
+                    "it was stored for the first time meanwhile, and what was read may be a part of it; try again";
+                let failure = self.failure("read", "", &io::Error::other(reason));
+                Err(Failure::Storage { failure })
+            }
+            Err(error) => Err(Failure::Storage { failure: self.failure("read", "", &error) }),
+        }
+    }
+
     /// Does one step of what was prepared.
     pub(super) fn perform(&self, step: &Step) -> io::Result<()> {
         let root = self.root.as_ref().ok_or_else(|| io::Error::from(Errno::NOENT))?;
@@ -259,7 +280,7 @@ impl Backend for Local {
     fn publish(&mut self, steps: Vec<Step>, durability: Durability, waiting: &Waiting) -> Result<(), Failure> {
         if steps.is_empty() {
             self.call = None;
-            return Ok(());
+            return self.check_unlocked();
         }
         let _publishing = match &self.area {
             Some(area) => area.lock(Lock::Publish, &self.stripes, waiting)?,

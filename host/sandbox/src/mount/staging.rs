@@ -108,6 +108,17 @@ impl Area {
         Ok(held)
     }
 
+    /// Whether any of the outputs of `stripes` was ever published or read here.
+    pub fn has_locks(&self, stripes: &BTreeSet<u8>) -> io::Result<bool> {
+        let Some(locks) = &self.locks else { return Ok(false) };
+        for claim in Lock::Publish.claims(stripes) {
+            if directory::find(locks, &claim.name)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes what calls left that ended without a plan, and gives those that have one. Where others could have put
     /// it there, nothing is removed, and what cannot be looked at is left to them.
     pub fn sweep(&self) -> Result<Vec<Pending>, Failure> {

@@ -176,3 +176,24 @@ fn a_load_never_sees_half_of_an_output_of_two_files() {
         });
     }
 }
+
+#[test]
+fn what_was_read_before_there_were_locks_is_refused_where_it_was_stored_meanwhile() {
+    let store = Store::local();
+    let read = |key: &str| {
+        let grants = [store.grant(Access::Read, Scope::Output)];
+        FileSystem::open(&grants, &[Location::asset(&[key])], Intent::Load, &Limits::default(), &|| false).unwrap()
+    };
+    let (mut same, mut other) = (read("a"), read("b"));
+    let stored = Location::asset(&["a"]);
+    let grants = [store.grant(Access::Write, Scope::Output)];
+    let mut first = FileSystem::open(&grants, &[stored], Intent::Store, &Limits::default(), &|| false).unwrap();
+    save(&mut first, "/data/a.d/x", "1");
+    save(&mut first, "/data/a.d/y", "2");
+    publish(&mut first);
+    drop(first);
+    let failure = storage(same.publish(Durability::None, &|| false));
+    assert!(failure.reason.contains("stored for the first time meanwhile"), "{failure}");
+    assert_eq!(other.publish(Durability::None, &|| false), Ok(()), "it was not stored");
+    assert_eq!(read("a").publish(Durability::None, &|| false), Ok(()));
+}
