@@ -217,6 +217,7 @@ impl FileSystem {
         modified: Option<SystemTime>,
     ) -> FileResult<()> {
         let target = self.locate(base, path, Operation::Write)?;
+        self.refuse_change(&target.base, Operation::Write)?;
         self.require_file_path(&target)?;
         let Base::Mount { index, path } = &target.base else { return Err(ErrorCode::NotPermitted.into()) };
         match self.mount(*index)?.lookup_file(path, Operation::Write)? {

@@ -68,21 +68,17 @@ impl Pending {
 impl Area {
     /// The area in `root`, which is made where `create` says so; nothing where there is none.
     pub fn open(root: &Dir, create: bool, mount: &str) -> io::Result<Option<Self>> {
-        let directory = match open_or_make(root, RESERVED, false)? {
-            Some(directory) => directory,
-            None if create => {
-                let Some(directory) = open_or_make(root, RESERVED, true)? else { return Ok(None) };
-                // It belongs to this machine. Where it cannot be written, somebody else does so or nobody minds.
-                let _ = ignore_in_git(&directory);
-                directory
-            }
-            None => return Ok(None),
-        };
+        let Some(directory) = open_or_make(root, RESERVED, create)? else { return Ok(None) };
         let mut distrust = directory::check_owner(&directory).err().map(|error| error.to_string());
         if create && distrust.is_some() && take_back(&directory).unwrap_or(false) {
             distrust = None;
         }
-        let locks = open_or_make(&directory, LOCKS, create && distrust.is_none())?;
+        let mut locks = open_or_make(&directory, LOCKS, false)?;
+        if locks.is_none() && create && distrust.is_none() {
+            // It belongs to this machine. Where it cannot be written, somebody else does so or nobody minds.
+            let _ = ignore_in_git(&directory);
+            locks = open_or_make(&directory, LOCKS, true)?;
+        }
         Ok(Some(Self { directory, locks, distrust, mount: mount.to_owned() }))
     }
 
@@ -385,7 +381,7 @@ fn cannot_be_made(error: &io::Error) -> bool {
 
 /// Keeps what lies here out of commits of the mount.
 fn ignore_in_git(area: &Dir) -> io::Result<()> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    let flags = OFlags::WRONLY | OFlags::CREATE;
     match directory::open_file(area, ".gitignore", flags)? {
         Some(mut file) => file.write_all(b"*\n"),
         None => Ok(()),

@@ -296,3 +296,12 @@ fn saving_takes_the_same_checks() {
     assert!(!stable);
     assert_eq!((file.metadata().unwrap().len(), size), (2, 2));
 }
+
+#[test]
+fn times_above_the_mounts_are_not_set_and_that_is_recorded() {
+    let store = Store::local();
+    let mut call = store.store();
+    assert_eq!(code(call.set_times_at(&root(), ".", None, None)), ErrorCode::NotPermitted);
+    let denied = Denial { operation: Operation::Write, subject: "/".into(), rule: Rule::NotMounted };
+    assert_eq!(denials(&call), [denied]);
+}

@@ -319,3 +319,18 @@ fn a_directory_of_our_own_that_a_checkout_left_writable_is_taken_back() {
     assert_eq!(store.tree(), ["a=1", "b=2"]);
     assert_eq!(fs::read_to_string(area.join(".gitignore")).unwrap(), "*\n");
 }
+
+#[test]
+fn what_keeps_our_directory_out_of_git_is_made_where_a_killed_call_did_not_come_to_it() {
+    let store = Store::local();
+    let area = store.path().join(".airlock");
+    for left in [&[][..], &[".gitignore"]] {
+        let _ = fs::remove_dir_all(&area);
+        fs::create_dir(&area).unwrap();
+        for name in left {
+            fs::write(area.join(name), "").unwrap();
+        }
+        drop(store.store());
+        assert_eq!(fs::read_to_string(area.join(".gitignore")).unwrap(), "*\n");
+    }
+}
