@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use super::super::backend::Backend;
@@ -318,6 +319,62 @@ fn a_directory_of_our_own_that_a_checkout_left_writable_is_taken_back() {
     assert_eq!(fs::metadata(&area).unwrap().permissions().mode() & 0o777, 0o755);
     assert_eq!(store.tree(), ["a=1", "b=2"]);
     assert_eq!(fs::read_to_string(area.join(".gitignore")).unwrap(), "*\n");
+}
+
+/// Where this test is told, in a process of another user, what to load.
+const ANOTHER_USER: &str = "AIRLOCK_TEST_ANOTHER_USER";
+
+#[test]
+fn another_user_is_told_of_a_publish_that_was_begun_and_of_nothing_else() {
+    let load = |mount: &str| {
+        let grant =
+            Store { source: local_source(Path::new(mount)), directory: None }.grant(Access::Read, Scope::Output);
+        FileSystem::open(&[grant], &[location()], Intent::Load, &Limits::default(), &|| false).map(drop)
+    };
+    if let Ok(mount) = std::env::var(ANOTHER_USER) {
+        println!("loaded: {:?}", load(&mount));
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can be another user");
+        return;
+    }
+    let own = stripes(Scope::Output, &[location()]);
+    let other = BTreeSet::from([own.first().unwrap().wrapping_add(1)]);
+    for owner in [0, 1001] {
+        let store = Store::local();
+        store.fill(&[("a", "1")]);
+        set_mode(&store.path(), 0o755);
+        let loads = || {
+            let entries = std::iter::once(store.path().join(".airlock")).chain(call_directories(&store));
+            for path in entries.chain(call_directories(&store).iter().map(|call| call.join("plan"))) {
+                let _ = std::os::unix::fs::chown(path, Some(owner), None);
+            }
+            let test = "mount::tests::recovery::another_user_is_told_of_a_publish_that_was_begun_and_of_nothing_else";
+            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", test, "--nocapture"]).env(ANOTHER_USER, store.path()).uid(1002).gid(1002);
+            String::from_utf8(command.output().unwrap().stdout).unwrap()
+        };
+        let waiting = Waiting::new(&|| false, Duration::ZERO);
+        let begin = |stripes: &BTreeSet<u8>| {
+            let mut local = Local::open(&store.path(), Use::Write, stripes, &waiting).unwrap();
+            stage(&mut local);
+            local
+        };
+        let publish = |local: &mut Local| {
+            let put = |staged, path: &str| Step::Put { staged, path: path.into() };
+            local.prepare(&[put(0, "b"), put(1, "c")], Durability::None).unwrap();
+        };
+        let mut local = begin(&other);
+        assert!(loads().contains("loaded: Ok(())"), "{owner}: a call that is in progress: {}", loads());
+        publish(&mut local);
+        drop(local);
+        assert!(loads().contains("loaded: Ok(())"), "{owner}: what was begun of another output: {}", loads());
+        fs::remove_dir_all(store.path().join(".airlock")).unwrap();
+        publish(&mut begin(&own));
+        let reason = if owner == 0 { "who alone can finish it" } else { "its owner finishes what was begun there" };
+        assert!(loads().contains(reason), "{owner}: {}", loads());
+    }
 }
 
 #[test]
