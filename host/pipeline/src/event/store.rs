@@ -1,11 +1,12 @@
 //! The database of the event log: its schema, and what goes wrong with it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
+use rustix::fs::Access;
 
 use super::{Event, EventBody, EventLogError};
 
@@ -230,13 +231,11 @@ pub(super) fn failed(path: &Path, error: &rusqlite::Error) -> EventLogError {
     }
 }
 
-/// Does what the database did with the log at `path`, for the machine's word about what fails.
+/// Does what the database did with the log at `path`, for the machine's word about what fails. The file itself is not
+/// opened: to close it would let go all locks that the database has on it in this process.
 fn fails_now(path: &Path) -> io::Result<()> {
     match std::fs::metadata(path) {
-        // Its content is what cannot be read where the disk fails.
-        Ok(found) if found.is_file() => {
-            io::copy(&mut OpenOptions::new().read(true).write(true).open(path)?, &mut io::sink())?;
-        }
+        Ok(found) if found.is_file() => rustix::fs::access(path, Access::READ_OK | Access::WRITE_OK)?,
         Ok(_) => return Err(io::Error::other("it is no regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
