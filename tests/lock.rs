@@ -303,6 +303,22 @@ fn who_loads_what_another_stored_is_told_the_configuration_of_it() {
 }
 
 #[test]
+fn a_component_that_is_called_as_a_place_is_not_taken_for_it() {
+    let component = "[io.lake]\ncomponent = \"io.lake\"\n";
+    let asset = "[assets.a]\ntype = \"text\"\nio = \"lake\"\ncommand = [\"true\"]\n";
+    let project = Project::of(&format!("{asset}{component}"));
+    std::fs::copy(guest("files"), project.path("io.lake")).unwrap();
+    let told = project.run(&["lock"]).ok();
+    assert!(told.contains("  ./io.lake is new, sha256:"), "{told}");
+    assert!(told.contains("+ io.lake is new, with the component ./io.lake\n"), "{told}");
+    project.put("airlock.toml", &format!("{asset}{component}limits.files = 4000000000\n"));
+    let ran = project.run(&["lock", "--accept", "./io.lake"]);
+    assert_eq!(ran.code, Some(2), "{ran:#?}");
+    assert!(ran.stderr.contains("there is nothing to accept of `./io.lake`\n"), "{ran:#?}");
+    project.run(&["lock", "--accept", "io.lake"]).ok();
+}
+
+#[test]
 fn the_changes_are_in_the_document_of_check() {
     let project = locked(LENT);
     project.put("airlock.toml", &definitions(&LENT.replace("64MiB", "65MiB")));

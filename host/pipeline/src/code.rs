@@ -34,13 +34,17 @@ pub fn read_component(used: &ComponentUse, builtins: Builtins) -> Result<Cow<'st
     }
 }
 
+/// What the names of places begin with, to which a person says yes as to those of components.
+const PLACES: [&str; 7] = ["assets.", "graphs.", "io.", "jobs.", "multi_assets.", "ops.", "profile."];
+
 /// The component from `source` as definitions in `directory` name it.
 pub fn component_name(source: &ComponentSource, directory: &Path) -> String {
     match source {
         ComponentSource::File(path) => {
             let name = path.strip_prefix(directory).unwrap_or(path).display().to_string();
-            // A file may be called as what comes with the program.
-            if name.starts_with("builtin:") { format!("./{name}") } else { name }
+            // A file may be called as what comes with the program, or as a place of the definitions.
+            let is_like_others = name.starts_with("builtin:") || PLACES.iter().any(|place| name.starts_with(place));
+            if is_like_others { format!("./{name}") } else { name }
         }
         ComponentSource::Builtin(name) => format!("builtin:{name}"),
     }
