@@ -311,3 +311,24 @@ fn all_that_widens_is_told_however_much_it_is() {
     }
     assert!(told.ends_with("  x.wasm is otherwise in 2 more ways\n"), "{told}");
 }
+
+#[test]
+fn a_yes_to_one_long_name_is_not_to_another() {
+    let name = |end: &str| format!("{}{end}", "n".repeat(500));
+    let managers = |lent: &str| {
+        let manager = |end: &str| format!("[io.{}]\ncomponent = \"builtin:files\"\n{lent}", name(end));
+        manager("a") + &manager("b")
+    };
+    let project = project(LENT);
+    project.put("airlock.toml", &managers(""));
+    project.run(&["lock"]).ok();
+    project.put("airlock.toml", &managers("limits.files = 4000000000\n"));
+    let told = project.run(&["lock"]).stdout;
+    let names: Vec<&str> =
+        told.lines().filter_map(|line| line.strip_prefix("+ ")?.split(" has the limit ").next()).collect();
+    let [first, second] = names[..] else { panic!("{told}") };
+    assert_ne!(first, second);
+    let ran = project.run(&["lock", "--accept", first]);
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    project.run(&["lock", "--accept", first, "--accept", second]).ok();
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::limits::{Bytes, Limits};
-use airlock_sandbox::text::safe_line;
+use airlock_sandbox::text::{safe_line, sha256};
 use serde::Serialize;
 
 use super::{EntrySource, Lock, LockedComponent, LockedGrant, LockedManifest, LockedMount, Reference, Written};
@@ -71,6 +71,12 @@ fn shown(name: &str) -> String {
     safe_line(name, NAME_BYTES)
 }
 
+/// As [`shown`], with the digest of what is shown otherwise than it is, so that no two are shown alike.
+fn told_apart(name: &str) -> String {
+    let shown = shown(name);
+    if shown == name { shown } else { format!("{shown} {}", sha256(name.as_bytes())) }
+}
+
 /// Collects the changes of one name.
 struct Changes {
     name: String,
@@ -80,7 +86,7 @@ struct Changes {
 
 impl Changes {
     fn of(name: &str, yes: String) -> Self {
-        Self { name: shown(name), yes, list: Vec::new() }
+        Self { name: told_apart(name), yes, list: Vec::new() }
     }
 
     fn push(&mut self, widens: bool, text: impl Into<String>) {
