@@ -1,6 +1,6 @@
 //! The file that holds a lock.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ pub enum LockError {
         /// Why not.
         reason: io::Error,
     },
-    /// The file cannot be written. What was there is there still.
+    /// The file cannot be written. What was there is there still, unless the machine fails to keep what is there now.
     #[error("cannot write the lock {}: {reason}", path.display())]
     Write {
         /// The file.
@@ -118,12 +118,15 @@ impl Lock {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // As any file that its owner makes.
         let mode = Permissions::from_mode(0o666);
-        let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(directory).map_err(failed)?;
+        let prefix = format!("{}.", path.file_name().unwrap_or_default().display());
+        let mut builder = tempfile::Builder::new();
+        // Who is killed leaves a file that says what it is of.
+        let mut file = builder.prefix(&prefix).permissions(mode).tempfile_in(directory).map_err(failed)?;
         file.write_all(HEADER.as_bytes()).map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
     }
 }
 
