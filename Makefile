@@ -1,7 +1,7 @@
 # Needs Rust and, for the demonstration and the tests, Python 3. `make` alone says what there is to make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test hostile crash soak fuzz bench lint guests wasm-target
+.PHONY: help demo test hostile crash soak fuzz bench lint guests guests-all wasm-target
 
 CARGO = cargo
 WASM = wasm32-wasip2
@@ -32,6 +32,7 @@ help:
 	@echo "make lint     check format, lints and licences"
 	@echo "make bench    measure, beside native Rust doing the same work; FILTER=tables measures only that"
 	@echo "make guests   build the components that the command embeds and the examples use"
+	@echo "make guests-all  these, and guests in six languages, whose tools it installs into target/toolchains"
 
 demo: guests
 	@echo "demo: building the command (some minutes the first time)"
@@ -80,6 +81,10 @@ guests: wasm-target
 	   kept="$(GUESTS_DIR)/$${package#airlock-}.wasm"; \
 	   cmp -s "$$built" "$$kept" || cp "$$built" "$$kept" || exit 1; \
 	 done
+
+# A language whose tools cannot be installed here is skipped, and the line of it says what is missing.
+guests-all: guests
+	@GUEST_RUSTFLAGS="$(RUSTFLAGS) $(REMAP)" sh guests/languages/build.sh
 
 wasm-target:
 	@if ! test -d "$$(rustc --print target-libdir --target $(WASM))"; then \

@@ -1,8 +1,6 @@
 """Errors of Python as those of the contract."""
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from componentize_py_types import Err
 from wit_world.imports import types
@@ -11,13 +9,18 @@ _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _LIMITED = {errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.ENOSPC}
 
 
-@contextmanager
-def contract_error() -> Iterator[None]:
-    """Raises what the operating system says as an error of the contract. Others are faults of the guest and stay so."""
-    try:
-        yield
-    except OSError as error:
-        raise Err(_of(error)) from error
+class contract_error:
+    """Raises what the operating system says as an error of the contract. Others are faults of the guest and stay so.
+
+    It is no generator with `contextlib`, which sets an attribute of the error, and those of the contract are frozen.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, OSError):
+            raise Err(_of(error)) from error
 
 
 def _of(error: OSError) -> types.Error:

@@ -52,7 +52,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Bindings { language, folder } => {
             for file in airlock_bindings::bindings(&contract, language)? {
-                write_changed(&folder.join(&file.path), &file.content)?;
+                write(&folder.join(&file.path), &file.content)?;
             }
             Ok(())
         }
@@ -67,11 +67,6 @@ fn run(command: Command) -> Result<()> {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-/// Leaves a file that is the same as it is, so that nothing is built anew for it.
-fn write_changed(path: &Path, content: &[u8]) -> Result<()> {
-    if fs::read(path).is_ok_and(|old| old == content) { Ok(()) } else { write(path, content) }
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<()> {

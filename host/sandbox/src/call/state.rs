@@ -164,7 +164,9 @@ impl HostMonotonicClock for CoarseClock {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(coarse(self.started.elapsed()).as_nanos()).unwrap_or(u64::MAX)
+        // It never says zero, which the runtime of Go takes for a broken clock.
+        let time = self.started.elapsed().saturating_add(CLOCK_RESOLUTION);
+        u64::try_from(coarse(time).as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
