@@ -10,7 +10,7 @@ GUESTS_DIR := $(TARGET_DIR)/guests
 # The packages that become WebAssembly components, each $(GUESTS_DIR)/<its name without `airlock-`>.wasm: those that the
 # command embeds and the examples use, and those that tests and measurements need.
 GUESTS = airlock-files airlock-tables airlock-parquet airlock-monthly airlock-snoop
-PROGRAMS = airlock-test-programs airlock-test-ops airlock-bench-copy
+PROGRAMS = airlock-test-programs airlock-test-ops airlock-test-broken airlock-bench-copy
 
 # Where the build of the command looks for guests to embed, when that is not `target/guests`.
 ifdef CARGO_TARGET_DIR

@@ -132,6 +132,11 @@ fn a_component_can_be_called_by_hand_as_is_documented() {
 }
 
 #[test]
+fn a_component_is_tested_as_is_documented() {
+    check("docs/testing.md");
+}
+
+#[test]
 fn the_lock_that_is_documented_is_kept_to() {
     check("docs/lock.md");
 }

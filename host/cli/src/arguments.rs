@@ -22,6 +22,7 @@ use crate::command::run::Run;
 use crate::command::runs::Runs;
 use crate::command::schema::Schema;
 use crate::command::show::Show;
+use crate::command::test::Test;
 use crate::command::wipe::Wipe;
 use crate::error::{Error, ExitStatus, Report};
 use crate::output::{Color, Format};
@@ -29,7 +30,7 @@ use crate::output::{Color, Format};
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    an op, an input or an output failed with its own error
+  1    an op, an input or an output failed with its own error; a test failed
   2    the command line, the definitions or the lock are wrong
   3    denied by policy
   4    a limit was reached
@@ -77,6 +78,7 @@ pub enum Verb {
     Check(Check),
     Lock(LockCommand),
     Inspect(Inspect),
+    Test(Test),
     Call(Call),
     Schema(Schema),
     Completions(Completions),

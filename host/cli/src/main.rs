@@ -5,6 +5,7 @@
 mod arguments;
 mod builtin;
 mod command;
+mod config;
 mod error;
 mod export;
 mod failure;

@@ -1,10 +1,8 @@
 //! `airlock call`: calls one function of one component, without definitions.
 
 use std::io::{self, IsTerminal, Read};
-use std::str::FromStr;
 
 use airlock_pipeline::audit::{self, AuditLog, AuditedCall};
-use airlock_pipeline::config_help;
 use airlock_pipeline::definitions::is_media_type;
 use airlock_pipeline::run::VALUE_MEMORY;
 use airlock_sandbox::context::{AssetEvent, InputContext, MetadataEntry, OutputContext};
@@ -19,6 +17,7 @@ use serde::Serialize;
 use super::call_subject::SubjectArguments;
 use crate::arguments::{AuditArgument, FormatArgument, IsolateArgument};
 use crate::builtin::ComponentName;
+use crate::config::ConfigArgument;
 use crate::error::{self, Error, ExitStatus};
 use crate::export::ExportArgument;
 use crate::lend::LendArguments;
@@ -51,9 +50,8 @@ pub struct Call {
     /// The media type of the value that is stored, or that is asked for
     #[arg(long, value_name = "TYPE", value_parser = media_type)]
     media_type: Option<String>,
-    /// The configuration of the component, a JSON object
-    #[arg(long, value_name = "JSON", default_value = "{}", hide_default_value = true)]
-    config: JsonObject,
+    #[command(flatten)]
+    config: ConfigArgument,
     /// Fail where the component tried anything that it is not lent
     #[arg(long)]
     strict: bool,
@@ -81,21 +79,6 @@ enum Function {
 
 fn media_type(text: &str) -> Result<String, String> {
     if is_media_type(text) { Ok(text.to_owned()) } else { Err("write TYPE/SUBTYPE, such as text/csv".to_owned()) }
-}
-
-#[derive(Clone, Debug)]
-struct JsonObject(serde_json::Value);
-
-impl FromStr for JsonObject {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match serde_json::from_str(text) {
-            Ok(object @ serde_json::Value::Object(_)) => Ok(Self(object)),
-            Ok(_) => Err("it is not a JSON object, such as {\"extension\": \"csv\"}".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
 }
 
 /// What is told of a call.
@@ -145,7 +128,7 @@ impl Call {
         let sandbox = places::sandbox(self.isolate)?;
         let component =
             sandbox.load_bytes(&name, &self.component.read()?).map_err(|error| Error::component(&name, &error))?;
-        self.check_config(&component)?;
+        self.config.check(&component)?;
         let budget = Budget::new(VALUE_MEMORY, std::env::temp_dir());
         let value = match self.function {
             Function::HandleOutput => Some(self.read_value(&budget)?),
@@ -160,24 +143,6 @@ impl Call {
         }
     }
 
-    /// Checks the configuration as the definitions have theirs checked.
-    fn check_config(&self, component: &Component) -> Result<(), Error> {
-        let Some(manifest) = &component.inspection().manifest else { return Ok(()) };
-        let name = component.name();
-        let refused = |mistake: &str| Error::usage(format!("`--config` does not fit {name}: {mistake}"));
-        let is_empty = self.config.0.as_object().is_some_and(serde_json::Map::is_empty);
-        let mistakes = match &manifest.config {
-            None if is_empty => return Ok(()),
-            None => return Err(refused("it takes none").hint("leave `--config` out").into()),
-            Some(schema) => schema.check(&self.config.0, &[]),
-        };
-        let Some((first, others)) = mistakes.split_first() else { return Ok(()) };
-        let report =
-            others.iter().fold(refused(&first.message), |report, mistake| report.note(mistake.message.as_str()));
-        let report = mistakes.iter().filter_map(config_help).fold(report, error::Report::hint);
-        Err(report.hint(format!("`airlock inspect {name}` shows what it may hold")).into())
-    }
-
     fn store(&self, prepared: &Prepared, value: &Value) -> Result<ExitStatus, Error> {
         let stored = self.subject.stored();
         let context = OutputContext {
@@ -188,7 +153,7 @@ impl Call {
             asset_key: self.subject.asset_key(),
             location: self.subject.location(),
             partitions: self.subject.partitions(),
-            config: self.config.0.clone(),
+            config: self.config.value().clone(),
             output_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
             runtime_metadata: Vec::new(),
@@ -217,7 +182,7 @@ impl Call {
             requested_type: self.media_type.clone(),
             columns: Vec::new(),
             allow_missing: false,
-            config: self.config.0.clone(),
+            config: self.config.value().clone(),
             input_config: serde_json::Value::Null,
             definition_metadata: Vec::new(),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use airlock_sandbox::component::{ConfigSchema, Inspection, Manifest};
+use airlock_sandbox::component::{ConfigSchema, Inspection, Manifest, ManifestEnvironment, ManifestMount};
 use clap::Args;
 
 use crate::arguments::FormatArgument;
@@ -19,7 +19,8 @@ Examples:
   airlock inspect files.wasm --format json
 
 What a component imports and asks for is what it could use. What it may use is
-what `airlock.toml` or the options of `airlock call` lend it.";
+what `airlock.toml` or the options of `airlock call` lend it; `airlock test`
+tells whether it tries more than it asks for.";
 
 /// Show what a component is and asks for
 #[derive(Debug, Args)]
@@ -65,11 +66,41 @@ fn fields(name: &ComponentName, inspection: &Inspection) -> Fields {
     fields.add("size", size(inspection.size));
     fields.add("contract", format!("airlock:io@{}", inspection.contract));
     fields.add("does", abilities(inspection));
-    if let Some(manifest) = &inspection.manifest {
-        add_manifest(&mut fields, manifest);
+    match &inspection.manifest {
+        Some(manifest) => add_manifest(&mut fields, manifest),
+        None => fields.add("asks for", "it has no manifest, so it does not say"),
     }
+    fields.add_all("could touch", touched(&inspection.imports));
+    fields.add_all("lend it", lines_to_lend(inspection.manifest.as_ref()));
     fields.add_all("imports", imports(&inspection.imports));
     fields
+}
+
+/// What a component could touch by what it imports, in words. It touches what it is lent of that.
+fn touched(imports: &[String]) -> Vec<String> {
+    let has = |prefixes: &[&str]| imports.iter().any(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)));
+    let all = [
+        (&["airlock:io/value"][..], "the values that it stores, loads or computes with"),
+        (&["wasi:filesystem/"], "files of the directories that it is lent, and of these the files of its one value"),
+        (&["wasi:cli/environment"], "the environment entries that it is lent; there are no arguments"),
+        (&["wasi:cli/stdout", "wasi:cli/stderr"], "its log, which is bounded"),
+        (&["wasi:clocks/"], "the time, to the millisecond"),
+        (&["wasi:random/"], "random numbers"),
+        (&["wasi:sockets/"], "nothing of the network: it is never lent, and what is tried is denied and told"),
+    ];
+    let touched: Vec<String> =
+        all.iter().filter(|(prefixes, _)| has(prefixes)).map(|(_, words)| (*words).to_owned()).collect();
+    if touched.is_empty() { vec!["nothing: it imports nothing".to_owned()] } else { touched }
+}
+
+/// The lines of `airlock.toml` that lend what a manifest asks for.
+fn lines_to_lend(manifest: Option<&Manifest>) -> Vec<String> {
+    let Some(manifest) = manifest else { return Vec::new() };
+    let mount = |mount: &ManifestMount| {
+        format!("mounts.{:?} = {{ path = \"…\", access = \"{}\" }}", mount.path, word(&mount.access))
+    };
+    let entry = |entry: &ManifestEnvironment| format!("environment.{:?} = \"…\"", entry.name);
+    manifest.mounts.iter().map(mount).chain(manifest.environment.iter().map(entry)).collect()
 }
 
 fn add_manifest(fields: &mut Fields, manifest: &Manifest) {
@@ -83,11 +114,18 @@ fn add_manifest(fields: &mut Fields, manifest: &Manifest) {
     if manifest.many_partitions {
         fields.add("partitions", "stores those of a step in one call");
     }
+    if manifest.repeatable {
+        fields.add("repeatable", "stores the same value as the same bytes");
+    }
+    if !manifest.metadata.is_empty() {
+        fields.add("records", manifest.metadata.join(", "));
+    }
     let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let mounts = manifest.mounts.iter();
     let mounts = mounts.map(|mount| format!("{} to {}{}", mount.path, word(&mount.access), because(&mount.reason)));
     let environment = manifest.environment.iter().map(|entry| format!("${}{}", entry.name, because(&entry.reason)));
-    fields.add_all("asks for", mounts.chain(environment));
+    let asked: Vec<String> = mounts.chain(environment).collect();
+    fields.add("asks for", if asked.is_empty() { "nothing".to_owned() } else { asked.join("\n") });
     let keys = |schema: &Option<ConfigSchema>| {
         let keys = schema.iter().flat_map(ConfigSchema::keys);
         let line = |(key, description): (&str, Option<&str>)| {
@@ -115,6 +153,32 @@ fn imports(names: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_imported_is_told_in_words() {
+        let names = ["wasi:filesystem/types@0.2.6", "wasi:sockets/tcp@0.2.6", "airlock:io/value@0.1.0"];
+        let shown = touched(&names.map(str::to_owned));
+        assert_eq!(shown.len(), 3, "{shown:?}");
+        assert!(shown[1].starts_with("files of the directories that it is lent"), "{shown:?}");
+        assert!(shown[2].starts_with("nothing of the network"), "{shown:?}");
+        assert_eq!(touched(&[]), ["nothing: it imports nothing"]);
+    }
+
+    #[test]
+    fn what_is_asked_for_is_shown_as_the_lines_that_lend_it() {
+        let manifest: Manifest = serde_json::from_value(serde_json::json!({
+            "name": "a",
+            "mounts": [{ "path": "/data", "access": "write" }, { "path": "/a\"b", "access": "read" }],
+            "environment": [{ "name": "TOKEN" }],
+        }))
+        .unwrap();
+        let expected = [
+            "mounts.\"/data\" = { path = \"…\", access = \"write\" }",
+            "mounts.\"/a\\\"b\" = { path = \"…\", access = \"read\" }",
+            "environment.\"TOKEN\" = \"…\"",
+        ];
+        assert_eq!(lines_to_lend(Some(&manifest)), expected);
+    }
 
     #[test]
     fn imports_are_grouped_by_package() {

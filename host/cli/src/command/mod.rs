@@ -17,6 +17,8 @@ pub mod runs;
 pub mod schema;
 pub mod show;
 mod show_job;
+pub mod test;
+mod test_junit;
 pub mod wipe;
 
 use crate::arguments::Verb;
@@ -37,6 +39,7 @@ pub fn execute(verb: Verb) -> Result<ExitStatus, Error> {
         Verb::Check(check) => check.execute(),
         Verb::Lock(lock) => lock.execute(),
         Verb::Inspect(inspect) => inspect.execute(),
+        Verb::Test(test) => test.execute(),
         Verb::Call(call) => call.execute(),
         Verb::Schema(schema) => schema.execute(),
         Verb::Completions(completions) => completions.execute(),

@@ -107,6 +107,12 @@ pub struct Manifest {
     /// Whether it stores several partitions of an output in one call; otherwise it is called once for each.
     #[serde(default)]
     pub many_partitions: bool,
+    /// Whether it stores the same value as the same bytes each time.
+    #[serde(default)]
+    pub repeatable: bool,
+    /// The labels of the metadata that it records of every value of one part that it stores.
+    #[serde(default)]
+    pub metadata: Vec<String>,
     /// What its configuration may be; it takes none where this is absent.
     #[serde(default)]
     pub config: Option<ConfigSchema>,
@@ -386,7 +392,8 @@ fn parse_manifest(section: &[u8]) -> Result<Manifest, ComponentError> {
     let texts = [&mut manifest.name, &mut manifest.version, &mut manifest.description];
     let mounts = manifest.mounts.iter_mut().flat_map(|mount| [&mut mount.path, &mut mount.reason]);
     let environment = manifest.environment.iter_mut().flat_map(|entry| [&mut entry.name, &mut entry.reason]);
-    for text in texts.into_iter().chain(&mut manifest.values).chain(mounts).chain(environment) {
+    let lists = manifest.values.iter_mut().chain(&mut manifest.metadata);
+    for text in texts.into_iter().chain(lists).chain(mounts).chain(environment) {
         *text = safe_line(text, 4 * NAME_BYTES);
     }
     Ok(manifest)

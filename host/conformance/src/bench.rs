@@ -1,0 +1,212 @@
+//! A test under way: what the component claims, what it was found to do so far, and what its calls have in common.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use airlock_sandbox::component::{Component, Exports, Manifest};
+use airlock_sandbox::report::{Denial, GuestError, Report};
+use airlock_sandbox::value::{Budget, Content, Part, Value};
+use tempfile::TempDir;
+
+use crate::check::{Checked, Findings, Stop, innermost, not_claimed};
+use crate::kinds::{self, Form, Kind};
+use crate::lab::{Lab, Subject};
+use crate::report::Finding;
+use crate::{Kit, Stopped};
+
+/// Bytes of memory that the values of a test take together; what exceeds it waits in files.
+const VALUE_MEMORY: u64 = 32 << 20;
+/// Denials and errors that are kept.
+const SEEN: usize = 64;
+
+/// A test under way.
+pub(crate) struct Bench<'a> {
+    pub kit: Kit<'a>,
+    pub budget: Budget,
+    manifest: Manifest,
+    /// Where values wait.
+    _spill: TempDir,
+    seen: Mutex<Seen>,
+    small: OnceLock<Small>,
+    first: OnceLock<First>,
+}
+
+/// What was stored first, for those who have to store the same again.
+pub(crate) struct First {
+    pub kind: Kind,
+    pub bytes: Vec<u8>,
+    pub files: BTreeMap<String, Vec<u8>>,
+    pub at: Instant,
+}
+
+/// What was seen in all calls.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// What it was denied, and meanwhile it did what.
+    pub denials: Vec<(&'static str, Denial)>,
+    /// The errors that it returned, and meanwhile it did what.
+    pub errors: Vec<(&'static str, GuestError)>,
+}
+
+/// What became of small values.
+pub(crate) struct Small {
+    /// The kinds of which one came back.
+    pub working: Vec<Kind>,
+    pub findings: Vec<Finding>,
+}
+
+impl<'a> Bench<'a> {
+    pub fn new(kit: Kit<'a>) -> Result<Self, Stopped> {
+        let spill = tempfile::tempdir().map_err(|error| Stopped::Storage(error.to_string()))?;
+        Ok(Self {
+            kit,
+            budget: Budget::new(VALUE_MEMORY, spill.path()),
+            manifest: kit.component.inspection().manifest.clone().unwrap_or_default(),
+            _spill: spill,
+            seen: Mutex::default(),
+            small: OnceLock::new(),
+            first: OnceLock::new(),
+        })
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub fn exports(&self) -> Exports {
+        self.kit.component.inspection().exports
+    }
+
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the error that a call returned and, where these tell something of the component, what it was denied.
+    pub fn note<T>(&self, doing: &'static str, report: &Report<T>, denials: bool) {
+        let mut seen = self.seen();
+        for denial in report.receipt.denials.list.iter().filter(|_| denials) {
+            if seen.denials.len() < SEEN && !seen.denials.iter().any(|(_, known)| known == denial) {
+                seen.denials.push((doing, denial.clone()));
+            }
+        }
+        if let Err(failure) = &report.outcome
+            && let airlock_sandbox::report::Failure::Guest { error } = innermost(failure)
+            && seen.errors.len() < SEEN
+            && !seen.errors.iter().any(|(_, known)| known == error)
+        {
+            seen.errors.push((doing, error.clone()));
+        }
+    }
+
+    /// A part of a value.
+    pub fn part(&self, kind: Kind, key: Option<&str>, bytes: &[u8]) -> Checked<Part> {
+        let content = Content::from_bytes(bytes, &self.budget)?;
+        Ok(Part { key: key.map(str::to_owned), media_type: kind.media_type.to_owned(), content })
+    }
+
+    /// A value of one part.
+    pub fn value(&self, kind: Kind, bytes: &[u8]) -> Checked<Value> {
+        Ok(Value { parts: vec![self.part(kind, None, bytes)?] })
+    }
+
+    /// What became of small values of each kind, which is tried once.
+    pub fn small(&self) -> Checked<&Small> {
+        self.stores()?;
+        if let Some(small) = self.small.get() {
+            return Ok(small);
+        }
+        let claimed = kinds::claimed(&self.manifest.values);
+        if claimed.is_empty() {
+            let claims = self.manifest.values.join(", ");
+            return not_claimed(format!("it claims {claims}, of which the kit makes no values"));
+        }
+        let mut findings = Findings::default();
+        let mut working = Vec::new();
+        for kind in claimed {
+            if findings.take(self.try_small(kind))?.is_some() {
+                working.push(kind);
+            }
+        }
+        let findings = match findings.end(None) {
+            Err(Stop::Found(findings)) => findings,
+            _ => Vec::new(),
+        };
+        Ok(self.small.get_or_init(|| Small { working, findings }))
+    }
+
+    fn try_small(&self, kind: Kind) -> Checked<()> {
+        let (lab, subject, bytes) = (Lab::new(self)?, Subject::asset(&["small", "value"]), kind.sample(1));
+        let done = format!("stored a small value of {}", kind.media_type);
+        let record = lab.put(&subject, &self.value(kind, &bytes)?, &done)?;
+        // What is stored is kept before anything else is asked of it.
+        let (files, at) = (lab.files()?, Instant::now());
+        if self.exports().input {
+            lab.check(&subject, &[record], kind, &bytes, &format!("{done} and loaded it"))?;
+        }
+        self.first.get_or_init(|| First { kind, bytes, files, at });
+        Ok(())
+    }
+
+    /// What was stored first.
+    pub fn first(&self) -> Checked<&First> {
+        self.small()?;
+        self.first.get().ok_or_else(|| Stop::NotTried("no small value could be stored: see `small`".to_owned()))
+    }
+
+    /// The kinds of values that it stores, of which there is one at least.
+    pub fn kinds(&self) -> Checked<Vec<Kind>> {
+        let small = self.small()?;
+        if small.working.is_empty() {
+            return Err(Stop::NotTried("no small value could be stored and loaded: see `small`".to_owned()));
+        }
+        Ok(small.working.clone())
+    }
+
+    /// As [`kinds`](Self::kinds), of a component that loads them too.
+    pub fn loaded_kinds(&self) -> Checked<Vec<Kind>> {
+        self.stores()?;
+        self.loads()?;
+        self.kinds()
+    }
+
+    /// The first of [`loaded_kinds`](Self::loaded_kinds).
+    pub fn kind(&self) -> Checked<Kind> {
+        let kinds = self.loaded_kinds()?;
+        kinds.first().copied().ok_or_else(|| Stop::NotTried("there is no kind of value to begin with".to_owned()))
+    }
+
+    /// The first kind of this form that it stores and loads; `what` such values are called.
+    pub fn kind_of(&self, form: Form, what: &str) -> Checked<Kind> {
+        match self.loaded_kinds()?.into_iter().find(|kind| kind.form == form) {
+            Some(kind) => Ok(kind),
+            None if kinds::claimed(&self.manifest.values).iter().any(|kind| kind.form == form) => {
+                Err(Stop::NotTried(format!("no small {what} could be stored and loaded: see `small`")))
+            }
+            None => not_claimed(format!("its `values` hold no {what}")),
+        }
+    }
+
+    /// That it stores tables and loads them.
+    pub fn tables(&self) -> Checked<Kind> {
+        self.kind_of(Form::Table, "table")
+    }
+
+    pub fn stores(&self) -> Checked<()> {
+        if self.exports().output { Ok(()) } else { not_claimed("it does not store") }
+    }
+
+    pub fn loads(&self) -> Checked<()> {
+        if self.exports().input { Ok(()) } else { not_claimed("it does not load") }
+    }
+
+    /// Whether it stores all partitions of a step in one call.
+    pub fn takes_many(&self) -> bool {
+        self.manifest.many_partitions
+    }
+
+    /// The other component, where one is given.
+    pub fn other(&self) -> Checked<&'a Component> {
+        self.kit.against.map_or_else(|| not_claimed("no other component is given with `--against`"), Ok)
+    }
+}

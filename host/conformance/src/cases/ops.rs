@@ -1,0 +1,119 @@
+//! Ops. What inputs an op has is known to its author alone, so it is learned from what it asks for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use airlock_sandbox::report::{Computed, Failure, Report};
+use airlock_sandbox::value::{Input, LoadParts, NotLoaded, Part, Value};
+
+use crate::bench::Bench;
+use crate::check::{Checked, Passed, found, innermost, not_claimed, told};
+use crate::kinds::UNKNOWN;
+use crate::lab::Lab;
+
+/// Inputs and outputs that an op is asked for, at most.
+const NAMES: usize = 16;
+
+/// The inputs and outputs that an op asked for, and what came of the last call.
+struct Asked {
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    last: Report<Computed>,
+}
+
+/// Calls the op with no inputs, and then with those that it says it lacks, each without a part.
+fn asked(bench: &Bench<'_>, lab: &Lab<'_>) -> Checked<Asked> {
+    if !bench.exports().op {
+        return not_claimed("it is no op");
+    }
+    let (mut inputs, mut outputs): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    loop {
+        let given = with(&inputs, &Input::Loaded(Value::default()));
+        let last = lab.run(&given, &outputs)?;
+        let lacked = match &last.outcome {
+            Err(failure) => lacked(failure),
+            Ok(_) => None,
+        };
+        match lacked {
+            Some((true, name)) if inputs.len() < NAMES && !inputs.contains(&name) => inputs.push(name),
+            Some((false, name)) if outputs.len() < NAMES && !outputs.contains(&name) => outputs.push(name),
+            _ => return Ok(Asked { inputs, outputs, last }),
+        }
+    }
+}
+
+fn with(names: &[String], input: &Input) -> Vec<(String, Input)> {
+    names.iter().map(|name| (name.clone(), input.clone())).collect()
+}
+
+/// The input (or else the output) that the host said there is not, in words that the op handed on.
+fn lacked(failure: &Failure) -> Option<(bool, String)> {
+    let Failure::Guest { error } = innermost(failure) else { return None };
+    let (what, is_input) = match error.code.as_str() {
+        "unknown-input" => ("input", true),
+        "unknown-output" => ("output", false),
+        _ => return None,
+    };
+    let (_, rest) = error.message.split_once(&format!("there is no {what} \""))?;
+    let (name, _) = rest.split_once("\"; there are")?;
+    Some((is_input, name.to_owned()))
+}
+
+/// That an op which cannot compute returned an error.
+fn is_no_trap(report: &Report<Computed>, done: &str) -> Checked<()> {
+    match &report.outcome {
+        Err(failure) if matches!(innermost(failure), Failure::Trap { .. } | Failure::Limit { .. }) => {
+            found(done, "an error that says what it lacks, or ok", told(failure))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn named(inputs: &[String]) -> String {
+    if inputs.is_empty() { "without inputs".to_owned() } else { format!("with the inputs {}", inputs.join(", ")) }
+}
+
+pub(super) fn errors(bench: &Bench<'_>) -> Passed {
+    let asked = asked(bench, &Lab::new(bench)?)?;
+    is_no_trap(&asked.last, &format!("ran it {}, each without a part", named(&asked.inputs)))?;
+    Ok((!asked.inputs.is_empty()).then(|| format!("it asked for {}", asked.inputs.join(", "))))
+}
+
+pub(super) fn unknown_type(bench: &Bench<'_>) -> Passed {
+    let lab = Lab::new(bench)?;
+    let Asked { inputs, outputs, .. } = asked(bench, &lab)?;
+    if inputs.is_empty() {
+        return not_claimed("it asked for no input");
+    }
+    let given = Input::Loaded(bench.value(UNKNOWN, &UNKNOWN.sample(1))?);
+    let report = lab.run(&with(&inputs, &given), &outputs)?;
+    is_no_trap(&report, &format!("ran it {}, each of {}", named(&inputs), UNKNOWN.media_type))?;
+    Ok(None)
+}
+
+/// An input of which no part can be loaded, and whether one was asked for.
+#[derive(Debug, Default)]
+struct EndsEarly(AtomicBool);
+
+impl LoadParts for EndsEarly {
+    fn load(&self, _: usize, _: &dyn Fn() -> bool) -> Result<Option<Part>, NotLoaded> {
+        self.0.store(true, Ordering::Relaxed);
+        Err(NotLoaded("the input could not be loaded".to_owned()))
+    }
+}
+
+pub(super) fn cut_off(bench: &Bench<'_>) -> Passed {
+    let lab = Lab::new(bench)?;
+    let Asked { inputs, outputs, .. } = asked(bench, &lab)?;
+    if inputs.is_empty() {
+        return not_claimed("it asked for no input");
+    }
+    let input = Arc::new(EndsEarly::default());
+    let report = lab.run(&with(&inputs, &Input::Lazy(input.clone())), &outputs)?;
+    let done = format!("ran it {}, of which loading fails", named(&inputs));
+    is_no_trap(&report, &done)?;
+    if report.outcome.is_ok() && input.0.load(Ordering::Relaxed) {
+        return found(done, "an error: who cannot read its input does not compute", "it returned ok");
+    }
+    Ok(None)
+}

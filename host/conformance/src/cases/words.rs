@@ -1,0 +1,161 @@
+//! What a component says: metadata, versions, errors; and what it tried in all calls of the other cases.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use airlock_sandbox::context::MetadataValue;
+use airlock_sandbox::report::GuestError;
+
+use crate::bench::{Bench, First};
+use crate::check::{Checked, Findings, Passed, found, not_claimed};
+use crate::kinds::Kind;
+use crate::lab::{Lab, Subject};
+
+/// How long after the first store the same value is stored again, so that a clock of seconds tells another time.
+const LATER: Duration = Duration::from_millis(1100);
+/// The errors of the contract that have no code of the component's own.
+const CODES: [&str; 8] = [
+    "not-found",
+    "invalid-config",
+    "unsupported-type",
+    "corrupt",
+    "access-denied",
+    "conflict",
+    "limit-exceeded",
+    "unavailable",
+];
+
+pub(super) fn metadata(bench: &Bench<'_>) -> Passed {
+    let kinds = bench.kinds()?;
+    let promised = &bench.manifest().metadata;
+    let (mut findings, mut paths) = (Findings::default(), 0);
+    for kind in kinds {
+        paths += findings.take(recorded(bench, kind, promised))?.unwrap_or(0);
+    }
+    if promised.is_empty() && paths == 0 {
+        findings.end(None)?;
+        return not_claimed("its manifest promises no `metadata`");
+    }
+    findings.end(None)
+}
+
+/// That what is promised is recorded of a value, and that the paths which are recorded lead somewhere. How many paths.
+fn recorded(bench: &Bench<'_>, kind: Kind, promised: &[String]) -> Checked<usize> {
+    let (lab, subject) = (Lab::new(bench)?, Subject::asset(&["with", "metadata"]));
+    let done = format!("stored a value of {}", kind.media_type);
+    let record = lab.put(&subject, &bench.value(kind, &kind.sample(1))?, &done)?;
+    let labels: Vec<&str> = record.stored_metadata.iter().map(|entry| entry.label.as_str()).collect();
+    if let Some(absent) = promised.iter().find(|label| !labels.contains(&label.as_str())) {
+        let recorded = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
+        let expected = format!("metadata `{absent}`, which its manifest promises");
+        return found(done, expected, format!("metadata with the labels: {recorded}"));
+    }
+    let files = lab.files()?;
+    let path = |value: &MetadataValue| match value {
+        MetadataValue::Tagged(kind, path) if kind == "path" && lab.is_below_mount(path) => Some(path.clone()),
+        _ => None,
+    };
+    let paths: Vec<String> = record.stored_metadata.iter().filter_map(|entry| path(&entry.value)).collect();
+    let leads_somewhere = |path: &str| files.keys().any(|file| file == path || file.starts_with(&format!("{path}/")));
+    match paths.iter().find(|path| !leads_somewhere(path)) {
+        Some(path) => {
+            found(done, "a path in its metadata that leads to what was stored", format!("{path}, where nothing is"))
+        }
+        None => Ok(paths.len()),
+    }
+}
+
+pub(super) fn data_version(bench: &Bench<'_>) -> Passed {
+    let none = "it sets no data version; its host takes the digest of the value";
+    let Some(kind) = bench.kinds()?.first().copied() else { return not_claimed(none) };
+    let (lab, subject) = (Lab::new(bench)?, Subject::asset(&["with", "version"]));
+    let store = |seed| lab.put(&subject, &bench.value(kind, &kind.sample(seed))?, "stored a value");
+    let (one, other) = (store(1)?.data_version, store(2)?.data_version);
+    match (one, other) {
+        (None, None) => not_claimed(none),
+        (Some(one), Some(other)) if one != other => Ok(None),
+        (Some(one), Some(_)) => found(
+            "stored a value, and then another in its place",
+            "another data version: by an equal one a run takes the values for equal, and computes nothing anew",
+            format!("the version `{one}` of both"),
+        ),
+        _ => {
+            found("stored a value, and then another in its place", "a data version of both", "one of only one of them")
+        }
+    }
+}
+
+pub(super) fn repeatable(bench: &Bench<'_>) -> Passed {
+    bench.stores()?;
+    if !bench.manifest().repeatable {
+        return not_claimed("its manifest does not say `repeatable`");
+    }
+    let First { kind, bytes, files, at } = bench.first()?;
+    let done = format!("stored the same value of {} in two empty directories, a second apart", kind.media_type);
+    wait_until(*at + LATER, bench)?;
+    let (lab, subject) = (Lab::new(bench)?, Subject::asset(&["small", "value"]));
+    lab.put(&subject, &bench.value(*kind, bytes)?, &done)?;
+    let again = lab.files()?;
+    let expected = "the same files with the same bytes, since its manifest says `repeatable`";
+    for (path, bytes) in files {
+        match again.get(path) {
+            None => return found(done, expected, format!("{path} the first time only")),
+            Some(other) => {
+                if let Some(difference) = crate::check::difference(bytes, other) {
+                    return found(done, expected, format!("in {path} the second time {difference}"));
+                }
+            }
+        }
+    }
+    match again.keys().find(|path| !files.contains_key(*path)) {
+        Some(path) => found(done, expected, format!("{path} the second time only")),
+        None => Ok(None),
+    }
+}
+
+/// Mostly other cases took as long.
+fn wait_until(time: Instant, bench: &Bench<'_>) -> Checked<()> {
+    while Instant::now() < time {
+        if bench.kit.interrupt.is_interrupted() {
+            return Err(crate::Stopped::Interrupted.into());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+pub(super) fn errors(bench: &Bench<'_>) -> Passed {
+    let seen = bench.seen().errors.clone();
+    let mut findings = Findings::default();
+    for (doing, error) in &seen {
+        findings.take(says_something(doing, error))?;
+    }
+    findings.end(None)
+}
+
+fn says_something(doing: &str, error: &GuestError) -> Checked<()> {
+    let done = format!("{doing}, which failed");
+    let is_word = |code: &str| {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !code.is_empty() && code.bytes().all(allowed)
+    };
+    if !CODES.contains(&error.code.as_str()) && !is_word(&error.code) {
+        let expected = "an error of the contract, or one of its own with a code of a-z, 0-9 and -, such as `no-quorum`";
+        return found(done, expected, format!("the code {:?}: {error}", error.code));
+    }
+    // Of what is not found the partitions say it.
+    if error.code != "not-found" && error.message.trim().is_empty() {
+        return found(done, "an error that says what is wrong", format!("`{}` without a message", error.code));
+    }
+    Ok(())
+}
+
+pub(super) fn denials(bench: &Bench<'_>) -> Passed {
+    let seen = bench.seen().denials.clone();
+    let mut findings = Findings::default();
+    for (doing, denial) in &seen {
+        let expected = "nothing but what its manifest asks for, of that the files of the value";
+        findings.take::<()>(found(*doing, expected, format!("it was denied: {denial}")))?;
+    }
+    findings.end(None)
+}
