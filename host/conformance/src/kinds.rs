@@ -123,14 +123,14 @@ pub(crate) fn media_types(value: &Value) -> String {
 }
 
 /// So many bytes, the same ones each time.
-pub(crate) fn random(size: usize, seed: u64) -> Vec<u8> {
+fn random(size: usize, seed: u64) -> Vec<u8> {
     let mut bytes = vec![0; size];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);
     bytes
 }
 
 /// So many letters of ASCII, the same ones each time.
-fn letters(size: usize) -> Vec<u8> {
+pub(crate) fn letters(size: usize) -> Vec<u8> {
     let mut bytes = random(size, size as u64);
     for byte in &mut bytes {
         *byte = b'A' + (*byte & 31) + if *byte & 31 < 26 { 0 } else { 6 };

@@ -73,8 +73,12 @@ impl OutputManager for Broken {
                 stored => stored?,
             }
             for (_, other) in KINDS.iter().filter(|(_, other)| other != extension) {
-                if fault != Some(Fault::MixesMediaTypes) {
-                    remove(&context.file(key.as_deref(), other)?)?;
+                if fault == Some(Fault::MixesMediaTypes) {
+                    break;
+                }
+                match remove(&context.file(key.as_deref(), other)?) {
+                    Err(_) if fault == Some(Fault::HidesErrors) => {}
+                    removed => removed?,
                 }
             }
             if fault == Some(Fault::LeavesATemporaryFile) {

@@ -1,9 +1,11 @@
 //! An I/O manager that keeps tables as Parquet files: how a table is written to a path and read from it is all that it
 //! says. The paths, partitions, and what happens where a file is missing are those of [`PathIoManager`].
 
+use std::fmt::Display;
 use std::fs::File;
 use std::path::Path;
 
+use airlock_sdk::arrow::datatypes::DataType;
 use airlock_sdk::table::{TableReader, TableWriter};
 use airlock_sdk::{Error, InputContext, NewPart, OutputContext, PathIoManager, Reader};
 use bytes::Bytes;
@@ -20,11 +22,19 @@ impl PathIoManager for Parquet {
 
     fn dump_to_path(context: &OutputContext, part: &mut Reader, path: &Path) -> Result<(), Error> {
         let table = TableReader::new(part)?;
+        let schema = table.schema();
+        if let Some(field) = schema.fields().iter().find(|field| !holds(field.data_type())) {
+            let (name, data_type) = (field.name(), field.data_type());
+            return Err(unwritable(format!("the column {name:?} has the type {data_type}")));
+        }
         let mut file = ArrowWriter::try_new(File::create(path)?, table.schema(), None).map_err(unwritable)?;
         let mut rows = 0_u64;
         for batch in table {
             let batch = batch?;
             rows += batch.num_rows() as u64;
+            if batch.num_columns() == 0 && rows > 0 {
+                return Err(unwritable("it has rows but no columns"));
+            }
             file.write(&batch).map_err(unwritable)?;
         }
         file.close().map_err(unwritable)?;
@@ -45,7 +55,22 @@ impl PathIoManager for Parquet {
     }
 }
 
-fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+/// Whether a type comes back as it was. Others the library refuses itself.
+fn holds(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Union(..) | DataType::RunEndEncoded(..) => false,
+        DataType::Struct(fields) => fields.iter().all(|field| holds(field.data_type())),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => holds(item.data_type()),
+        _ => true,
+    }
+}
+
+fn unwritable(error: impl Display) -> Error {
     Error::unsupported_type(format!("the table cannot be written as Parquet: {error}"))
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn flat() -> Result<Vec<Column>, ArrowError> {
     arrays.push(Arc::new(Decimal128Array::from(vec![-1, 0, 99, 5]).with_precision_and_scale(10, -2)?));
     arrays.push(Arc::new(Int64Array::from(vec![i64::MAX, i64::MIN, 1 << 53, -1])));
     arrays.push(Arc::new(UInt64Array::from(vec![u64::MAX, 0, 1 << 63, 1])));
-    arrays.push(Arc::new(Float64Array::from(vec![0.1, f64::MIN_POSITIVE, -1e300, f64::INFINITY])));
+    arrays.push(Arc::new(Float64Array::from(vec![0.1, f64::MIN_POSITIVE, -1e300, -0.0])));
     arrays.push(Arc::new(BooleanArray::from(vec![true, false, false, true])));
     arrays.extend(to(&texts(), [Utf8, LargeUtf8, Utf8View])?);
     let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![b"\0\xff".as_slice(), b"a,", b"\"\n", b"\r\n"]));
@@ -89,7 +89,11 @@ pub(crate) fn flat() -> Result<Vec<Column>, ArrowError> {
         vec![integers(), texts()],
     )?;
     arrays.push(Arc::new(union));
-    Ok(arrays.into_iter().map(Column::new).collect())
+    let mut columns: Vec<Column> = arrays.into_iter().map(Column::new).collect();
+    // Of numbers some forms have these none.
+    let odd: ArrayRef = Arc::new(Float64Array::from(vec![f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.5]));
+    columns.push(Column { name: "Float64, with infinity and NaN".to_owned(), array: odd });
+    Ok(columns)
 }
 
 /// Columns of four values, none of them null, of types that nest others.

@@ -14,10 +14,12 @@ use arrow::ipc::writer::StreamWriter;
 
 pub(crate) use columns::{Column, flat, nested, nothing, with_nulls};
 
-use crate::kinds::random;
+use crate::kinds::letters;
 
 /// Rows of a batch of a large table.
-const BATCH_ROWS: usize = 1 << 16;
+const BATCH_ROWS: usize = 1 << 12;
+/// Bytes of each of its values.
+const WORD: usize = 256;
 /// Bytes of a name that is told.
 const NAME: usize = 100;
 
@@ -58,14 +60,11 @@ pub(crate) fn small(seed: u16, padding: usize) -> Vec<u8> {
 
 /// A table of about so many bytes that cannot be stored in much fewer.
 pub(crate) fn of_size(size: usize) -> Vec<u8> {
-    let numbers: Vec<i64> = random(size, size as u64)
-        .chunks_exact(8)
-        .map(|bytes| bytes.iter().fold(0, |number, byte| (number << 8) | i64::from(*byte)))
-        .collect();
-    let batch = |numbers: &[i64]| {
-        of_columns(vec![("number".to_owned(), Arc::new(Int64Array::from(numbers.to_vec())) as ArrayRef)])
-    };
-    let batches: Result<Vec<_>, _> = numbers.chunks(BATCH_ROWS).map(batch).collect();
+    let text = letters(size);
+    let words: Vec<&str> = text.chunks(WORD).filter_map(|word| std::str::from_utf8(word).ok()).collect();
+    let batch =
+        |words: &[&str]| of_columns(vec![("word".to_owned(), Arc::new(StringArray::from(words.to_vec())) as ArrayRef)]);
+    let batches: Result<Vec<_>, _> = words.chunks(BATCH_ROWS).map(batch).collect();
     let made = batches.and_then(|batches| match batches.first() {
         Some(first) => stream(&first.schema(), &batches),
         None => Ok(Vec::new()),
