@@ -55,3 +55,16 @@ impl ConfigArgument {
         Err(report.hint(format!("`airlock inspect {name}` shows what it may hold")).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_an_object() {
+        assert!("{\"extension\": \"csv\"}".parse::<JsonObject>().is_ok());
+        for wrong in ["", "1", "[]", "{"] {
+            assert!(wrong.parse::<JsonObject>().is_err(), "{wrong}");
+        }
+    }
+}

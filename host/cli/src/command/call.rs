@@ -336,12 +336,4 @@ mod tests {
             assert!(media_type(wrong).is_err(), "{wrong:?}");
         }
     }
-
-    #[test]
-    fn a_configuration_is_an_object() {
-        assert!("{\"extension\": \"csv\"}".parse::<JsonObject>().is_ok());
-        for wrong in ["", "1", "[]", "{"] {
-            assert!(wrong.parse::<JsonObject>().is_err(), "{wrong}");
-        }
-    }
 }
