@@ -7,6 +7,11 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use crate::error::{Error, ExitStatus, Report};
 
+/// `text` without the two characters that no XML holds and that are not left out of it already.
+fn xml(text: &str) -> String {
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
+
 /// Writes `report` to `file`.
 pub fn write(report: &TestReport, file: &Path) -> Result<(), Error> {
     let failed = |reason: String| {
@@ -19,7 +24,7 @@ pub fn write(report: &TestReport, file: &Path) -> Result<(), Error> {
 }
 
 fn document(report: &TestReport) -> Result<String, quick_junit::SerializeError> {
-    let mut suite = TestSuite::new(report.component.as_str());
+    let mut suite = TestSuite::new(xml(&report.component));
     suite.add_property(("digest", report.digest.as_str()));
     suite.set_time(report.cases.iter().map(|case| case.time).sum());
     suite.add_test_cases(report.cases.iter().map(|case| test_case(&report.component, case)));
@@ -43,17 +48,17 @@ fn test_case(component: &str, case: &CaseReport) -> TestCase {
             status
                 .set_message(case.checks)
                 .set_type("conformance")
-                .set_description(told.collect::<Vec<_>>().join("\n"));
+                .set_description(xml(&told.collect::<Vec<_>>().join("\n")));
         }
         CaseResult::NotClaimed => {
-            status.set_message(format!("not claimed: {}", case.note.as_deref().unwrap_or_default()));
+            status.set_message(xml(&format!("not claimed: {}", case.note.as_deref().unwrap_or_default())));
         }
         CaseResult::NotTried => {
-            status.set_message(format!("not tried: {}", case.note.as_deref().unwrap_or_default()));
+            status.set_message(xml(&format!("not tried: {}", case.note.as_deref().unwrap_or_default())));
         }
     }
     let mut test_case = TestCase::new(case.name, status);
-    test_case.set_classname(component).set_time(case.time);
+    test_case.set_classname(xml(component)).set_time(case.time);
     test_case
 }
 

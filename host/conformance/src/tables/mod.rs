@@ -162,9 +162,9 @@ fn rows_difference(expected: &[RecordBatch], found: &[RecordBatch]) -> Option<St
             return None;
         }
         let (one, other) = (expected.take(count)?, found.take(count)?);
+        let schema = one.schema();
         for (index, (one, other)) in one.columns().iter().zip(other.columns()).enumerate() {
             if one.as_ref() != other.as_ref() {
-                let schema = expected.batches.first()?.schema();
                 let name = safe_line(schema.fields().get(index)?.name(), NAME);
                 let differs = |at: &usize| one.slice(*at, 1).as_ref() != other.slice(*at, 1).as_ref();
                 let at = (0..count).find(differs).unwrap_or_default();
