@@ -136,6 +136,12 @@ fn a_component_is_tested_as_is_documented() {
     check("docs/testing.md");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn isolation_says_what_is_documented() {
+    check("docs/isolation.md");
+}
+
 #[test]
 fn the_lock_that_is_documented_is_kept_to() {
     check("docs/lock.md");

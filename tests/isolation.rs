@@ -1,11 +1,6 @@
 //! Calls that worker processes make: what they give, and what becomes of them when a worker dies, hangs or is not needed.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/pattern.rs"]
 mod pattern;

@@ -119,7 +119,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse().ok().or_else(|| of_day(text)).ok_or_else(|| "write 2026-01-31 or 2026-01-31T12:00Z".to_owned())
 }
 
-/// Whether calls are isolated.
+/// Whether calls are isolated; they are not where nothing is said, but for commands that say otherwise.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct IsolateArgument {
     /// Make calls in processes that the system confines, or, with `=no`, in this one
@@ -132,17 +132,26 @@ pub struct IsolateArgument {
 enum Isolate {
     Yes,
     No,
+    /// By the command, where nothing was said.
+    #[value(skip)]
+    Unasked,
 }
 
 impl IsolateArgument {
     /// Whether they are.
     pub fn is_on(self) -> bool {
+        matches!(self.isolate, Some(Isolate::Yes | Isolate::Unasked))
+    }
+
+    /// Whether somebody wants to know how.
+    pub fn is_asked_for(self) -> bool {
         self.isolate == Some(Isolate::Yes)
     }
 
-    /// Whether it was asked for.
-    pub fn is_asked_for(self) -> bool {
-        self.is_on()
+    /// As it says, and on where it says nothing.
+    #[must_use]
+    pub fn or_on(self) -> Self {
+        Self { isolate: self.isolate.or(Some(Isolate::Unasked)) }
     }
 }
 

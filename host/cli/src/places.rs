@@ -53,8 +53,8 @@ pub fn sandbox(isolate: IsolateArgument) -> Result<Sandbox, Error> {
         made => made,
     };
     let sandbox = made.map_err(|error| internal(error.to_string()))?;
-    if isolate.is_asked_for()
-        && let Some(layers) = sandbox.layers().map_err(|error| internal(error.to_string()))?
+    if let Some(layers) = sandbox.layers().map_err(|error| internal(error.to_string()))?
+        && (isolate.is_asked_for() || !layers.are_complete())
     {
         let shown = layers.list().map(|(name, layer)| format!("{name} {layer}"));
         tell(format!("isolation: {}", shown.join(", ")));

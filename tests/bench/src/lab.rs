@@ -11,7 +11,7 @@ use airlock_sandbox::limits::Limits;
 use airlock_sandbox::mount::MemoryDirectory;
 use airlock_sandbox::partition::Partitions;
 use airlock_sandbox::value::{Budget, Value};
-use airlock_sandbox::{Call, Component, Durability, Interrupt, Sandbox, Settings};
+use airlock_sandbox::{Call, Component, Durability, Interrupt, Processes, Sandbox, Settings};
 use anyhow::{Result, anyhow};
 
 /// A sandbox, an I/O manager, and what it is lent.
@@ -34,18 +34,23 @@ impl Lab {
     /// One of the built component `manager` whose values lie in `folder`, below its name.
     pub fn new(manager: &str, folder: &Path, budget: Budget) -> Result<Self> {
         let source = MountSource::Directory(DirectoryPath::new(&folder.join(manager), &[])?);
-        Self::with(manager, folder, source, budget)
+        Self::with(manager, folder, source, budget, Processes::None)
+    }
+
+    /// The same, whose calls are made as `processes` says.
+    pub fn isolated(manager: &str, folder: &Path, budget: Budget, processes: Processes) -> Result<Self> {
+        let source = MountSource::Directory(DirectoryPath::new(&folder.join(manager), &[])?);
+        Self::with(manager, folder, source, budget, processes)
     }
 
     /// One of the built component `manager` whose values lie in memory.
     pub fn in_memory(manager: &str, folder: &Path, budget: Budget) -> Result<Self> {
-        Self::with(manager, folder, MountSource::Memory(MemoryDirectory::default()), budget)
+        Self::with(manager, folder, MountSource::Memory(MemoryDirectory::default()), budget, Processes::None)
     }
 
-    fn with(manager: &str, folder: &Path, source: MountSource, budget: Budget) -> Result<Self> {
+    fn with(manager: &str, folder: &Path, source: MountSource, budget: Budget, processes: Processes) -> Result<Self> {
         let cache = CacheSettings { directory: folder.join("compiled"), key_file: folder.join("key") };
-        let sandbox =
-            Sandbox::new(&Settings { cache: Some(cache), durability: Durability::None, ..Settings::default() })?;
+        let sandbox = Sandbox::new(&Settings { cache: Some(cache), durability: Durability::None, processes })?;
         let manager = sandbox.load_bytes(manager, &crate::component(&format!("{manager}.wasm"))?)?;
         let guest_path = GuestPath::new("/data")?;
         let mount = MountGrant { guest_path, source, access: Access::Write, scope: Scope::Output };

@@ -14,6 +14,7 @@ mod assets;
 mod chain;
 mod dagster;
 mod generate;
+mod isolation;
 mod lab;
 mod measure;
 mod memory;
@@ -47,6 +48,7 @@ enum Folder {
 
 const GROUPS: &[Group] = &[
     Group { name: "values", folder: Folder::Memory, rows: values::rows },
+    Group { name: "isolation", folder: Folder::Memory, rows: isolation::rows },
     Group { name: "memory", folder: Folder::Memory, rows: memory::rows },
     Group { name: "tables", folder: Folder::Memory, rows: tables::rows },
     Group { name: "chain", folder: Folder::Disk, rows: chain::rows },
@@ -59,6 +61,11 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let filter = match arguments.as_slice() {
         [] => "",
+        [what] if what == isolation::PROCESS => {
+            // Serving ends with the sandbox that started it, which hears why.
+            airlock_sandbox::process::serve();
+            return Ok(());
+        }
         [filter] => filter,
         [what, subject, folder] if what == memory::CHILD => return memory::child(subject, Path::new(folder)),
         _ => bail!("usage: airlock-bench [FILTER]"),

@@ -10,7 +10,7 @@ use console::style;
 use serde::Serialize;
 
 use super::test_junit;
-use crate::arguments::FormatArgument;
+use crate::arguments::{FormatArgument, IsolateArgument};
 use crate::builtin::ComponentName;
 use crate::config::ConfigArgument;
 use crate::error::{Error, ExitStatus, Report};
@@ -22,7 +22,8 @@ const HELP: &str = "\
 It stores and loads values through the component as a pipeline would, in
 directories of its own, and lends it what its manifest asks for. What the
 manifest does not claim is not asked for. docs/testing.md says what each case
-checks.
+checks. Its calls are made in processes that the system confines, unless
+--isolate=no says otherwise.
 
 Examples:
   airlock test manager.wasm
@@ -53,6 +54,8 @@ pub struct Test {
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     #[command(flatten)]
+    isolate: IsolateArgument,
+    #[command(flatten)]
     format: FormatArgument,
 }
 
@@ -67,7 +70,7 @@ struct Told<'a> {
 impl Test {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
-        let sandbox = places::sandbox()?;
+        let sandbox = places::sandbox(self.isolate.or_on())?;
         let component = self.load(&sandbox, &self.component)?;
         let against = self.against.as_ref().map(|name| self.load(&sandbox, name)).transpose()?;
         let interrupt = interrupt::on_signal()?;

@@ -4,7 +4,9 @@
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
 
 use super::child::{Process, Program};
 use super::layers::{Needs, confine};
@@ -22,26 +24,63 @@ enum Failed {
     Lost(io::Error),
 }
 
+/// What compiling may take.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Bounds {
+    /// Bytes.
+    pub memory: u64,
+    /// Of computing, on all processors together.
+    pub time: Duration,
+    /// From start to end.
+    pub wait: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { memory: COMPILE_MEMORY, time: COMPILE_TIME, wait: COMPILE_WAIT }
+    }
+}
+
+impl Bounds {
+    fn exceeded(limit: String) -> ComponentError {
+        ComponentError::TooCostly { limit }
+    }
+
+    fn memory_exceeded(&self) -> ComponentError {
+        Self::exceeded(format!("{} of memory", Bytes(self.memory)))
+    }
+}
+
 /// The code of the component `bytes`, compiled by a process of `program`.
 ///
 /// # Errors
 /// [`ComponentError`] where the compiler refuses it, needs more than it may have, or cannot be run.
 pub(crate) fn compile(program: &Program, inspection: &Inspection, bytes: &[u8]) -> Result<Vec<u8>, ComponentError> {
+    compile_within(&Bounds::default(), program, inspection, bytes)
+}
+
+/// The same within these bounds.
+pub(super) fn compile_within(
+    bounds: &Bounds,
+    program: &Program,
+    inspection: &Inspection,
+    bytes: &[u8],
+) -> Result<Vec<u8>, ComponentError> {
     let unable = |error: io::Error| ComponentError::Compiler(format!("its process cannot be started: {error}"));
     let (process, mut connection) = Process::start(program).map_err(unable)?;
-    match converse(&mut connection, inspection, bytes) {
+    match converse(&mut connection, bounds, inspection, bytes) {
         Ok(Ok(code)) => Ok(code),
         // What the compiler maps says so itself.
-        Ok(Err(Refusal::Rejected(reason))) if reason.contains("os error 12") => Err(out_of_memory()),
+        Ok(Err(Refusal::Rejected(reason))) if reason.contains("os error 12") => Err(bounds.memory_exceeded()),
         Ok(Err(refusal)) => Err(refusal.into()),
-        Err(Failed::Late) => Err(ComponentError::TooCostly { limit: format!("{} s", COMPILE_WAIT.as_secs()) }),
+        Err(Failed::Late) => Err(Bounds::exceeded(format!("{} s", bounds.wait.as_secs()))),
         Err(Failed::Lost(error)) => {
             drop(connection);
             let end = process.end();
             if end.is_out_of_memory() {
-                Err(out_of_memory())
+                Err(bounds.memory_exceeded())
             } else if end.is_out_of_time() {
-                Err(ComponentError::TooCostly { limit: format!("{} s of computing", COMPILE_TIME.as_secs()) })
+                Err(Bounds::exceeded(format!("{} s of computing", bounds.time.as_secs())))
             } else {
                 Err(ComponentError::Compiler(format!("{error}; {end}")))
             }
@@ -49,23 +88,22 @@ pub(crate) fn compile(program: &Program, inspection: &Inspection, bytes: &[u8]) 
     }
 }
 
-fn out_of_memory() -> ComponentError {
-    ComponentError::TooCostly { limit: format!("{} of memory", Bytes(COMPILE_MEMORY)) }
-}
-
 fn converse(
     connection: &mut Connection,
+    bounds: &Bounds,
     inspection: &Inspection,
     bytes: &[u8],
 ) -> Result<Result<Vec<u8>, Refusal>, Failed> {
     let started = Instant::now();
-    let mut wait = || if started.elapsed() > COMPILE_WAIT { Err(()) } else { Ok(()) };
+    let mut wait = || if started.elapsed() > bounds.wait { Err(()) } else { Ok(()) };
     let failed = |broken| match broken {
         Broken::Connection(error) => Failed::Lost(error),
         Broken::Stopped(()) => Failed::Late,
     };
     let component = anonymous(bytes).map_err(Failed::Lost)?;
-    connection.send(&Task::Compile(inspection.clone()), &[component.as_fd()], &mut wait).map_err(failed)?;
+    connection
+        .send(&Task::Compile(inspection.clone(), bounds.clone()), &[component.as_fd()], &mut wait)
+        .map_err(failed)?;
     let (answer, mut descriptors): (Compiled, _) = connection.receive(&mut wait).map_err(failed)?;
     if let Err(refusal) = answer {
         return Ok(Err(refusal));
@@ -75,15 +113,20 @@ fn converse(
 }
 
 /// In the process: confines itself, compiles and answers.
-pub(super) fn serve(mut connection: Connection, inspection: &Inspection, mut beside: Descriptors) -> io::Result<()> {
+pub(super) fn serve(
+    mut connection: Connection,
+    inspection: &Inspection,
+    bounds: &Bounds,
+    mut beside: Descriptors,
+) -> io::Result<()> {
     // If who started it is killed, nobody waits for the code.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     confine(&Needs {
         directories: Vec::new(),
-        memory: COMPILE_MEMORY,
+        memory: bounds.memory,
         file: None,
-        cpu_seconds: Some(COMPILE_TIME.as_secs()),
+        cpu_seconds: Some(bounds.time.as_secs()),
     });
     let bytes = beside.take(0).and_then(read_whole)?;
     let linker = linker(1).map_err(io::Error::other)?;

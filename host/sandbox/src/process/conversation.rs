@@ -194,3 +194,24 @@ impl<'a> Conversation<'a> {
         Ok(self.connection.receive(&mut wait)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_waited_for_as_long_as_what_it_does_may_take() {
+        let second = Duration::from_secs(1);
+        let clock = |phase, ago| Clock { since: Instant::now().checked_sub(ago).unwrap(), phase, interrupted: None };
+        for phase in [None, Some(Phase::Running)] {
+            assert!(clock(phase, second).check(second).is_ok());
+            assert!(matches!(clock(phase, 4 * second).check(second), Err(Failure::Storage { .. })));
+        }
+        let publishing = Some(Phase::Publishing);
+        assert!(clock(publishing, PUBLISH_TIME).check(second).is_ok());
+        assert!(clock(publishing, PUBLISH_TIME + 4 * second).check(second).is_err());
+        assert!(clock(publishing, PUBLISH_TIME + 4 * second).check(2 * PUBLISH_TIME).is_ok());
+        let interrupted = Clock { interrupted: Instant::now().checked_sub(4 * second), ..clock(None, second) };
+        assert_eq!(interrupted.check(100 * second), Err(Failure::Interrupted));
+    }
+}

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::compile::Bounds;
 use super::layers::Layers;
 use super::memory::{self, PackedDirectory};
 use super::packing::{PackedPart, PackedValue, Parcel, Unpacker};
@@ -22,8 +23,8 @@ use crate::value::{Input, Value};
 /// What a process is started for; the first message.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Task {
-    /// To compile the component in the file beside it.
-    Compile(Inspection),
+    /// To compile the component in the file beside it, within these bounds.
+    Compile(Inspection, Bounds),
     /// To make calls.
     Call(CallTask),
     /// To say how it can be confined.

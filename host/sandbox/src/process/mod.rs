@@ -18,6 +18,8 @@ mod layers;
 mod memory;
 mod message;
 mod packing;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 mod wire;
 mod worker;
 mod workers;
@@ -58,7 +60,7 @@ fn serve_task() -> io::Result<()> {
     let mut connection = Connection::inherited()?;
     let (task, beside) = patiently(|wait| connection.receive(wait))?;
     match task {
-        Task::Compile(inspection) => compile::serve(connection, &inspection, beside),
+        Task::Compile(inspection, bounds) => compile::serve(connection, &inspection, &bounds, beside),
         Task::Call(task) => worker::serve(connection, task, beside),
         Task::Probe => worker::serve_probe(connection),
     }

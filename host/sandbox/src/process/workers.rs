@@ -43,7 +43,7 @@ impl Workers {
 
     /// How this system confines a worker.
     pub fn layers(&self) -> io::Result<Layers> {
-        let (_, layers) = start(&self.program, &Task::Probe, None)?;
+        let (_, layers) = start(&self.program, &Task::Probe, None, WORKER_START)?;
         Ok(layers)
     }
 
@@ -86,8 +86,18 @@ impl Workers {
             grant,
             durability: self.durability,
         });
-        let ((process, connection), _) = start(&self.program, &task, Some(code))?;
+        let ((process, connection), _) = start(&self.program, &task, Some(code), WORKER_START)?;
         Ok(Worker { purpose, process, connection, complete })
+    }
+
+    #[cfg(test)]
+    pub fn keep_for(&self, purpose: Vec<u8>, process: Process, connection: Connection) {
+        self.keep(Worker { purpose, process, connection, complete: true });
+    }
+
+    #[cfg(test)]
+    pub fn purposes(&self) -> Vec<Vec<u8>> {
+        self.idle.lock().unwrap().iter().map(|worker| worker.purpose.clone()).collect()
     }
 
     fn keep(&self, worker: Worker) {
@@ -115,10 +125,15 @@ impl Worker {
 }
 
 /// Starts a process with `task`, and waits until it is confined.
-fn start(program: &Program, task: &Task, code: Option<&File>) -> io::Result<((Process, Connection), Layers)> {
+pub(super) fn start(
+    program: &Program,
+    task: &Task,
+    code: Option<&File>,
+    patience: Duration,
+) -> io::Result<((Process, Connection), Layers)> {
     let (process, mut connection) = Process::start(program)?;
     let started = Instant::now();
-    let mut wait = || if started.elapsed() > WORKER_START { Err(started.elapsed()) } else { Ok(()) };
+    let mut wait = || if started.elapsed() > patience { Err(started.elapsed()) } else { Ok(()) };
     let descriptors: Vec<_> = code.iter().map(|code| code.as_fd()).collect();
     let mut converse = || {
         connection.send(task, &descriptors, &mut wait)?;

@@ -1,0 +1,110 @@
+//! Processes that this test program itself serves as.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::child::Process;
+use super::compile::{Bounds, compile_within};
+use super::layers::Needs;
+use super::workers::{Workers, start};
+use super::*;
+use crate::component::{ComponentError, inspect};
+use crate::limits::{Bytes, IDLE_WORKERS, Limits, PROCESS_MEMORY};
+use crate::mount::Durability;
+
+#[test]
+#[ignore = "it serves as the process that the tests below start"]
+fn serves() {
+    let _ = serve();
+}
+
+fn this_program() -> Program {
+    let arguments = ["--exact", "process::tests::serves", "--ignored", "--nocapture", "--test-threads=1"];
+    Program { path: std::env::current_exe().unwrap(), arguments: arguments.map(Into::into).into() }
+}
+
+fn program(path: &str, arguments: &[&str]) -> Program {
+    Program { path: PathBuf::from(path), arguments: arguments.iter().map(Into::into).collect() }
+}
+
+/// A component of a function that adds up `terms` numbers, each of which it first computes in a way of its own.
+fn component(functions: usize, terms: usize) -> Vec<u8> {
+    let mut module = String::new();
+    for function in 0..functions {
+        module.push_str("(func (param i64) (result i64) (local i64) ");
+        for term in 0..terms {
+            let constant = function * terms + term;
+            module.push_str(&format!("local.get 0 i64.const {constant} i64.mul local.get 1 i64.xor local.tee 1 drop "));
+        }
+        module.push_str("local.get 1)\n");
+    }
+    let text = format!(
+        "(component (core module {module}) (instance $empty) (export \"airlock:io/output@0.1.0\" (instance $empty)))"
+    );
+    wat::parse_str(text).unwrap()
+}
+
+fn refused(bounds: &Bounds, bytes: &[u8]) -> ComponentError {
+    let inspection = inspect(bytes).unwrap();
+    compile_within(bounds, &this_program(), &inspection, bytes).unwrap_err()
+}
+
+#[test]
+fn what_the_compiler_says_of_a_component_is_told() {
+    // It exports an interface that is not the one of the contract.
+    let error = refused(&Bounds::default(), &component(1, 1));
+    assert!(matches!(error, ComponentError::Mismatch(_)), "{error}");
+}
+
+#[test]
+fn compiling_that_takes_too_much_memory_is_a_named_error() {
+    let bounds = Bounds { memory: 48 << 20, ..Bounds::default() };
+    let error = refused(&bounds, &component(400, 400)).to_string();
+    assert!(error.starts_with("compiling the component takes more than 48 MiB of memory"), "{error}");
+}
+
+#[test]
+fn compiling_that_computes_too_long_is_a_named_error() {
+    let bounds = Bounds { time: Duration::from_secs(1), ..Bounds::default() };
+    let error = refused(&bounds, &component(8000, 400)).to_string();
+    assert!(error.starts_with("compiling the component takes more than 1 s of computing"), "{error}");
+}
+
+#[test]
+fn compiling_that_never_ends_is_a_named_error() {
+    let bytes = component(1, 1);
+    let bounds = Bounds { wait: Duration::from_secs(1), ..Bounds::default() };
+    let silent = program("/bin/sleep", &["100"]);
+    let error = compile_within(&bounds, &silent, &inspect(&bytes).unwrap(), &bytes).unwrap_err().to_string();
+    assert!(error.starts_with("compiling the component takes more than 1 s,"), "{error}");
+}
+
+#[test]
+fn a_program_that_is_none_or_says_nothing_is_told() {
+    let error = |program: &Program, patience| start(program, &Task::Probe, None, patience).err().unwrap().to_string();
+    let minute = Duration::from_mins(1);
+    assert!(error(&program("/nowhere", &[]), minute).contains("No such file"));
+    assert!(error(&program("/bin/sh", &["-c", "echo it breaks >&2; exit 3"]), minute).contains("it breaks"));
+    let silent = error(&program("/bin/sleep", &["100"]), Duration::from_secs(1));
+    assert!(silent.starts_with("it said nothing for 1 s"), "{silent}");
+}
+
+#[test]
+fn a_worker_has_the_memory_of_its_guest_and_some_for_itself() {
+    let limits = Limits::default();
+    let needs = Needs::of_calls(&limits, Vec::new());
+    assert_eq!(Bytes(needs.memory - limits.memory).to_string(), Bytes(PROCESS_MEMORY).to_string());
+    assert!(needs.file.unwrap() > limits.disk && needs.file.unwrap() < 2 * limits.disk);
+}
+
+#[test]
+fn only_so_many_workers_that_make_no_call_are_kept() {
+    let workers = Workers::new(this_program(), Durability::None);
+    for purpose in 0..=IDLE_WORKERS {
+        let (process, connection) = Process::start(&program("/bin/sleep", &["100"])).unwrap();
+        workers.keep_for(vec![u8::try_from(purpose).unwrap()], process, connection);
+    }
+    let purposes = workers.purposes();
+    assert_eq!(purposes.len(), IDLE_WORKERS);
+    assert!(!purposes.contains(&vec![0]), "the one that was idle longest goes");
+}
