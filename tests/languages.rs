@@ -8,12 +8,17 @@ mod pattern;
 #[path = "support/project.rs"]
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod project;
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod support;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
+use airlock_sandbox::report::{Failure, GuestError, Report};
+use airlock_sandbox::value::Part;
 use project::{Project, guest};
 use serde_json::{Value, json};
+use support::{Lab, days, part};
 
 const LANGUAGES: [&str; 6] = ["rust", "c", "cpp", "go", "python", "javascript"];
 
@@ -222,6 +227,36 @@ fn code(printed: &Value) -> &str {
         _ => None,
     };
     found.unwrap_or_default()
+}
+
+#[test]
+fn every_language_refuses_what_it_does_not_store_and_names_all_that_is_missing() {
+    let mut ran = 0;
+    for language in built() {
+        let mut lab = Lab::new(&format!("languages/{language}"));
+        lab.partitions = days(&["1", "2", "3", "4"]);
+        assert_eq!(error(lab.store("all")).code, "unsupported-type", "{language}");
+        let other = Part { media_type: "text/csv".to_owned(), ..part(Some("2"), "b") };
+        assert_eq!(error(lab.store_parts(vec![part(Some("1"), "a"), other])).code, "unsupported-type", "{language}");
+        lab.store_parts(vec![part(Some("2"), "b"), part(Some("4"), "")]).outcome.unwrap();
+        assert_eq!(lab.files("data"), ["sales/orders/days=2.bin", "sales/orders/days=4.bin"], "{language}");
+        let missing = error(lab.load());
+        assert_eq!(
+            (missing.code.as_str(), missing.partitions),
+            ("not-found", vec!["1".into(), "3".into()]),
+            "{language}"
+        );
+        ran += 1;
+    }
+    assert_eq!(ran, built().len());
+}
+
+/// The error that a guest returned.
+fn error<T: std::fmt::Debug>(report: Report<T>) -> GuestError {
+    match report.outcome {
+        Err(Failure::Guest { error }) => error,
+        other => panic!("no error of the guest, but {other:?}"),
+    }
 }
 
 /// A component that is built beside the languages.

@@ -169,6 +169,11 @@ impl Lab {
         })
     }
 
+    /// Stores parts as the asset.
+    pub fn store_parts(&self, parts: Vec<Part>) -> Report<Stored> {
+        self.with_call(|call, _| SANDBOX.handle_output(call, self.output_context(), &Value { parts }))
+    }
+
     fn output_context(&self) -> OutputContext {
         OutputContext {
             run_id: "run".into(),
