@@ -1,6 +1,6 @@
 // An I/O manager that keeps each part of a value as a file.
 
-import { CHUNK, File, entry, fail, makeParents, partitionKeys, tagOf, using } from './bindings/airlock.js';
+import { entry, fail, partitionKeys, tagOf, using } from './bindings/airlock.js';
 
 const EXTENSION = 'bin';
 const OCTETS = 'application/octet-stream';
@@ -10,7 +10,7 @@ export const output = {
   handleOutput(context, value) {
     const keys = partitionKeys(context);
     let parts = 0;
-    let size = 0;
+    let size = 0n;
     let mediaType = '';
     let path = '';
     for (let part; (part = value.next()) !== undefined; parts++) {
@@ -23,8 +23,8 @@ export const output = {
           throw fail.unsupportedType(`one part without a key stands for ${keys.length} partitions`);
         }
         path = '/data/' + context.path(part.key() ?? keys[0], EXTENSION);
-        makeParents(path);
-        size += storePart(part, path);
+        // The host moves the bytes, chunk by chunk, so that however many there are, none are in the memory of the engine.
+        size += part.save(path);
       });
     }
     const entries = [entry.int('size', size)];
@@ -34,20 +34,6 @@ export const output = {
   },
 };
 
-/**
- * Writes one part to a file of its own, chunk by chunk, and gives its size.
- *
- * @param {import('./bindings/airlock.js').Reader} part
- * @param {string} path
- */
-function storePart(part, path) {
-  return using(File.create(path), (file) => {
-    let size = 0;
-    for (let chunk; (chunk = part.read(CHUNK)).length > 0; size += chunk.length) file.write(chunk);
-    return size;
-  });
-}
-
 /** @type {import('./bindings/airlock.js').InputManager} */
 export const input = {
   loadInput(context, value) {
@@ -55,30 +41,19 @@ export const input = {
     const missing = [];
     let absent = false;
     for (const key of keys.length > 0 ? keys : [undefined]) {
-      const file = openPresent('/data/' + context.path(key, EXTENSION));
-      if (file === undefined) {
+      value.begin(key, recordedMediaType(context, key));
+      try {
+        value.load('/data/' + context.path(key, EXTENSION));
+      } catch (error) {
+        // Nothing was begun then.
+        if (tagOf(error) !== 'not-found') throw error;
         absent = true;
         if (key !== undefined) missing.push(key);
-        continue;
       }
-      using(file, (file) => {
-        value.begin(key, recordedMediaType(context, key));
-        for (let chunk; (chunk = file.read()).length > 0; ) value.write(chunk);
-      });
     }
     if (absent && !context.allowMissing()) throw fail.notFound(missing);
   },
 };
-
-/** @param {string} path */
-function openPresent(path) {
-  try {
-    return File.open(path);
-  } catch (error) {
-    if (tagOf(error) === 'not-found') return undefined;
-    throw error;
-  }
-}
 
 /**
  * The media type that is recorded of the stored part.
