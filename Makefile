@@ -1,7 +1,7 @@
 # Needs Rust and, for the demonstration and the tests, Python 3. `make` alone says what there is to make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test hostile crash soak fuzz bench lint guests guests-all wasm-target
+.PHONY: help demo test hostile crash soak fuzz fuzz-guided bench lint guests guests-all wasm-target
 
 CARGO = cargo
 WASM = wasm32-wasip2
@@ -29,6 +29,7 @@ help:
 	@echo "make crash    kill runs at 1,000 points, and fail their storage in 200 ways (some minutes)"
 	@echo "make soak     make a million calls in one process, and look at what it holds then (some minutes)"
 	@echo "make fuzz     change what Airlock reads at random, 100,000 times each (some minutes); INPUTS=1000 does less"
+	@echo "make fuzz-guided  the same, led by what code an input reaches, a minute each; needs cargo-fuzz; TARGET=locks SECONDS=600"
 	@echo "make lint     check format, lints and licences"
 	@echo "make bench    measure, beside native Rust doing the same work; FILTER=tables measures only that"
 	@echo "make guests   build the components that the command embeds and the examples use"
@@ -59,6 +60,17 @@ soak: guests
 # What was read, how many inputs, how many were taken and refused, and the seed that makes the same inputs again.
 fuzz: guests
 	@AIRLOCK_FUZZ_INPUTS=$(or $(INPUTS),100000) $(CARGO) test --workspace --quiet --test fuzz -- --nocapture
+
+# cargo-fuzz, whose flags stable compilers take with RUSTC_BOOTSTRAP. Without a sanitizer, which is for unsafe code: ours has but
+# one place, and what that is given is authenticated first. What is found is kept in fuzz/corpus, what fails in fuzz/artifacts.
+SAVED_INPUTS = tests/fuzz/corpus
+fuzz-guided: guests
+	@for target in $(or $(TARGET),$(notdir $(wildcard $(SAVED_INPUTS)/*))); do \
+	   echo "fuzz-guided: $$target"; mkdir -p fuzz/corpus/$$target "$(TARGET_DIR)/tmp/guided"; \
+	   TMPDIR="$(TARGET_DIR)/tmp/guided" RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target \
+	     fuzz/corpus/$$target $(SAVED_INPUTS)/$$target -- \
+	     -max_total_time=$(or $(SECONDS),60) -max_len=65536 -timeout=20 -rss_limit_mb=1024 -print_final_stats=1 || exit 1; \
+	 done
 
 bench: guests
 	@$(CARGO) build --quiet --release -p airlock-bench -p airlock-cli

@@ -1,5 +1,5 @@
-//! What Airlock reads that others wrote, changed at random: each input is taken or refused, none makes it panic, and its
-//! memory stays bounded. `make fuzz` gives each 100,000.
+//! What Airlock reads that others wrote: each saved input, and each of many that are those changed at random, is taken or
+//! refused, none makes it panic, and its memory stays bounded. `make fuzz` gives each target 100,000.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -15,28 +15,20 @@ mod pattern;
 #[path = "support/project.rs"]
 #[expect(dead_code, reason = "each test file uses its part of it")]
 mod project;
-#[expect(dead_code, reason = "each test file uses its part of it")]
-mod support;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use airlock_pipeline::definitions::Builtins;
-use airlock_pipeline::event::RunFilter;
-use airlock_pipeline::lock::Lock;
-use airlock_pipeline::partition::{DynamicKeys, PartitionSet};
-use airlock_pipeline::plan::PartitionSets;
-use airlock_pipeline::{Definitions, EventReader, Home};
-use airlock_sandbox::component::inspect;
-use airlock_sandbox::report::{Failure, Report};
-use inputs::Inputs;
+use airlock_fuzz_targets as targets;
+use airlock_pipeline::Home;
+use inputs::{Inputs, corpus};
 use nix::sys::resource::{UsageWho, getrusage};
-use project::{LAKE, Project, repository};
-use serde_json::json;
-use support::{Lab, guests};
+use project::{Project, guest, repository};
 
-const BUILTINS: Builtins = &[("files", &[]), ("tables", &[])];
 /// Kibibytes of memory that the process may have taken at any time, compiled code of the guests included.
 const MEMORY: i64 = 1 << 20;
+/// Bytes of all that is saved, at most: it is in every checkout, and given with every test.
+const SAVED: u64 = 1 << 20;
 
 /// That the process never took more than it may.
 fn assert_bounded() {
@@ -48,25 +40,9 @@ fn read(name: &str) -> Vec<u8> {
     std::fs::read(repository().join(name)).unwrap()
 }
 
-fn definitions(path: &Path) -> Result<Definitions, airlock_pipeline::Diagnostics> {
-    Definitions::read(path, None, &Home::at(path.with_file_name("home")), BUILTINS)
-}
-
 #[test]
 fn definitions_are_read_or_their_mistakes_told() {
     let examples = ["examples/weather/airlock.toml", "examples/jobs/airlock.toml", "examples/io-managers/parquet.toml"];
-    let graphs = r#"
-        [graphs.g]
-        steps.a = { command = ["x"], type = "json", inputs.i = { input = "i" } }
-        outputs.result = "a"
-        [jobs.j.steps]
-        list = { command = ["x"], type = "text", dynamic = true }
-        g = { graph = "g", inputs.i = { each = "list" } }
-        [partitions.p]
-        dimensions = { a = { static = ["x"] }, b = { daily = { start = "2024-01-01" } } }
-    "#;
-    let mut seeds: Vec<Vec<u8>> = examples.iter().map(|name| read(name)).collect();
-    seeds.push(format!("{LAKE}{graphs}").into_bytes());
     let words = [
         "[assets.x]",
         "[graphs.g]",
@@ -85,73 +61,27 @@ fn definitions_are_read_or_their_mistakes_told() {
         "[[",
         "..",
     ];
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("airlock.toml");
-    Inputs { name: "definitions", seeds, words: &words }.give(|input| {
-        std::fs::write(&path, input).unwrap();
-        definitions(&path).map_err(|mistakes| mistakes.to_string()).is_ok()
-    });
+    Inputs::saved("definitions", &words).with(examples.map(read)).give(targets::definitions());
     assert_bounded();
 }
 
 #[test]
 fn a_lock_is_read_or_refused() {
-    let lock = format!(
-        "version = 1\n[accept]\n\"io.lake\" = \"sha256:{0}\"\n[components.\"builtin:files\"]\ndigest = \"sha256:{0}\"\n\
-         contract = \"0.1.0\"\nexports = [\"input\"]\nimports = []\n[lent.\"io.lake\"]\ncomponent = \"builtin:files\"\n\
-         [lent.\"io.lake\".mounts.\"/data\"]\naccess = \"write\"\nscope = \"output\"\npath = \"data\"\n",
-        "0".repeat(64)
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("airlock.lock");
     let words = ["[profile.p.\"io.lake\"]", "limits = { memory = \"1GiB\" }", "told = [\"X\"]", "version = 2"];
-    Inputs { name: "lock", seeds: vec![lock.into_bytes()], words: &words }.give(|input| {
-        std::fs::write(&path, input).unwrap();
-        Lock::read(&path).map_err(|error| error.to_string()).is_ok()
-    });
+    Inputs::saved("locks", &words).give(targets::locks());
 }
-
-/// A component that stores, in text.
-const STORES: &str = r#"(component
-    (core module $m (memory 1) (func (export "f") (result i32) i32.const 1))
-    (core instance $c (instantiate $m))
-    (type $t (func (result u32)))
-    (func $f (type $t) (canon lift (core func $c "f")))
-    (instance $i (export "handle-output" (func $f)))
-    (export "airlock:io/output@0.1.0" (instance $i)))"#;
 
 #[test]
 fn a_component_is_inspected_or_refused() {
-    let files = std::fs::read(guests().join("files.wasm")).unwrap();
-    let small = wat::parse_str(STORES).unwrap();
-    // The large one is changed less often.
-    let seeds = std::iter::repeat_n(small, 7).chain([files]).collect();
-    Inputs {
-        name: "components",
-        seeds,
-        words: &["\u{0}asm", "airlock:io/input@0.1.0", "airlock:manifest", "\u{7f}\u{7f}\u{7f}"],
-    }
-    .give(|input| inspect(input).map_err(|error| error.to_string()).is_ok());
+    let words = ["\u{0}asm", "airlock:io/input@0.1.0", "airlock:manifest", "\u{7f}\u{7f}\u{7f}"];
+    let files = std::fs::read(guest("files")).unwrap();
+    Inputs::saved("components", &words).with([files]).give(targets::components());
     assert_bounded();
-}
-
-/// `number` as WebAssembly writes it.
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(number & 0x7f).unwrap();
-        number >>= 7;
-        bytes.push(if number == 0 { low } else { low | 0x80 });
-        if number == 0 {
-            return bytes;
-        }
-    }
 }
 
 #[test]
 fn a_manifest_is_read_or_refused() {
-    let component = wat::parse_str(STORES).unwrap();
-    let seeds = ["guests/files/manifest.json", "guests/tables/manifest.json", "tests/programs/manifest.json"];
+    let ours = ["guests/files/manifest.json", "guests/tables/manifest.json", "tests/programs/manifest.json"];
     let words = [
         "\"many_partitions\": true",
         "{\"type\":\"object\",\"properties\":{}}",
@@ -164,46 +94,44 @@ fn a_manifest_is_read_or_refused() {
         "[[[[",
         "{\"const\":",
     ];
-    Inputs { name: "manifests", seeds: seeds.map(read).into(), words: &words }.give(|input| {
-        let name = b"airlock:manifest";
-        let content = [&leb(name.len())[..], name, input].concat();
-        let with_manifest = [&component[..], &[0], &leb(content.len()), &content].concat();
-        let inspected = inspect(&with_manifest).map_err(|error| error.to_string());
-        inspected.is_ok_and(|inspection| inspection.manifest.is_some())
-    });
+    Inputs::saved("manifests", &words).with(ours.map(read)).give(targets::manifests());
     assert_bounded();
 }
 
 #[test]
+fn keys_become_places_that_never_meet_and_never_lead_out() {
+    let words =
+        ["\n", "..", "/", "\u{0}", "con", "COM1", "-", "%-", "%_", "=", "ß", "K", "\u{301}", "aaaaaaaaaaaaaaaa"];
+    Inputs::saved("keys", &words).give(targets::keys());
+}
+
+#[test]
 fn partitions_are_selected_or_refused_and_what_is_selected_is_named_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("airlock.toml");
-    let partitions = r#"
-        [partitions]
-        days.daily = { start = "2024-01-01", end = "2024-03-01" }
-        odd.static = ["a", "a..b", "b", "..", "-", "*x", " ", "ü"]
-        both.dimensions = { day = "days", region = { static = ["eu", "us"] } }
-    "#;
-    std::fs::write(&path, format!("{LAKE}{partitions}")).unwrap();
-    let definitions = definitions(&path).unwrap();
-    let sets = PartitionSets::new(&definitions, jiff::Timestamp::UNIX_EPOCH, &DynamicKeys::new()).unwrap();
-    let sets: Vec<&PartitionSet> = ["days", "odd", "both"].iter().map(|name| &**sets.named(name).unwrap()).collect();
-    let seeds = ["2024-01-01..2024-01-31", "all", "a..b", "2024-01-01|eu", "*|eu..us", "2024-01-01..2024-02-01|*"];
-    let seeds = seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect();
-    Inputs { name: "partitions", seeds, words: &["..", "|", "*", "all", "2024-01-02", "eu", "a", "ü"] }.give(|input| {
-        let text = String::from_utf8_lossy(input);
-        let mut taken = false;
-        for set in &sets {
-            let Ok(selected) = set.select(&text) else { continue };
-            taken = true;
-            assert!(selected.iter().all(|place| place < set.len()), "{text:?}");
-            let named = set.named(&selected).into_iter().filter_map(|name| set.select(&name).ok());
-            // A name that means more than one range is refused and not guessed.
-            let again = named.fold(airlock_pipeline::partition::Selected::default(), |all, some| all.union(&some));
-            assert_eq!(again.without(&selected).len(), 0, "{text:?} of {}", set.name());
-        }
-        taken
-    });
+    let words = ["..", "|", "*", "all", "2024-01-02", "eu", "a", "ü"];
+    Inputs::saved("partitions", &words).give(targets::partitions());
+}
+
+#[test]
+fn what_a_call_left_in_a_mount_is_done_or_refused_and_nothing_outside_is_changed() {
+    let words = [
+        "{\"remove\":\"directory\"}",
+        "{\"put\":{\"staged\":0,\"path\":\"file.txt\"}}",
+        "{\"make-directory\":\"link/x\"}",
+        "{\"clear-file\":\"link\"}",
+        "\"stripes\":[0,255]",
+        "\"staged\":18446744073709551615",
+        "../outside/secret",
+        "link/secret",
+        ".airlock/call-1/plan",
+        "\\u0000",
+    ];
+    Inputs::saved("journals", &words).give(targets::journals());
+}
+
+#[test]
+fn an_entry_of_the_cache_is_authentic_or_compiled_anew() {
+    Inputs::saved("code_cache", &["\u{7f}ELF", "\u{0}\u{0}\u{0}\u{0}"]).give(targets::code_cache());
+    assert_bounded();
 }
 
 #[test]
@@ -214,41 +142,9 @@ fn an_event_log_is_read_or_said_to_be_damaged() {
         project.run(&["run"]).ok();
     }
     let log = std::fs::read(Home::locate(&project.path("airlock.toml")).events()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path());
-    Inputs {
-        name: "event log",
-        seeds: vec![log],
-        words: &["SQLite format 3", "RUN_START", "{\"kind\":", "\u{0}\u{0}\u{0}\u{7f}"],
-    }
-    .give(|input| {
-        std::fs::write(home.events(), input).unwrap();
-        for beside in ["-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{beside}", home.events().display()));
-        }
-        let read = || {
-            let Some(reader) = EventReader::open(&home)? else { return Ok(()) };
-            for run in reader.runs(&RunFilter { limit: 10, ..RunFilter::default() })? {
-                reader.events(&run.run_id, 0, 1000)?;
-                reader.steps(&run.run_id)?;
-            }
-            reader.latest_materializations()?;
-            reader.latest("a", None, "")?;
-            reader.materializations("a", 10).map(drop)
-        };
-        let read: Result<(), airlock_pipeline::event::EventLogError> = read();
-        read.map_err(|error| error.to_string()).is_ok()
-    });
+    let words = ["SQLite format 3", "RUN_START", "{\"kind\":", "\u{0}\u{0}\u{0}\u{7f}"];
+    Inputs::saved("event_logs", &words).with([log]).give(targets::event_logs());
     assert_bounded();
-}
-
-/// Whether a call of a guest went well; one that ended otherwise than by the guest itself is a fault of the host.
-fn went_well<T>(report: Report<T>) -> bool {
-    match report.outcome {
-        Ok(_) => true,
-        Err(Failure::Guest { .. } | Failure::Trap { .. } | Failure::Limit { .. }) => false,
-        Err(other) => panic!("{other}"),
-    }
 }
 
 /// A table that `tables` stored as `format`, and the same as an Arrow stream.
@@ -275,24 +171,32 @@ fn table(format: &str) -> (Vec<u8>, Vec<u8>) {
 
 #[test]
 fn a_stored_table_is_loaded_or_refused_within_the_sandbox() {
-    for format in ["parquet", "arrow"] {
-        let lab = Lab::new("tables").config(json!({ "format": format }));
-        let (stored, _) = table(format);
-        Inputs { name: format, seeds: vec![stored], words: &["PAR1", "ARROW1", "\u{7f}\u{7f}\u{7f}\u{7f}"] }.give(
-            |input| {
-                lab.write(&format!("data/sales/orders.{format}"), input);
-                went_well(lab.load())
-            },
-        );
-    }
+    let words = ["PAR1", "ARROW1", "\u{7f}\u{7f}\u{7f}\u{7f}"];
+    Inputs::saved("parquet_files", &words).with([table("parquet").0]).give(targets::parquet_files());
+    Inputs::saved("arrow_files", &words).with([table("arrow").0]).give(targets::arrow_files());
     assert_bounded();
 }
 
 #[test]
 fn an_arrow_stream_is_stored_or_refused_within_the_sandbox() {
-    let lab = Lab::new("tables").config(json!({ "format": "parquet" }));
-    let (_, stream) = table("parquet");
-    Inputs { name: "arrow stream", seeds: vec![stream], words: &["\u{7f}\u{7f}\u{7f}\u{7f}", "ARROW1"] }
-        .give(|input| went_well(lab.store_as("application/vnd.apache.arrow.stream", input)));
+    let words = ["\u{7f}\u{7f}\u{7f}\u{7f}", "ARROW1"];
+    Inputs::saved("arrow_streams", &words).with([table("parquet").1]).give(targets::arrow_streams());
     assert_bounded();
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries.map(|entry| entry.path().file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn each_target_is_given_by_chance_and_led_by_coverage_from_inputs_that_are_saved_and_small() {
+    let saved = names(&corpus());
+    let this_file = String::from_utf8(read("tests/fuzz.rs")).unwrap();
+    let given = this_file.split("Inputs::saved(\"").skip(1).filter_map(|rest| rest.split_once('"'));
+    assert_eq!(given.map(|(name, _)| name.to_owned()).collect::<BTreeSet<_>>(), saved);
+    assert_eq!(names(&repository().join("fuzz/fuzz_targets")), saved);
+    let files = saved.iter().flat_map(|name| std::fs::read_dir(corpus().join(name)).unwrap());
+    let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes <= SAVED, "{bytes} bytes are saved");
 }

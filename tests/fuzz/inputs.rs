@@ -1,7 +1,7 @@
 //! Inputs that nobody meant: what there is, changed at random places, some thousand times over.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 
@@ -10,15 +10,36 @@ const MOST: usize = 1 << 20;
 
 /// What a target is given.
 pub struct Inputs<'a> {
-    /// What it is called where it is told of.
-    pub name: &'a str,
+    /// The target as it is called where it is told of, and where its saved inputs lie.
+    name: &'a str,
     /// What is changed; each is given as it is first.
-    pub seeds: Vec<Vec<u8>>,
+    seeds: Vec<Vec<u8>>,
     /// What is put in here and there, since chance would not make it.
-    pub words: &'a [&'a str],
+    words: &'a [&'a str],
 }
 
-impl Inputs<'_> {
+/// The folder of the saved inputs, in a folder for each target.
+pub fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/corpus")
+}
+
+impl<'a> Inputs<'a> {
+    /// The saved inputs of the target `name`.
+    pub fn saved(name: &'a str, words: &'a [&'a str]) -> Self {
+        let folder = corpus().join(name);
+        let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+        // So that a seed makes the same inputs on every machine.
+        files.sort();
+        Self { name, seeds: files.iter().map(|file| std::fs::read(file).unwrap()).collect(), words }
+    }
+
+    /// With these too.
+    pub fn with(mut self, seeds: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.seeds.extend(seeds);
+        self
+    }
+
     /// Gives `target` each seed, and then as many inputs as are asked for; `target` tells whether it took one.
     pub fn give(&self, target: impl Fn(&[u8]) -> bool) {
         let count = number("AIRLOCK_FUZZ_INPUTS").unwrap_or(300);
