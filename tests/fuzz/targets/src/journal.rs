@@ -89,10 +89,9 @@ impl Field {
     fn lay(&self, plan: &[u8]) {
         let mount = self.path("mount");
         for entry in fs::read_dir(&mount).unwrap().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true => fs::remove_dir_all(entry.path()).unwrap(),
-                false => fs::remove_file(entry.path()).unwrap(),
-            }
+            let is_directory = entry.file_type().unwrap().is_dir();
+            let remove = if is_directory { fs::remove_dir_all } else { fs::remove_file };
+            remove(entry.path()).unwrap();
         }
         fs::create_dir_all(mount.join("directory/below")).unwrap();
         for file in ["file.txt", "directory/below/file.txt"] {

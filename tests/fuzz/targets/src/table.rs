@@ -75,6 +75,7 @@ struct Lender {
 
 impl Lender {
     fn new(format: &'static str) -> Self {
+        LazyLock::force(&TABLES);
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
