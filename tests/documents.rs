@@ -2,7 +2,8 @@
 //!
 //! In a block of `console`, a line that begins with `$ ` is a command and what follows is what it prints; `…` stands for
 //! anything, alone on a line for any lines. The commands of a document run one after the other in one folder, which
-//! holds a copy of the examples. A `make` command is looked up in the Makefile instead, since this test is part of it.
+//! holds a copy of the examples, or in one below it after a `cd`. A command `make TARGET` is looked up in the Makefile
+//! instead, since this test is part of it.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -36,25 +37,36 @@ impl Folder {
         Self(folder)
     }
 
-    /// What `command` prints, on both streams in one.
-    fn run(&self, command: &str) -> String {
+    /// What `command` prints in the folder `below` this one, on both streams in one.
+    fn run(&self, below: &Path, command: &str) -> String {
         let binary = Path::new(env!("CARGO_BIN_EXE_airlock")).parent().unwrap();
         let path = std::env::var("PATH").unwrap();
         let home = self.0.path().join("home");
         let output = Command::new("sh")
             .args(["-c", &format!("exec 2>&1\n{command}")])
-            .current_dir(self.0.path())
+            .current_dir(self.0.path().join(below))
             .env("PATH", format!("{}:{path}", binary.display()))
             .env("HOME", &home)
             // Compiling a large component takes long, so all tests share what was compiled.
             .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
             .env("XDG_STATE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("state"))
+            // So does what projects that are made depend on; the network is not asked for it.
+            .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("new/rust"))
+            .env("CARGO_HOME", of_home("CARGO_HOME", ".cargo"))
+            .env("RUSTUP_HOME", of_home("RUSTUP_HOME", ".rustup"))
+            .env("CARGO_NET_OFFLINE", "true")
             .env_remove("AIRLOCK_HOME")
             .env("COLUMNS", "80")
             .output()
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
+}
+
+/// The folder that `variable` names, or that is called so in the home directory.
+fn of_home(variable: &str, name: &str) -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(name);
+    std::env::var_os(variable).map_or_else(home, PathBuf::from)
 }
 
 /// Copies what a checkout has: no folders that runs made.
@@ -101,6 +113,7 @@ fn check(document: &str) {
     let folder = Folder::new();
     let commands = shown(&text);
     assert!(!commands.is_empty(), "{document} shows no command");
+    let mut below = PathBuf::new();
     for (command, expected) in commands {
         if let Some(target) = command.strip_prefix("make ") {
             assert!(
@@ -109,7 +122,11 @@ fn check(document: &str) {
             );
             continue;
         }
-        let printed = folder.run(&command);
+        if let Some(directory) = command.strip_prefix("cd ") {
+            below.push(directory);
+            continue;
+        }
+        let printed = folder.run(&below, &command);
         let lines: Vec<&str> = printed.lines().collect();
         let shown = expected.join("\n");
         assert!(matches(&expected, &lines), "{document} shows\n$ {command}\n{shown}\n\nbut it prints\n{printed}");
@@ -140,6 +157,11 @@ fn a_component_is_tested_as_is_documented() {
 #[test]
 fn isolation_says_what_is_documented() {
     check("docs/isolation.md");
+}
+
+#[test]
+fn a_component_of_ones_own_is_made_as_is_documented() {
+    check("docs/writing-a-guest.md");
 }
 
 #[test]

@@ -8,15 +8,18 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
+use crate::command::bindings::Bindings;
 use crate::command::call::Call;
 use crate::command::check::Check;
 use crate::command::completions::Completions;
+use crate::command::componentize::Componentize;
 use crate::command::events::Events;
 use crate::command::inspect::Inspect;
 use crate::command::load::Load;
 use crate::command::lock::LockCommand;
 use crate::command::logs::Logs;
 use crate::command::ls::Ls;
+use crate::command::new::New;
 use crate::command::partitions::Partitions;
 use crate::command::run::Run;
 use crate::command::runs::Runs;
@@ -80,6 +83,9 @@ pub enum Verb {
     Inspect(Inspect),
     Test(Test),
     Call(Call),
+    New(New),
+    Bindings(Bindings),
+    Componentize(Componentize),
     Schema(Schema),
     Completions(Completions),
 }

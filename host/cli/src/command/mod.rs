@@ -1,15 +1,18 @@
 //! The verbs, a file each.
 
+pub mod bindings;
 pub mod call;
 mod call_subject;
 pub mod check;
 pub mod completions;
+pub mod componentize;
 pub mod events;
 pub mod inspect;
 pub mod load;
 pub mod lock;
 pub mod logs;
 pub mod ls;
+pub mod new;
 pub mod partitions;
 pub mod run;
 mod run_lines;
@@ -41,6 +44,9 @@ pub fn execute(verb: Verb) -> Result<ExitStatus, Error> {
         Verb::Inspect(inspect) => inspect.execute(),
         Verb::Test(test) => test.execute(),
         Verb::Call(call) => call.execute(),
+        Verb::New(new) => new.execute(),
+        Verb::Bindings(bindings) => bindings.execute(),
+        Verb::Componentize(componentize) => componentize.execute(),
         Verb::Schema(schema) => schema.execute(),
         Verb::Completions(completions) => completions.execute(),
     }
