@@ -91,7 +91,7 @@ impl Workers {
     }
 
     #[cfg(test)]
-    pub fn keep_for(&self, purpose: Vec<u8>, process: Process, connection: Connection) {
+    pub(super) fn keep_for(&self, purpose: Vec<u8>, process: Process, connection: Connection) {
         self.keep(Worker { purpose, process, connection, complete: true });
     }
 

@@ -50,7 +50,7 @@ static TABLES: LazyLock<(Sandbox, Component)> = LazyLock::new(|| {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/guests"), PathBuf::from);
     let tables = guests.join("tables.wasm");
     assert!(tables.exists(), "{} is not built; run `make guests`", tables.display());
-    let sandbox = Sandbox::new(&Settings { cache: None, durability: Durability::None }).unwrap();
+    let sandbox = Sandbox::new(&Settings { cache: None, durability: Durability::None, ..Settings::default() }).unwrap();
     let component = sandbox.load(&tables).unwrap();
     (sandbox, component)
 });
