@@ -1,5 +1,5 @@
 //! The conformance kit: it finds each fault by the cases about it, and takes the components that come with Airlock for sound.
-#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::string_slice, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/pattern.rs"]
 mod pattern;

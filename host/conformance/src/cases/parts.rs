@@ -152,8 +152,8 @@ fn is_not_found(failure: Option<&Failure>, absent: &[&str], asked: usize, done: 
     if error.code == "not-found" && is_named {
         return Ok(());
     }
-    let names = if error.partitions.is_empty() { "none".to_owned() } else { error.partitions.join(", ") };
-    found(done, expected, format!("{}; it names {names}", told(failure)))
+    let shown = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+    found(done, expected, format!("{}; it names {shown}", told(failure)))
 }
 
 pub(super) fn missing(bench: &Bench<'_>) -> Passed {

@@ -116,7 +116,7 @@ pub(super) fn no_rows(bench: &Bench<'_>) -> Passed {
     bench.tables()?;
     let table = made(tables::of_columns(vec![("number".into(), numbers(0)), ("word".into(), words(0))]))?;
     let mut findings = Findings::default();
-    findings.take(plain(bench, &[table.clone()], "a table of one batch without rows", Metadata::May))?;
+    findings.take(plain(bench, std::slice::from_ref(&table), "a table of one batch without rows", Metadata::May))?;
     // Of a stream without batches the schema is all there is.
     let kind = bench.tables()?;
     let bytes = made(tables::stream(&table.schema(), &[]))?;

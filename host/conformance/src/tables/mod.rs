@@ -250,8 +250,9 @@ mod tests {
         let whole = numbers(vec![Some(1), None, Some(3), Some(4)]);
         let cut = cut(&whole, 3);
         assert_eq!(cut.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [3, 0, 1]);
-        assert_eq!(difference(&written(&[whole.clone()]), &written(&cut), Metadata::Must), None);
-        let told = |other| difference(&written(&[whole.clone()]), &written(&[other]), Metadata::May).unwrap();
+        assert_eq!(difference(&written(std::slice::from_ref(&whole)), &written(&cut), Metadata::Must), None);
+        let told =
+            |other| difference(&written(std::slice::from_ref(&whole)), &written(&[other]), Metadata::May).unwrap();
         let other = numbers(vec![Some(1), Some(0), Some(3), Some(4)]);
         assert_eq!(told(other), "in row 1 of the column \"n\" \"0\" in the place of null");
         assert_eq!(told(numbers(vec![Some(1)])), "1 rows in the place of 4");
