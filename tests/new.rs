@@ -163,7 +163,7 @@ fn what_is_no_module_is_not_made_a_component() {
     // The smallest module.
     std::fs::write(project.path("empty.wasm"), b"\0asm\x01\0\0\0").unwrap();
     let componentize = |module: &str| project.run(&["componentize", module, "-o", "made.wasm"]);
-    componentize("text.wasm").fails(6, "error: cannot make a component of text.wasm: it is no WebAssembly…");
+    componentize("text.wasm").fails(6, "error: cannot make a component of text.wasm: it is no WebAssembly: …\n…");
     componentize("empty.wasm").fails(6, "error: cannot make a component of empty.wasm: …`airlock:io/output@0.1.0`…");
     componentize("absent.wasm").fails(2, "error: cannot read absent.wasm: …");
     assert!(!project.path("made.wasm").exists());
