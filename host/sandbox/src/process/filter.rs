@@ -101,7 +101,16 @@ const SOCKET: &[c_long] = &[libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_recv
 
 /// The older forms of some, which only some architectures have.
 #[cfg(target_arch = "x86_64")]
-const OLD: &[c_long] = &[libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_unlink, libc::SYS_poll];
+const OLD: &[c_long] = &[
+    libc::SYS_open,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_mkdir,
+    libc::SYS_rename,
+    libc::SYS_rmdir,
+    libc::SYS_unlink,
+    libc::SYS_poll,
+];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[c_long] = &[];
 

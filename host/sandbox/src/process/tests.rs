@@ -58,9 +58,9 @@ fn what_the_compiler_says_of_a_component_is_told() {
 
 #[test]
 fn compiling_that_takes_too_much_memory_is_a_named_error() {
-    let bounds = Bounds { memory: 48 << 20, ..Bounds::default() };
-    let error = refused(&bounds, &component(400, 400)).to_string();
-    assert!(error.starts_with("compiling the component takes more than 48 MiB of memory"), "{error}");
+    let bounds = Bounds { memory: 64 << 20, ..Bounds::default() };
+    let error = refused(&bounds, &component(4000, 400)).to_string();
+    assert!(error.starts_with("compiling the component takes more than 64 MiB of memory"), "{error}");
 }
 
 #[test]

@@ -15,7 +15,8 @@ pub fn code_cache() -> Target {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("compiled");
     let cache = CacheSettings { directory: directory.clone(), key_file: folder.path().join("key") };
-    let sandbox = Sandbox::new(&Settings { cache: Some(cache), durability: Durability::None, ..Settings::default() }).unwrap();
+    let sandbox =
+        Sandbox::new(&Settings { cache: Some(cache), durability: Durability::None, ..Settings::default() }).unwrap();
     let component = wat::parse_str(STORES).unwrap();
     let load = move || sandbox.load_bytes("component", &component);
     load().unwrap();

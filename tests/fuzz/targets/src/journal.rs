@@ -73,7 +73,8 @@ impl Field {
             scope: Scope::Output,
         };
         let grant = Grant::new(vec![mount], BTreeMap::new(), Limits::default()).unwrap();
-        let sandbox = Sandbox::new(&Settings { cache: None, durability: Durability::None, ..Settings::default() }).unwrap();
+        let sandbox =
+            Sandbox::new(&Settings { cache: None, durability: Durability::None, ..Settings::default() }).unwrap();
         Self { folder, sandbox, grant, interrupt: Interrupt::new() }
     }
 
