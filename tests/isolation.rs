@@ -131,7 +131,6 @@ static = ["a", "b", "c"]
 [assets.each]
 type = "text"
 partitions = "letters"
-type = "bytes"
 command = ["sh", "-c", "printf $AIRLOCK_PARTITION > $AIRLOCK_OUTPUT"]
 
 [assets.all]
@@ -141,7 +140,7 @@ inputs.each = "each"
 "#
     ));
     project.run(&["run", "--isolate", "--partition", "all"]).ok();
-    assert_eq!(project.load("all"), "each: a=a;b=b;c=c;\n");
+    assert_eq!(project.load("all"), "a=a;b=b;c=c;");
 }
 
 #[test]

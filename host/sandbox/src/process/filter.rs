@@ -137,7 +137,9 @@ pub(super) fn install() -> Result<(), Error> {
     }
     rules.insert(libc::SYS_prctl, names);
     let mut flags = Vec::new();
-    for command in [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC, libc::F_ADD_SEALS] {
+    for command in
+        [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC, libc::F_ADD_SEALS, libc::F_GET_SEALS]
+    {
         flags.extend(when(1, word.clone(), SeccompCmpOp::Eq, u64::from(command.cast_unsigned()))?);
     }
     rules.insert(libc::SYS_fcntl, flags);
