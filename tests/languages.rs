@@ -1,7 +1,13 @@
 //! One I/O manager in six languages, from end to end: it does the same in each, so that a value that one stored is
 //! loaded by another. `make guests-all` builds them; those that are not built are listed, and with
 //! `AIRLOCK_LANGUAGES=all` in the environment a failure.
-#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "support/pattern.rs"]
 mod pattern;
@@ -134,6 +140,17 @@ command = ["python3", "join.py"]
          airlock.store_text(';'.join(f'{key}={path.read_text() == key * 100000}' for key, path in parts.items()))\n",
     );
     project
+}
+
+#[test]
+fn no_case_of_the_conformance_kit_fails_in_any_language() {
+    let project = Project::of("");
+    for language in built() {
+        let report = project.run(&["test", &component(language), "--format", "json"]).json();
+        assert_eq!(report["test"]["counts"]["failed"], 0, "{language}: {report:#}");
+        // What all of them claim: the same cases.
+        assert!(report["test"]["counts"]["passed"].as_u64().unwrap() >= 38, "{language}: {report:#}");
+    }
 }
 
 #[test]

@@ -67,9 +67,10 @@ impl<'a> Inputs<'a> {
 
     /// One of the seeds, changed; half of the time one of those that are taken, which are few.
     fn changed(&self, sound: &[&[u8]], random: &mut Rng) -> Vec<u8> {
-        let mut input = match random.bool() {
-            true => sound[random.usize(..sound.len())].to_vec(),
-            false => self.seeds[random.usize(..self.seeds.len())].clone(),
+        let mut input = if random.bool() {
+            sound[random.usize(..sound.len())].to_vec()
+        } else {
+            self.seeds[random.usize(..self.seeds.len())].clone()
         };
         // Mostly one: what is changed a lot is refused for the first of it.
         for _ in 0..=random.u8(..).trailing_ones() {

@@ -1,5 +1,7 @@
 //! What a guest is written against: generated bindings, and what hides where they are clumsy.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use wit_bindgen_core::{Files, WorldGenerator};
@@ -81,7 +83,9 @@ fn go(contract: &Contract) -> Result<Vec<File>> {
         ..wit_bindgen_go::Opts::default()
     };
     let mut files = generated(contract, options.build())?;
-    for file in files.iter_mut().filter(|file| file.path.ends_with(".go")) {
+    for file in
+        files.iter_mut().filter(|file| Path::new(&file.path).extension().is_some_and(|extension| extension == "go"))
+    {
         let source = std::str::from_utf8(&file.content).with_context(|| format!("{} is no UTF-8", file.path))?;
         // The packages that it needs come along, so that nothing is downloaded.
         file.content = source.replace(GO_SUPPORT, &format!("{GO_MODULE}/wit/")).into_bytes();

@@ -55,13 +55,16 @@ impl Contract {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn the_contract_has_every_file_of_its_folder() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.filter(|name| name.ends_with(".wit")).collect();
+        let mut names: Vec<String> =
+            names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "wit")).collect();
         names.sort();
         assert_eq!(names, FILES.map(|(name, _)| name));
     }

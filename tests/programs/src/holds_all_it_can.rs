@@ -30,13 +30,13 @@ impl crate::Program for Program {
         if !plan {
             hold_texts(context)?;
         }
-        let (fill, files) = if plan { ("\x01", 9_000) } else { ("d", 3_000) };
+        let (filler, files) = if plan { ("\x01", 9_000) } else { ("d", 3_000) };
         let own = context.file(None, "own")?;
         fs::create_dir_all(&own)?;
         let (directories, guest_path) = preopens::get_directories().swap_remove(0);
         let mut path = context.path(None, "own")?.trim_start_matches(&guest_path).trim_start_matches('/').to_owned();
         for _ in 0..DEEP {
-            path = format!("{path}/{}", fill.repeat(LONG));
+            path = format!("{path}/{}", filler.repeat(LONG));
             directories.create_directory_at(&path).map_err(|code| Error::other("directory", code.name()))?;
         }
         let mut open = Vec::new();

@@ -136,7 +136,7 @@ impl<'a> Conversation<'a> {
                     for shelf in &self.given {
                         shelf.seal()?;
                     }
-                    let mut unpacker = Unpacker::new(beside, self.call.budget, &self.given);
+                    let mut unpacker = Unpacker::of_worker(beside, self.call.budget, &self.given);
                     let report = packed.unpack(&mut unpacker)?;
                     if stores && report.outcome.is_ok() {
                         memory::unpack(memory, &in_memory, &mut unpacker)?;

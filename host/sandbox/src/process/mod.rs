@@ -18,7 +18,7 @@ mod layers;
 mod memory;
 mod message;
 mod packing;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests;
 mod wire;
 mod worker;

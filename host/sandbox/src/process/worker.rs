@@ -153,7 +153,7 @@ impl Worker {
             let call =
                 Call { component: &self.component, grant: &self.grant, budget: &budget, interrupt: &interrupt, strict };
             let here = Budget::giving(u64::MAX, || Err(io::ErrorKind::OutOfMemory.into()));
-            let mut unpacker = Unpacker::new(beside, &here, &[]);
+            let mut unpacker = Unpacker::of_sandbox(beside, &here);
             memory::unpack(memory, &self.in_memory, &mut unpacker)?;
             match *subject {
                 PackedSubject::Output(context, value) => {
@@ -198,7 +198,7 @@ impl LoadParts for Asked {
         let here = Budget::giving(u64::MAX, || Err(io::ErrorKind::OutOfMemory.into()));
         match self.sandbox_end.next().map_err(lost)? {
             (Request::Part(Ok(Some(part))), beside, _) => {
-                Unpacker::new(beside, &here, &[]).part(part).map(Some).map_err(lost)
+                Unpacker::of_sandbox(beside, &here).part(part).map(Some).map_err(lost)
             }
             (Request::Part(Ok(None)), ..) => Ok(None),
             (Request::Part(Err(reason)), ..) => Err(NotLoaded(reason)),

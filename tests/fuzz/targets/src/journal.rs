@@ -47,7 +47,7 @@ fn sealed(input: &[u8]) -> Vec<u8> {
 fn concerns_nobody(plan: &[u8]) -> bool {
     let json = plan.splitn(2, |byte| *byte == b'\n').nth(1).unwrap_or_default();
     let plan: Option<Value> = serde_json::from_slice(json).ok();
-    plan.is_some_and(|plan| plan["stripes"].as_array().is_some_and(Vec::is_empty))
+    plan.is_some_and(|plan| plan.get("stripes").and_then(Value::as_array).is_some_and(Vec::is_empty))
 }
 
 /// A folder with a mount, and what lies beside it.

@@ -129,8 +129,8 @@ impl Lender {
             definition_metadata: Vec::new(),
             runtime_metadata: Vec::new(),
         };
-        let content = Content::from_bytes(stream, &self.budget).unwrap();
-        let value = Value::single("application/vnd.apache.arrow.stream", content);
+        let table = Content::from_bytes(stream, &self.budget).unwrap();
+        let value = Value::single("application/vnd.apache.arrow.stream", table);
         let Report { outcome, receipt, log } = TABLES.0.handle_output(&self.call(), context, &value);
         Report { outcome: outcome.map(drop), receipt, log }
     }

@@ -86,10 +86,13 @@ impl New {
         if lang == Language::Rust {
             next.push(("cargo test".to_owned(), "runs its tests, without Airlock".to_owned()));
         }
+        next.push((format!("airlock test {name}.wasm"), "tests that it does what it claims".to_owned()));
         next.push(("airlock run".to_owned(), "computes what airlock.toml defines, with it".to_owned()));
         next.push(("airlock load greeting".to_owned(), "loads what was stored".to_owned()));
         for (command, what) in next {
-            tell(format!("  {command:<23}{what}").trim_end());
+            // A command that is too long for the column has what it does on the next line.
+            let gap = if command.len() < 23 { String::new() } else { format!("\n  {:<23}", "") };
+            tell(format!("  {command:<23}{gap}{what}").trim_end());
         }
         Ok(ExitStatus::Done)
     }
