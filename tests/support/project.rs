@@ -12,6 +12,11 @@ use crate::pattern::matches;
 /// A folder with definitions, and a home of its own.
 pub struct Project(pub tempfile::TempDir);
 
+/// Whether every call is isolated, so that all tests say of workers what they say without.
+fn isolates() -> bool {
+    std::env::var_os("AIRLOCK_TEST_ISOLATE").is_some()
+}
+
 /// An I/O manager that every project here has.
 pub const LAKE: &str = r#"
 [defaults]
@@ -62,7 +67,14 @@ impl Project {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_airlock"));
-        command.args(arguments).current_dir(self.0.path()).env("HOME", self.path("home"));
+        match arguments {
+            [verb @ ("run" | "load" | "call"), rest @ ..] if isolates() => {
+                let says = rest.iter().any(|argument| argument.starts_with("--isolate"));
+                command.arg(verb).args((!says).then_some("--isolate")).args(rest);
+            }
+            _ => drop(command.args(arguments)),
+        }
+        command.current_dir(self.0.path()).env("HOME", self.path("home"));
         for variable in ["AIRLOCK_HOME", "COLUMNS", "NO_COLOR"] {
             command.env_remove(variable);
         }
@@ -162,7 +174,12 @@ pub struct Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        let mut stderr = text(output.stderr);
+        if isolates() {
+            let lines = stderr.split_inclusive('\n').filter(|line| !line.starts_with("isolation: "));
+            stderr = lines.collect();
+        }
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr }
     }
 }
 

@@ -14,7 +14,8 @@ use super::super::plan::{Plan, Step};
 use super::*;
 
 fn open_local(store: &Store) -> Local {
-    let waiting = Waiting::new(&|| false, Duration::ZERO);
+    // A process that another test starts holds for a moment what this one holds.
+    let waiting = Waiting::new(&|| false, Duration::from_secs(30));
     Local::open(&store.path(), Use::Write, &stripes(Scope::Mount, &[]), &waiting).unwrap()
 }
 
