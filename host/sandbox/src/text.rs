@@ -26,7 +26,8 @@ pub fn safe(text: &str, limit: usize) -> String {
     let mut rest = kept;
     while let Some(character) = rest.chars().next() {
         let anywhere = ["##[", "##vso[", "##teamcity["].iter().any(|command| rest.starts_with(command));
-        if anywhere || (line_start && rest.starts_with("::")) {
+        // One that has a backslash is harmless already, so that what is safe stays as it is.
+        if (anywhere && !shown.ends_with('\\')) || (line_start && rest.starts_with("::")) {
             shown.push('\\');
         }
         line_start = character == '\n' || (line_start && character.is_whitespace());

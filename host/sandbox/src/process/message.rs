@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::compile::Bounds;
+use super::distrust;
 use super::layers::Layers;
 use super::memory::{self, PackedDirectory};
 use super::packing::{PackedPart, PackedValue, Parcel, Unpacker};
@@ -260,7 +261,9 @@ impl Outcome for Stored {
     }
 
     fn unpack(packed: PackedResult, _: &mut Unpacker<'_>) -> io::Result<Option<Self>> {
-        Ok(if let PackedResult::Stored(stored) = packed { Some(stored) } else { None })
+        let PackedResult::Stored(mut stored) = packed else { return Ok(None) };
+        distrust::metadata(&mut stored.metadata);
+        Ok(Some(stored))
     }
 }
 
@@ -271,7 +274,8 @@ impl Outcome for Loaded {
     }
 
     fn unpack(packed: PackedResult, unpacker: &mut Unpacker<'_>) -> io::Result<Option<Self>> {
-        let PackedResult::Loaded { value, metadata, events } = packed else { return Ok(None) };
+        let PackedResult::Loaded { value, mut metadata, events } = packed else { return Ok(None) };
+        distrust::metadata(&mut metadata);
         Ok(Some(Self { value: unpacker.value(value)?, metadata, events }))
     }
 }
@@ -288,7 +292,8 @@ impl Outcome for Computed {
     fn unpack(packed: PackedResult, unpacker: &mut Unpacker<'_>) -> io::Result<Option<Self>> {
         let PackedResult::Computed(outputs) = packed else { return Ok(None) };
         let mut output = |packed: PackedOutput| -> io::Result<ComputedOutput> {
-            let PackedOutput { name, value, metadata, part_metadata } = packed;
+            let PackedOutput { name, value, mut metadata, part_metadata } = packed;
+            distrust::metadata(&mut metadata);
             let value: Value = unpacker.value(value)?;
             Ok(ComputedOutput { name, value, metadata, part_metadata })
         };
@@ -308,10 +313,16 @@ impl PackedReport {
 
     /// Fails where it is the report of another kind of call.
     pub fn unpack<T: Outcome>(self, unpacker: &mut Unpacker<'_>) -> io::Result<Report<T>> {
-        let outcome = match self.outcome {
+        let Self { outcome, mut receipt, mut log } = self;
+        let outcome = match outcome {
             Ok(result) => Ok(T::unpack(result, unpacker)?.ok_or_else(|| io::Error::other("it is of another call"))?),
-            Err(failure) => Err(failure),
+            Err(mut failure) => {
+                distrust::failure(&mut failure);
+                Err(failure)
+            }
         };
-        Ok(Report { outcome, receipt: self.receipt, log: self.log })
+        distrust::receipt(&mut receipt);
+        distrust::log(&mut log);
+        Ok(Report { outcome, receipt, log })
     }
 }

@@ -12,6 +12,7 @@
 mod child;
 mod compile;
 mod conversation;
+mod distrust;
 #[cfg(target_os = "linux")]
 mod filter;
 mod layers;
