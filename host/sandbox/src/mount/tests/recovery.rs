@@ -352,11 +352,12 @@ fn another_user_is_told_of_a_publish_that_was_begun_and_of_nothing_else() {
                 let _ = std::os::unix::fs::chown(path, Some(owner), None);
             }
             let test = "mount::tests::recovery::another_user_is_told_of_a_publish_that_was_begun_and_of_nothing_else";
-            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            // By its path another user may not reach it.
+            let mut command = std::process::Command::new("/proc/self/exe");
             command.args(["--exact", test, "--nocapture"]).env(ANOTHER_USER, store.path()).uid(1002).gid(1002);
             String::from_utf8(command.output().unwrap().stdout).unwrap()
         };
-        let waiting = Waiting::new(&|| false, Duration::ZERO);
+        let waiting = Waiting::new(&|| false, Duration::from_secs(30));
         let begin = |stripes: &BTreeSet<u8>| {
             let mut local = Local::open(&store.path(), Use::Write, stripes, &waiting).unwrap();
             stage(&mut local);
