@@ -8,14 +8,14 @@ use airlock_sandbox::{Processes, Sandbox, Settings};
 use anyhow::Result;
 
 use crate::lab::Lab;
-use crate::measure::{compare, repeat, timed};
+use crate::measure::{Cost, compare, repeat, timed};
 use crate::row::Row;
 
 /// What this program is started with to serve as a process of the sandbox.
 pub const PROCESS: &str = "sandbox-process";
 
 pub fn rows(folder: &Path) -> Result<Vec<Row>> {
-    let mut rows = vec![start(folder)?];
+    let mut rows = vec![start()?];
     for (name, size, rounds) in [("1 KiB", 1 << 10, 300), ("1 MiB", 1 << 20, 60), ("256 MiB", 256 << 20, 5)] {
         rows.extend(bytes(folder, name, size, rounds)?);
     }
@@ -27,13 +27,12 @@ fn processes() -> Result<Processes> {
 }
 
 /// From nothing to a worker that is confined.
-fn start(folder: &Path) -> Result<Row> {
+fn start() -> Result<Row> {
     let processes = processes()?;
     let cost = repeat(50, || {
         let sandbox = Sandbox::new(&Settings { processes: processes.clone(), ..Settings::default() })?;
         Ok(timed(|| Ok(sandbox.layers()?))?.0)
     })?;
-    let _ = folder;
     Ok(Row::time("a worker process, started, confined and ended", cost.time))
 }
 
@@ -51,7 +50,7 @@ fn bytes(folder: &Path, name: &str, size: usize, rounds: usize) -> Result<[Row; 
     let (upstream_here, upstream) = (here.store(&of_here)?.value, isolated.store(&of_isolated)?.value);
     let load =
         compare(rounds, || Ok(timed(|| isolated.load(&upstream))?.0), || Ok(timed(|| here.load(&upstream_here))?.0))?;
-    let row = |way: &str, (isolated, here): (crate::measure::Cost, crate::measure::Cost)| {
+    let row = |way: &str, (isolated, here): (Cost, Cost)| {
         Row::time(format!("{way} {name}, isolated; beside it not isolated"), isolated.time).native(here.time)
     };
     Ok([row("store", store), row("load", load)])

@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 
+use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
@@ -43,6 +44,8 @@ fn an_escaped_guest() {
         file: Some(FILE),
         cpu_seconds: None,
     });
+    // Ends the line that the test program began.
+    println!();
     for (name, layer) in layers.list() {
         println!("layer {name}: {layer}");
     }
@@ -107,6 +110,12 @@ fn a_confined_process_does_what_a_call_needs_and_nothing_else() {
     for name in ["read what is lent", "write where it is lent", "rename within what is lent", "start a thread"] {
         assert!(done(name), "{name}: {said}");
     }
+    // What the kernel offers has to be used.
+    let required = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let offers_landlock = required.handle_access(AccessFs::from_all(ABI::V1)).and_then(Ruleset::create).is_ok();
+    assert_eq!(is_on("file system"), offers_landlock, "{said}");
+    let offers_filters = fs::read_to_string("/proc/self/status").unwrap().contains("Seccomp:");
+    assert_eq!(is_on("system calls"), offers_filters, "{said}");
     let mut refused = vec!["raise a limit", "take more memory"];
     assert!(is_on("memory"), "{said}");
     assert!(said.contains(&format!("largest file: Some({FILE})")), "{said}");
