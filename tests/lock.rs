@@ -329,6 +329,28 @@ fn the_changes_are_in_the_document_of_check() {
 }
 
 #[test]
+fn a_change_of_what_cannot_be_shown_as_it_is_called_is_in_the_document_too() {
+    let definitions = |memory: &str| {
+        format!(
+            "[io.lake]\ncomponent = \"x\\ny.wasm\"\n[io.today]\ncomponent = \"x\\ny.wasm\"\nlimits.memory = \"{memory}\"\n"
+        )
+    };
+    let project = Project::of(&definitions("64MiB"));
+    std::fs::copy(guest("files"), project.path("x\ny.wasm")).unwrap();
+    project.run(&["lock"]).ok();
+    let component = std::fs::read(guest("files")).unwrap();
+    std::fs::write(project.path("x\ny.wasm"), rebuilt(&component, 1)).unwrap();
+    project.put("airlock.toml", &definitions("65MiB"));
+    let document = project.run(&["check", "--format", "json"]).json();
+    let changes = |component: &serde_json::Value| -> Vec<String> {
+        let changes = component["changes"].as_array().unwrap().iter();
+        changes.map(|change| change["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let told: Vec<_> = document["components"].as_array().unwrap().iter().map(changes).collect();
+    assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2], "{document:#}");
+}
+
+#[test]
 fn no_component_is_lent_the_directory_of_the_lock_to_write() {
     // A link leads to the definitions, and beside it the lock lies.
     let project = Project::of("");

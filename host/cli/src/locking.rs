@@ -117,8 +117,8 @@ pub fn changes(
 pub fn of_use(changes: &[Change], definitions: &Definitions, place: &str, used: &ComponentUse) -> Vec<Change> {
     let file = component_name(&used.component, definitions.directory());
     let with_profile = definitions.profile().map(|profile| format!("profile.{profile}.{place}"));
-    let is_of =
-        |change: &&Change| change.name == place || change.name == file || Some(&change.name) == with_profile.as_ref();
+    let names = [Some(place), Some(&*file), with_profile.as_deref()];
+    let is_of = |change: &&Change| names.iter().flatten().any(|name| change.is_of(name));
     changes.iter().filter(is_of).cloned().collect()
 }
 

@@ -26,6 +26,13 @@ pub struct Change {
     pub yes: String,
 }
 
+impl Change {
+    /// Whether it is of the component or the place `name`, as definitions and the lock have it.
+    pub fn is_of(&self, name: &str) -> bool {
+        self.name == told_apart(name)
+    }
+}
+
 /// In what `new` differs from `old`: of components, then of what is lent without a profile, then with each. It is empty where
 /// they are the same, whatever was accepted.
 pub fn compare(old: &Lock, new: &Lock) -> Vec<Change> {
