@@ -88,7 +88,8 @@ pub enum ComponentError {
     Manifest(String),
     /// An import or export has the right name and another type.
     #[error(
-        "the component's idea of an interface differs from Airlock's: {0}; build it anew against the WIT of this version"
+        "the component's idea of an interface differs from Airlock's: {0}; build it anew against the WIT of this version, \
+         or use the Airlock that it was built for"
     )]
     Mismatch(String),
     /// Compiling it takes more than it may.

@@ -155,7 +155,6 @@ impl SinkState {
             let shown = safe_line(&media_type, 100);
             return Err(host_error("bad-media-type", format!("{shown:?} is no media type, such as text/csv")));
         }
-        self.close_part();
         if self.begun.contains(&key) {
             let message = match &key {
                 None => "a value without keys has one part, which was begun before".to_owned(),
@@ -166,6 +165,8 @@ impl SinkState {
         if !self.begun.is_empty() && (key.is_none() || self.begun.contains(&None)) {
             return Err(host_error("mixed-keys", "parts with and without keys do not mix"));
         }
+        // Not before: after an error the part that was begun goes on.
+        self.close_part();
         self.begun.insert(key.clone());
         let content = ContentWriter::spilling_to(self.budget.clone(), self.spill.clone());
         self.current = Some(CurrentPart { key, media_type, content, untouched: true });
