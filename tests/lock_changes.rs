@@ -12,7 +12,7 @@ mod project;
 mod versions;
 
 use locked::{LENT, definitions, lock_of, locked, needs_a_yes, project, refused};
-use project::assert_prints;
+use project::{Project, assert_prints};
 use versions::rebuilt;
 
 #[test]
@@ -217,8 +217,13 @@ fn a_new_version_that_asks_for_or_can_do_more_needs_a_yes() {
     ] {
         let project = project(LENT);
         std::fs::write(project.path("x.wasm"), &old).unwrap();
+        std::fs::write(project.path("old.wasm"), &old).unwrap();
         project.run(&["lock"]).ok();
         std::fs::write(project.path("x.wasm"), new).unwrap();
+        // Without definitions the same is told, by the same words.
+        let compared = project.run(&["inspect", "x.wasm", "--against", "old.wasm"]);
+        assert!(compared.stdout.starts_with(&format!("+ x.wasm {said}\n  x.wasm is another build")), "{compared:#?}");
+        compared.fails(3, &format!("error: x.wasm does or asks for more than old.wasm: it {said}\nhint: …"));
         refused(&project, 6, &format!("+ x.wasm {said}\n  x.wasm is another build"));
         let told = project.run(&["check"]).stderr;
         assert!(told.contains(&format!("+ x.wasm {said}\n")), "{told}");
@@ -226,6 +231,49 @@ fn a_new_version_that_asks_for_or_can_do_more_needs_a_yes() {
         project.run(&["lock", "--accept", "x.wasm"]).ok();
         project.run(&["check", "--locked"]).ok();
     }
+}
+
+#[test]
+fn versions_are_compared_without_definitions_and_what_asks_for_no_more_is_well() {
+    let project = Project(tempfile::tempdir().unwrap());
+    let put = |name: &str, manifest: &str| {
+        std::fs::write(project.path(name), component(&["output"], &[], manifest)).unwrap();
+    };
+    put("old.wasm", r#"{ "name": "x", "version": "1.0.0", "environment": [{ "name": "A" }] }"#);
+    put("same.wasm", r#"{ "name": "x", "version": "1.0.0", "environment": [{ "name": "A" }] }"#);
+    put("new.wasm", r#"{ "name": "x", "version": "2.0.0" }"#);
+    let compare = |new: &str, more: &[&str]| project.run(&[&["inspect", new, "--against", "old.wasm"], more].concat());
+    assert_eq!(compare("same.wasm", &[]).ok(), "same.wasm is the same as old.wasm\n");
+    assert_prints(
+        &compare("new.wasm", &[]).ok(),
+        "
+  new.wasm is another build, sha256:…; it was sha256:…
+  new.wasm calls itself `x 2.0.0`; it called itself `x 1.0.0`
+  new.wasm does not ask for the environment entry A any more
+new.wasm does and asks for no more than old.wasm",
+    );
+    let entries: Vec<String> = (0..7).map(|number| format!(r#"{{ "name": "E{number}" }}"#)).collect();
+    put("new.wasm", &format!(r#"{{ "name": "x", "version": "1.0.0", "environment": [{}] }}"#, entries.join(", ")));
+    let ran = compare("new.wasm", &["--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["component"]["manifest"]["environment"][6]["name"], "E6", "{document}");
+    let changes = document["component"]["changes"].as_array().unwrap();
+    let widening: Vec<&str> = changes
+        .iter()
+        .filter(|change| change["widens"] == true)
+        .map(|change| change["text"].as_str().unwrap())
+        .collect();
+    assert_eq!((changes.len(), widening.len()), (9, 7), "{document}");
+    assert_eq!(widening[0], "asks for the environment entry E0");
+    ran.fails(
+        3,
+        "error: new.wasm does or asks for more than old.wasm: it asks for the environment entry E0; …E4; and 2 more\nhint: …",
+    );
+    assert!(project.run(&["inspect", "new.wasm", "--format", "json"]).json()["component"]["changes"].is_null());
+    std::fs::write(project.path("old.wasm"), "text").unwrap();
+    compare("new.wasm", &[]).fails(6, "error: old.wasm: this is not a WebAssembly component: …");
+    std::fs::remove_file(project.path("old.wasm")).unwrap();
+    compare("new.wasm", &[]).fails(2, "error: cannot read old.wasm: …");
 }
 
 #[test]

@@ -35,7 +35,7 @@ Exit codes:
   0    done
   1    an op, an input or an output failed with its own error; a test failed
   2    the command line, the definitions or the lock are wrong
-  3    denied by policy
+  3    denied by policy, or a component asks for more than before
   4    a limit was reached
   5    a component trapped
   6    a component is invalid, does not fit, or is not as it is locked

@@ -2,25 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use airlock_pipeline::lock::{Change, Lock, compare};
 use airlock_sandbox::component::{ConfigSchema, Inspection, Manifest, ManifestEnvironment, ManifestMount};
 use clap::Args;
+use serde::Serialize;
 
 use crate::arguments::FormatArgument;
 use crate::builtin::ComponentName;
-use crate::error::{Error, ExitStatus};
+use crate::error::{Error, ExitStatus, Report};
+use crate::locking;
 use crate::output::{Format, Output, tell};
 use crate::render::{Fields, size, word};
 
 const HELP: &str = "\
 It reads the file and runs none of it.
 
+With --against it tells what is otherwise than in another version, as
+`airlock lock` does. What it does or asks for more begins with `+`, and the exit
+code is 3 then.
+
 Examples:
   airlock inspect builtin:files
   airlock inspect files.wasm --format json
+  airlock inspect files.wasm --against files-1.0.wasm
 
 What a component imports and asks for is what it could use. What it may use is
 what `airlock.toml` or the options of `airlock call` lend it; `airlock test`
 tells whether it tries more than it asks for.";
+
+/// Changes that are told again where they are an error, at most.
+const MORE_SHOWN: usize = 5;
 
 /// Show what a component is and asks for
 #[derive(Debug, Args)]
@@ -28,27 +39,97 @@ tells whether it tries more than it asks for.";
 pub struct Inspect {
     /// A component: a file, or `builtin:files`
     component: ComponentName,
+    /// Another version: tell what this one is otherwise, and does or asks for more
+    #[arg(long, value_name = "COMPONENT")]
+    against: Option<ComponentName>,
     #[command(flatten)]
     format: FormatArgument,
+}
+
+/// A component in a document.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+    /// In what it differs from the other version; absent where none was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<Difference<'a>>>,
+}
+
+/// A change in a document, of a component that nobody locked and nobody is to accept.
+#[derive(Serialize)]
+struct Difference<'a> {
+    text: &'a str,
+    widens: bool,
 }
 
 impl Inspect {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
-        let inspection = airlock_sandbox::component::inspect(&self.component.read()?)
-            .map_err(|error| Error::component(&self.component.to_string(), &error))?;
+        let name = self.component.to_string();
+        let inspection = inspected(&self.component)?;
+        let compared = match &self.against {
+            Some(other) => {
+                let old = Lock::of_component(&name, &inspected(other)?);
+                Some((other, compare(&old, &Lock::of_component(&name, &inspection))))
+            }
+            None => None,
+        };
+        let told = Told::of(&inspection, compared.as_ref().map(|(_, changes)| changes));
         let mut output = Output::new();
-        match self.format.format {
-            Format::Human => fields(&self.component, &inspection).print(&mut output)?,
-            Format::Json => output.json("component", &inspection)?,
-            Format::Jsonl => output.json_line(&inspection)?,
+        match (self.format.format, &compared) {
+            (Format::Human, Some((other, changes))) => print_changes(&mut output, &name, other, changes)?,
+            (Format::Human, None) => fields(&self.component, &inspection).print(&mut output)?,
+            (Format::Json, _) => output.json("component", &told)?,
+            (Format::Jsonl, _) => output.json_line(&told)?,
         }
         output.finish()?;
         if let Err(error) = inspection.check_imports() {
             tell(format!("warning: it cannot be run: {error}"));
         }
-        Ok(ExitStatus::Done)
+        match compared {
+            Some((other, changes)) if changes.iter().any(|change| change.widens) => Err(refuse(&name, other, &changes)),
+            _ => Ok(ExitStatus::Done),
+        }
     }
+}
+
+fn inspected(name: &ComponentName) -> Result<Inspection, Error> {
+    airlock_sandbox::component::inspect(&name.read()?).map_err(|error| Error::component(&name.to_string(), &error))
+}
+
+impl<'a> Told<'a> {
+    fn of(inspection: &'a Inspection, changes: Option<&'a Vec<Change>>) -> Self {
+        let difference = |change: &'a Change| Difference { text: &change.text, widens: change.widens };
+        Self { inspection, changes: changes.map(|changes| changes.iter().map(difference).collect()) }
+    }
+}
+
+fn print_changes(output: &mut Output, name: &str, against: &ComponentName, changes: &[Change]) -> Result<(), Error> {
+    for line in locking::lines(changes) {
+        output.line(line)?;
+    }
+    if changes.is_empty() {
+        output.line(format!("{name} is the same as {against}"))
+    } else if changes.iter().all(|change| !change.widens) {
+        output.line(format!("{name} does and asks for no more than {against}"))
+    } else {
+        Ok(())
+    }
+}
+
+/// That the component called `name` does or asks for more than `against`.
+fn refuse(name: &str, against: &ComponentName, changes: &[Change]) -> Error {
+    let more: Vec<&str> = changes.iter().filter(|change| change.widens).map(|change| change.text.as_str()).collect();
+    let shown = match more.len().saturating_sub(MORE_SHOWN) {
+        0 => more.join("; "),
+        others => {
+            format!("{}; and {others} more", more.iter().take(MORE_SHOWN).copied().collect::<Vec<_>>().join("; "))
+        }
+    };
+    Report::new(ExitStatus::Failed(3), format!("{name} does or asks for more than {against}: it {shown}"))
+        .hint("whoever locked the other version has to accept that: `airlock lock`")
+        .into()
 }
 
 /// What it does, in words.

@@ -53,6 +53,12 @@ impl Lock {
         }
         Ok(lock)
     }
+
+    /// What a component called `name` is, which is lent nothing: by two of these, two versions of it are compared.
+    pub fn of_component(name: &str, inspection: &Inspection) -> Self {
+        let components = [(name.to_owned(), LockedComponent::of(inspection))].into();
+        Self { version: 1, components, ..Self::default() }
+    }
 }
 
 impl LockedComponent {
