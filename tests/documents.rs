@@ -167,6 +167,12 @@ fn a_component_of_ones_own_is_made_as_is_documented() {
     check("docs/writing-a-guest.md");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn components_in_ci_are_told_of_as_is_documented() {
+    check("docs/ci.md");
+}
+
 #[test]
 fn the_lock_that_is_documented_is_kept_to() {
     check("docs/lock.md");

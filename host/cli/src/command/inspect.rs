@@ -75,7 +75,7 @@ impl Inspect {
             }
             None => None,
         };
-        let told = Told::of(&inspection, compared.as_ref().map(|(_, changes)| changes));
+        let told = Told::of(&inspection, compared.as_ref().map(|(_, changes)| changes.as_slice()));
         let mut output = Output::new();
         match (self.format.format, &compared) {
             (Format::Human, Some((other, changes))) => print_changes(&mut output, &name, other, changes)?,
@@ -99,7 +99,7 @@ fn inspected(name: &ComponentName) -> Result<Inspection, Error> {
 }
 
 impl<'a> Told<'a> {
-    fn of(inspection: &'a Inspection, changes: Option<&'a Vec<Change>>) -> Self {
+    fn of(inspection: &'a Inspection, changes: Option<&'a [Change]>) -> Self {
         let difference = |change: &'a Change| Difference { text: &change.text, widens: change.widens };
         Self { inspection, changes: changes.map(|changes| changes.iter().map(difference).collect()) }
     }
