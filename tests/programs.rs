@@ -366,6 +366,10 @@ programs! {
         let lab = Lab::program("limit_time_sleeping").limits(|limits| limits.time = Duration::from_millis(50));
         assert_eq!(limit(lab.store("")), Limit::Time);
         assert_eq!(limit(lab.load()), Limit::Time);
+        // What clock a guest is shown bounds nothing.
+        let lab = lab.deterministic(1_000_000_000, 1);
+        assert_eq!(limit(lab.store("")), Limit::Time);
+        assert_eq!(limit(lab.load()), Limit::Time);
     }
 
     fn limit_cpu_time_looping() {
@@ -596,6 +600,32 @@ programs! {
         lab.write("data/sales/orders.bin", "own");
         std::fs::hard_link(lab.path("data/sales/orders.bin"), lab.path("data/linked")).unwrap();
         lab.store("").outcome.unwrap();
+    }
+
+    fn tells_time_and_chance() {
+        let told = |lab: Lab| -> Vec<String> {
+            lab.store("").outcome.unwrap();
+            lab.read("data/sales/orders.d/told").lines().map(str::to_owned).collect()
+        };
+        // The lines of `one` that differ in `other`, by what they begin with.
+        let differ = |one: &[String], other: &[String]| -> Vec<String> {
+            let pairs = one.iter().zip(other).filter(|(one, other)| one != other);
+            pairs.map(|(line, _)| line.split(':').next().unwrap().to_owned()).collect()
+        };
+        let clocks = ["wall", "monotonic"];
+        let chance = ["random", "insecure", "seed", "hash"];
+        let program = || Lab::program("tells_time_and_chance");
+
+        let once = told(program().deterministic(1_000_000_000, 1));
+        assert!(once[0].starts_with("wall: 1000000000.0"), "{once:?}");
+        assert_eq!(told(program().deterministic(1_000_000_000, 1)), once);
+        assert_eq!(differ(&told(program().deterministic(2_000_000_000, 1)), &once), clocks);
+        assert_eq!(differ(&told(program().deterministic(1_000_000_000, 2)), &once), chance);
+        // Without, it is told the truth.
+        let (one, other) = (told(program()), told(program()));
+        let chance_differs = differ(&one, &other).iter().filter(|line| chance.contains(&line.as_str())).count();
+        assert_eq!(chance_differs, chance.len(), "{one:?} {other:?}");
+        assert!(one[0] > "wall: 1700000000".to_owned(), "{one:?}");
     }
 
     fn tells_what_is_recorded() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
 
 use airlock_sandbox::context::{InputContext, MetadataEntry, OpContext, OpOutput, OutputContext};
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
@@ -11,7 +12,7 @@ use airlock_sandbox::limits::{Limit, Limits};
 use airlock_sandbox::partition::{PartitionKey, Partitions};
 use airlock_sandbox::report::{Computed, Failure, Loaded, Report, Stored};
 use airlock_sandbox::value::{Budget, Content, Input, Part, Value};
-use airlock_sandbox::{Call, Component, Interrupt, Sandbox, Settings};
+use airlock_sandbox::{Call, Component, Deterministic, Interrupt, Sandbox, Settings};
 use serde_json::json;
 
 /// The asset that a call stores or loads.
@@ -48,6 +49,7 @@ pub struct Lab {
     pub metadata: Vec<MetadataEntry>,
     pub partitions: Partitions,
     pub strict: bool,
+    pub deterministic: Option<Deterministic>,
     pub interrupt: Interrupt,
 }
 
@@ -75,6 +77,7 @@ impl Lab {
             metadata: Vec::new(),
             partitions: Partitions::default(),
             strict: false,
+            deterministic: None,
             interrupt: Interrupt::new(),
         }
     }
@@ -99,6 +102,12 @@ impl Lab {
     /// With these limits.
     pub fn limits(mut self, set: impl FnOnce(&mut Limits)) -> Self {
         set(&mut self.limits);
+        self
+    }
+
+    /// Whose guest is told this time, in seconds since 1970, and chance.
+    pub fn deterministic(mut self, seconds: u64, seed: u64) -> Self {
+        self.deterministic = Some(Deterministic { time: Duration::from_secs(seconds), seed });
         self
     }
 
@@ -152,7 +161,8 @@ impl Lab {
         let grant = Grant::new(self.mounts.clone(), self.environment.clone(), self.limits.clone()).unwrap();
         let budget = Budget::new(8 << 20, self.folder.path());
         let (component, interrupt) = (&self.component, &self.interrupt);
-        let call = Call { component, grant: &grant, budget: &budget, interrupt, strict: self.strict };
+        let (strict, deterministic) = (self.strict, self.deterministic);
+        let call = Call { component, grant: &grant, budget: &budget, interrupt, strict, deterministic };
         work(&call, &budget)
     }
 

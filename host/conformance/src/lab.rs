@@ -133,7 +133,7 @@ impl<'b> Lab<'b> {
     ) -> Checked<Report<T>> {
         let (component, grant, budget, interrupt) =
             (self.component, &self.grant, &self.bench.budget, self.bench.kit.interrupt);
-        let report = call(&airlock_sandbox::Call { component, grant, budget, interrupt, strict: false });
+        let report = call(&airlock_sandbox::Call { component, grant, budget, interrupt, strict: false, deterministic: None });
         match &report.outcome {
             Err(Failure::Interrupted) => Err(Stopped::Interrupted.into()),
             Err(Failure::Host { reason }) => Err(Stopped::Host(reason.clone()).into()),

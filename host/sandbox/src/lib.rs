@@ -50,7 +50,14 @@
 //!     runtime_metadata: vec![],
 //! };
 //! let interrupt = Interrupt::new();
-//! let call = Call { component: &component, grant: &grant, budget: &budget, interrupt: &interrupt, strict: false };
+//! let call = Call {
+//!     component: &component,
+//!     grant: &grant,
+//!     budget: &budget,
+//!     interrupt: &interrupt,
+//!     strict: false,
+//!     deterministic: None,
+//! };
 //!
 //! let report = sandbox.handle_output(&call, context, &value);
 //! match report.outcome {
@@ -79,6 +86,6 @@ pub mod report;
 pub mod text;
 pub mod value;
 
-pub use call::{Call, Interrupt, Processes, Sandbox, SandboxError, Settings};
+pub use call::{Call, Deterministic, Interrupt, Processes, Sandbox, SandboxError, Settings};
 pub use component::Component;
 pub use mount::Durability;

@@ -60,7 +60,7 @@ impl Lab {
 
     fn call(&self) -> Call<'_> {
         let Self { manager: component, grant, budget, interrupt, .. } = self;
-        Call { component, grant, budget, interrupt, strict: false }
+        Call { component, grant, budget, interrupt, strict: false, deterministic: None }
     }
 
     /// Stores `value`, and gives what a pipeline would record of it.

@@ -98,6 +98,7 @@ programs! {
     tells_its_configuration,
     tells_nothing_of_inodes,
     tells_of_a_full_disk,
+    tells_time_and_chance,
     tells_what_is_recorded,
     tells_what_it_loads,
     trap_exit,

@@ -277,6 +277,7 @@ impl Prepared {
             budget: &self.budget,
             interrupt: &self.interrupt,
             strict,
+            deterministic: None,
         }
     }
 }

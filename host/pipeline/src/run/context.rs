@@ -166,7 +166,7 @@ impl RunContext<'_> {
 
     pub fn call<'a>(&'a self, lent: &'a Lent, component: &'a Component) -> Call<'a> {
         let Self { budget, interrupt, strict, .. } = self;
-        Call { component, grant: &lent.grant, budget, interrupt, strict: *strict }
+        Call { component, grant: &lent.grant, budget, interrupt, strict: *strict, deterministic: None }
     }
 
     /// Makes a call of the component of `lent` for a step, and tells of it in the audit log.

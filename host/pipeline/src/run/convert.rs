@@ -139,6 +139,7 @@ impl RunContext<'_> {
             budget: &self.budget,
             interrupt: &self.interrupt,
             strict: false,
+            deterministic: None,
         };
         let Report { outcome, .. } = self.sandbox.run_op(&call, op_context);
         let computed = outcome.map_err(|failure| {

@@ -3,6 +3,7 @@
 //! Nothing of a call outlives it but its report. What must live longer lies in a mount.
 
 mod deadline;
+mod deterministic;
 mod engine;
 mod interrupt;
 mod limiter;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{Linker, Resource};
 
+pub use deterministic::Deterministic;
 pub use interrupt::Interrupt;
 pub(crate) use state::State;
 
@@ -123,6 +125,8 @@ pub struct Call<'a> {
     pub interrupt: &'a Interrupt,
     /// Whether a denial is a failure even where the guest goes on.
     pub strict: bool,
+    /// What the guest is told of time and of chance; the truth where it is nothing.
+    pub deterministic: Option<Deterministic>,
 }
 
 impl Sandbox {

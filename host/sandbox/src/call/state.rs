@@ -70,17 +70,19 @@ pub(super) fn store(
     files.stop_by(move || stop.check());
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
-    let wasi = WasiCtx::builder()
-        .stdout(log.stream(Level::Stdout))
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(log.stream(Level::Stdout))
         .stderr(log.stream(Level::Stderr))
         .allow_tcp(false)
         .allow_udp(false)
         .max_random_size(RANDOM_BYTES)
         .wall_clock(CoarseClock { started: Instant::now() })
-        .monotonic_clock(CoarseClock { started: Instant::now() })
-        .build();
+        .monotonic_clock(CoarseClock { started: Instant::now() });
+    if let Some(deterministic) = call.deterministic {
+        deterministic.apply(&mut wasi);
+    }
     let state = State {
-        wasi,
+        wasi: wasi.build(),
         table,
         files,
         environment: call.grant.environment().clone(),

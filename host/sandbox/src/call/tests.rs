@@ -43,7 +43,14 @@ fn call_with(sandbox: &Sandbox, boom: fn() -> wasmtime::Result<()>) -> Result<()
     let grant = Grant::new(Vec::new(), BTreeMap::new(), Limits::default()).unwrap();
     let budget = Budget::new(0, std::env::temp_dir());
     let interrupt = Interrupt::new();
-    let call = Call { component: &component, grant: &grant, budget: &budget, interrupt: &interrupt, strict: false };
+    let call = Call {
+        component: &component,
+        grant: &grant,
+        budget: &budget,
+        interrupt: &interrupt,
+        strict: false,
+        deterministic: None,
+    };
     let enter = async |store: &mut Store<State>| {
         let instance = linker.instantiate_async(&mut *store, &compiled).await?;
         let run = instance.get_typed_func::<(), ()>(&mut *store, "run")?;

@@ -118,7 +118,8 @@ impl<'a> Conversation<'a> {
             }
         };
         let memory = memory::pack(&in_memory, &mut parcel)?;
-        let request = Request::Call { subject: Box::new(subject), strict: self.call.strict, memory };
+        let Call { strict, deterministic, .. } = *self.call;
+        let request = Request::Call { subject: Box::new(subject), strict, deterministic, memory };
         // It waits no longer for the directories in memory.
         self.clock.since = Instant::now();
         self.send(&request, &parcel.descriptors())?;

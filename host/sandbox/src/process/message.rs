@@ -12,6 +12,7 @@ use super::distrust;
 use super::layers::Layers;
 use super::memory::{self, PackedDirectory};
 use super::packing::{PackedPart, PackedValue, Parcel, Unpacker};
+use crate::call::Deterministic;
 use crate::component::{ComponentError, Inspection};
 use crate::context::{AssetEvent, InputContext, MetadataEntry, OpContext, OpOutput, OutputContext};
 use crate::grant::{Access, DirectoryPath, Grant, GrantError, GuestPath, MountGrant, MountSource, Scope};
@@ -77,7 +78,12 @@ impl From<Refusal> for ComponentError {
 #[derive(Serialize, Deserialize)]
 pub(super) enum Request {
     /// To make a call.
-    Call { subject: Box<PackedSubject>, strict: bool, memory: Vec<PackedDirectory> },
+    Call {
+        subject: Box<PackedSubject>,
+        strict: bool,
+        deterministic: Option<Deterministic>,
+        memory: Vec<PackedDirectory>,
+    },
     /// The part that it asked for.
     Part(Result<Option<PackedPart>, String>),
     /// The file that it asked for is beside this; so many bytes may be written into it.

@@ -144,14 +144,16 @@ struct Worker {
 impl Worker {
     fn work(self) -> io::Result<()> {
         loop {
-            let (Request::Call { subject, strict, memory }, beside, interrupt) = self.sandbox_end.next()? else {
+            let (Request::Call { subject, strict, deterministic, memory }, beside, interrupt) =
+                self.sandbox_end.next()?
+            else {
                 return Err(io::ErrorKind::InvalidData.into());
             };
             let files = Arc::clone(&self.sandbox_end);
             // What is small passes in the message, what is larger in files that the sandbox gives and counts.
             let budget = Budget::giving(INLINE_BYTES as u64, move || files.file());
-            let call =
-                Call { component: &self.component, grant: &self.grant, budget: &budget, interrupt: &interrupt, strict };
+            let (component, grant) = (&self.component, &self.grant);
+            let call = Call { component, grant, budget: &budget, interrupt: &interrupt, strict, deterministic };
             let here = Budget::giving(u64::MAX, || Err(io::ErrorKind::OutOfMemory.into()));
             let mut unpacker = Unpacker::of_sandbox(beside, &here);
             memory::unpack(memory, &self.in_memory, &mut unpacker)?;

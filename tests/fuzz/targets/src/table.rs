@@ -92,7 +92,7 @@ impl Lender {
 
     fn call(&self) -> Call<'_> {
         let Self { grant, budget, interrupt, .. } = self;
-        Call { component: &TABLES.1, grant, budget, interrupt, strict: false }
+        Call { component: &TABLES.1, grant, budget, interrupt, strict: false, deterministic: None }
     }
 
     fn load(&self) -> Report<()> {
