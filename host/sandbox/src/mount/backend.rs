@@ -53,9 +53,9 @@ pub(crate) trait Backend: Send {
     /// Opens a regular file to read; nothing where it is something else.
     fn open(&self, path: &str) -> io::Result<Option<File>>;
 
-    /// Whether what is staged lies in the host's memory.
-    fn is_in_memory(&self) -> bool {
-        false
+    /// Where what is staged lies in the host's memory, the bytes that a call may write there.
+    fn memory_room(&self) -> Option<u64> {
+        None
     }
 
     /// Makes the empty staged file `number`, to read and write.

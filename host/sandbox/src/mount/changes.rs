@@ -24,8 +24,8 @@ impl Mount {
         let source = self.open_stored(path, Operation::Write)?;
         let size = source.metadata().map_err(|error| self.fail("read", path, &error))?.len();
         self.call.quota.charge(size)?;
-        if self.backend.is_in_memory() {
-            self.call.quota.charge_memory(size).map_err(|error| self.fail("copy", path, &error))?;
+        if let Some(room) = self.backend.memory_room() {
+            self.call.quota.charge_memory(size, room).map_err(|error| self.fail("copy", path, &error))?;
         }
         let (staged, target) = self.stage(path, self.identity(path))?;
         check_free_space(&target, size).map_err(|error| self.fail("copy", path, &error))?;

@@ -45,16 +45,16 @@ impl Identity {
 pub(crate) struct Staged {
     pub number: u64,
     pub identity: Identity,
-    /// Whether it lies in the host's memory.
-    in_memory: bool,
+    /// Where it lies in the host's memory, the bytes that the call may write there.
+    memory_room: Option<u64>,
     /// Bytes; every write goes through an [`OpenFile`], which keeps it.
     length: AtomicU64,
 }
 
 impl Staged {
     /// The empty staged file `number`.
-    pub fn new(number: u64, identity: Identity, in_memory: bool) -> Self {
-        Self { number, identity, in_memory, length: AtomicU64::new(0) }
+    pub fn new(number: u64, identity: Identity, memory_room: Option<u64>) -> Self {
+        Self { number, identity, memory_room, length: AtomicU64::new(0) }
     }
 
     /// How many bytes it has.
@@ -224,8 +224,8 @@ impl OpenFile {
 
     fn reserve(&self, bytes: u64) -> FileResult<()> {
         self.call.quota.charge(bytes)?;
-        if self.opening.staged.as_ref().is_some_and(|staged| staged.in_memory) {
-            self.call.quota.charge_memory(bytes).map_err(|error| self.fail("write", &error))?;
+        if let Some(room) = self.opening.staged.as_ref().and_then(|staged| staged.memory_room) {
+            self.call.quota.charge_memory(bytes, room).map_err(|error| self.fail("write", &error))?;
         }
         if self.call.quota.space_check_due(bytes) {
             check_free_space(&self.file, bytes).map_err(|error| self.fail("write", &error))?;

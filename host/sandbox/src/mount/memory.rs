@@ -23,7 +23,10 @@ use super::publish;
 /// It holds at most [`MEMORY_DIRECTORY_BYTES`] in at most [`MEMORY_DIRECTORY_FILES`] files and directories. Each file
 /// takes one of the process's file descriptors.
 #[derive(Clone, Default)]
-pub struct MemoryDirectory(Arc<State>);
+pub struct MemoryDirectory {
+    shared: Arc<State>,
+    room: Option<u64>,
+}
 
 #[derive(Default)]
 struct State {
@@ -50,12 +53,24 @@ impl fmt::Debug for MemoryDirectory {
 }
 
 impl MemoryDirectory {
+    /// The same directory, where a call finds room for so many bytes: one that writes more to directories in memory is told that
+    /// the storage is full, as by a full disk.
+    #[must_use]
+    pub fn with_room(&self, room: u64) -> Self {
+        Self { shared: Arc::clone(&self.shared), room: Some(room) }
+    }
+
+    /// Bytes for which a call finds room.
+    pub(crate) fn room(&self) -> u64 {
+        self.room.unwrap_or(MEMORY_DIRECTORY_BYTES).min(MEMORY_DIRECTORY_BYTES)
+    }
+
     fn tree(&self) -> MutexGuard<'_, BTreeMap<String, Node>> {
-        self.0.tree.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.tree.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn locks(&self) -> MutexGuard<'_, HashMap<String, Holders>> {
-        self.0.locks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds it for a call that another process makes on a copy: alone where the call `stores`.
@@ -100,7 +115,7 @@ impl MemoryDirectory {
 
     /// What orders it among the mounts of a call, so that calls take locks in the same order.
     pub(crate) fn order(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+        Arc::as_ptr(&self.shared).addr()
     }
 
     fn try_lock(&self, claim: &Claim) -> Option<Held> {
@@ -195,8 +210,8 @@ impl Backend for Memory {
         }
     }
 
-    fn is_in_memory(&self) -> bool {
-        true
+    fn memory_room(&self) -> Option<u64> {
+        Some(self.directory.room())
     }
 
     fn create_staged(&mut self, number: u64) -> io::Result<File> {

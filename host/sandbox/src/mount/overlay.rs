@@ -249,7 +249,7 @@ impl Mount {
         self.next_number += 1;
         let file = self.backend.create_staged(number).map_err(|error| self.staging_failed(path, &error))?;
         check_free_space(&file, 0).map_err(|error| self.fail("write", path, &error))?;
-        Ok((Arc::new(Staged::new(number, identity, self.backend.is_in_memory())), file))
+        Ok((Arc::new(Staged::new(number, identity, self.backend.memory_room())), file))
     }
 
     /// Opens a staged file to read and write.

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::limits::{
     Bytes, CHANGED_PATH_BYTES, DESCRIPTORS, FREE_SPACE_FLOOR, LISTED_ENTRIES, Limit, LimitExceeded, Limits,
-    MEMORY_DIRECTORY_BYTES,
 };
 
 /// Bytes that may be written until the free space is looked at again.
@@ -53,12 +52,12 @@ impl Quota {
         }
     }
 
-    /// Takes `bytes` of [`MEMORY_DIRECTORY_BYTES`], apart from [`Limits::disk`].
-    pub fn charge_memory(&self, bytes: u64) -> io::Result<()> {
-        let take = |written: u64| written.checked_add(bytes).filter(|sum| *sum <= MEMORY_DIRECTORY_BYTES);
+    /// Takes `bytes` of the `room` in directories in memory, apart from [`Limits::disk`].
+    pub fn charge_memory(&self, bytes: u64, room: u64) -> io::Result<()> {
+        let take = |written: u64| written.checked_add(bytes).filter(|sum| *sum <= room);
         let taken = self.written_to_memory.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         taken.map(drop).map_err(|_| {
-            let reason = format!("one call writes at most {} to directories in memory", Bytes(MEMORY_DIRECTORY_BYTES));
+            let reason = format!("one call writes at most {} to directories in memory", Bytes(room));
             io::Error::new(io::ErrorKind::StorageFull, reason)
         })
     }

@@ -136,8 +136,8 @@ struct PackedMount {
 enum PackedSource {
     /// A path's bytes.
     Directory(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// Which of the directories in memory.
-    Memory(usize),
+    /// Which of the directories in memory, and the bytes for which a call finds room there.
+    Memory(usize, u64),
 }
 
 impl PackedGrant {
@@ -148,7 +148,8 @@ impl PackedGrant {
             source: match &mount.source {
                 MountSource::Directory(path) => PackedSource::Directory(path.as_path().as_os_str().as_bytes().to_vec()),
                 MountSource::Memory(directory) => {
-                    PackedSource::Memory(memory::place(&in_memory, directory).unwrap_or_default())
+                    let place = memory::place(&in_memory, directory).unwrap_or_default();
+                    PackedSource::Memory(place, directory.room())
                 }
             },
             access: mount.access,
@@ -169,7 +170,9 @@ impl PackedGrant {
                     let path = PathBuf::from(std::ffi::OsString::from_vec(bytes));
                     MountSource::Directory(DirectoryPath::already_checked(path))
                 }
-                PackedSource::Memory(place) => MountSource::Memory(in_memory.entry(place).or_default().clone()),
+                PackedSource::Memory(place, room) => {
+                    MountSource::Memory(in_memory.entry(place).or_default().with_room(room))
+                }
             };
             let guest_path = GuestPath::new(&mount.guest_path)?;
             Ok(MountGrant { guest_path, source, access: mount.access, scope: mount.scope })

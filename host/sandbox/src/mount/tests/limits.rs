@@ -86,6 +86,26 @@ fn a_call_writes_only_so_much_to_directories_in_memory() {
 }
 
 #[test]
+fn a_directory_in_memory_without_room_tells_a_call_that_it_is_full() {
+    let directory = MemoryDirectory::default();
+    let store = |directory| Store { source: MountSource::Memory(directory), directory: None };
+    store(directory.clone()).fill(&[("old", "as long as it likes")]);
+    let narrow = store(directory.with_room(3));
+    let mut call = narrow.store();
+    let file = open_file(&mut call, "new", CREATE).unwrap();
+    file.append(b"123").unwrap();
+    assert_eq!(code(file.append(b"4")), ErrorCode::InsufficientSpace);
+    assert!(call.record().failure().unwrap().reason.contains("3 B"), "{:?}", call.record().failure());
+    // What is there is copied to be changed.
+    assert_eq!(code(call.open_at(&mount(), "old", UPDATE)), ErrorCode::InsufficientSpace);
+    drop((file, call));
+    assert_eq!(narrow.tree(), ["old=as long as it likes"]);
+    let mut call = store(directory.with_room(u64::MAX)).store();
+    let all = open_file(&mut call, "new", CREATE).unwrap();
+    assert_eq!(code(all.set_size(MEMORY_DIRECTORY_BYTES + 1)), ErrorCode::InsufficientSpace);
+}
+
+#[test]
 fn a_directory_in_memory_holds_only_so_much_and_is_left_as_it_was() {
     let store = Store::memory();
     let grow = |path: &str| {
