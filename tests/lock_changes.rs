@@ -210,6 +210,22 @@ fn a_new_version_that_asks_for_or_can_do_more_needs_a_yes() {
             "asks for the mount /keys to read",
         ),
         (
+            component(
+                output,
+                poll,
+                &asking(
+                    r#""mounts": [
+                        { "path": "/data", "access": "read" }, { "path": "/keys", "access": "read", "scope": "mount" }
+                    ]"#,
+                ),
+            ),
+            "asks for the mount /keys to read, all of it",
+        ),
+        (
+            component(output, poll, &asking(r#""mounts": [{ "path": "/data", "access": "read", "scope": "mount" }]"#)),
+            "asks for all of /data; it asked for the files of one value",
+        ),
+        (
             component(output, poll, &manifest.replace("] }", r#"], "environment": [{ "name": "TOKEN" }] }"#)),
             "asks for the environment entry TOKEN",
         ),

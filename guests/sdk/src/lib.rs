@@ -56,11 +56,11 @@
 //! | `description` | one sentence |
 //! | `values` | the media types it claims: `["*/*"]`, `["text/csv"]`; absent: all |
 //! | `many_partitions` | whether it stores several partitions of an output in one call; absent: it is called for each |
-//! | `repeatable` | whether it stores the same value as the same bytes each time |
+//! | `repeatable` | whether it stores the same value as the same bytes each time; of an op, whether it computes the same of the same inputs |
 //! | `metadata` | the labels of the metadata that it records of every value of one part |
 //! | `config` | the JSON schema of its configuration; absent: it takes none |
 //! | `output_config`, `input_config` | the same of an output that it stores, of an input that it loads |
-//! | `mounts` | the directories it would like: `path` as the guest sees it, `access` (`read` or `write`), `reason` |
+//! | `mounts` | the directories it would like: `path` as the guest sees it, `access` (`read` or `write`), `scope` (`output`, as where it is absent, or `mount` where it chooses its paths itself), `reason` |
 //! | `environment` | the environment entries it would like: `name`, `reason` |
 //!
 //! `wit/manifest.schema.json` is its schema.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use airlock_pipeline::definitions::quantity;
+use airlock_sandbox::component::ManifestMount;
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
 use airlock_sandbox::layout::Location;
 use airlock_sandbox::limits::Limits;
@@ -92,9 +93,21 @@ impl LendArguments {
         Ok(Grant::new(mounts, environment, limits)?)
     }
 
-    /// The options that would allow what was denied; `places` are where the value lies that the call loads or stores.
-    pub fn remedies(&self, denials: &Denials, places: &[Location], stores: bool) -> Vec<String> {
-        let mounts = MountRemedy::of_all(&denials.list, places, stores);
+    /// The options that would allow what was denied of a component that `asks` for mounts; `places` are where the value lies
+    /// that the call loads or stores.
+    pub fn remedies(
+        &self,
+        denials: &Denials,
+        asks: &[ManifestMount],
+        (places, stores): (&[Location], bool),
+    ) -> Vec<String> {
+        let mut mounts = MountRemedy::of_all(&denials.list, places, stores);
+        for mount in &mut mounts {
+            // Who asks for all of it needs that next, whatever was denied first.
+            if let Some(asked) = asks.iter().find(|asked| asked.path == mount.guest_path.as_str()) {
+                mount.widen(Access::Read, asked.scope);
+            }
+        }
         let mounts: Vec<MountOption> = mounts.into_iter().map(|mount| self.option(mount)).collect();
         let is_of_load = |denial: &Denial| matches!(denial.rule, Rule::ReadOnly { loading: true, .. });
         let storing_only = denials.list.iter().any(is_of_load);
@@ -203,7 +216,7 @@ mod tests {
 
     fn remedy(lend: &LendArguments, operation: Operation, subject: &str, rule: Rule) -> String {
         let denials = Denials { list: vec![Denial { operation, subject: subject.to_owned(), rule }], unlisted: 0 };
-        lend.remedies(&denials, &[Location::asset(&["a", "b"])], false).join("\n")
+        lend.remedies(&denials, &[], (&[Location::asset(&["a", "b"])], false)).join("\n")
     }
 
     #[test]
@@ -259,11 +272,26 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_a_whole_directory_is_answered_by_one() {
+        let rule = Rule::NotMounted;
+        let list = vec![Denial { operation: Operation::Write, subject: "/data/a/b.bin".to_owned(), rule }];
+        let asks = |path: &str| {
+            let (access, scope) = (Access::Write, Scope::Mount);
+            [ManifestMount { path: path.to_owned(), access, scope, reason: String::new() }]
+        };
+        let (denials, places) = (Denials { list, unlisted: 0 }, [Location::asset(&["a", "b"])]);
+        let shown = |path| lend(&[]).remedies(&denials, &asks(path), (&places, true)).concat();
+        assert!(shown("/data").ends_with("--mount DIRECTORY::/data:write:mount"), "{}", shown("/data"));
+        assert!(shown("/other").ends_with("--mount DIRECTORY::/data:write"), "{}", shown("/other"));
+    }
+
+    #[test]
     fn denials_of_one_directory_are_answered_by_one_mount() {
         let denied =
             |operation, subject: &str| Denial { operation, subject: subject.to_owned(), rule: Rule::NotMounted };
         let list = vec![denied(Operation::Write, "/data/a/b.bin"), denied(Operation::Read, "/data/c.bin")];
-        let remedies = lend(&[]).remedies(&Denials { list, unlisted: 0 }, &[Location::asset(&["a", "b"])], false);
+        let places = [Location::asset(&["a", "b"])];
+        let remedies = lend(&[]).remedies(&Denials { list, unlisted: 0 }, &[], (&places, false));
         assert_eq!(remedies, ["to allow it, lend it so:\n--mount DIRECTORY::/data:write:mount"]);
     }
 }

@@ -167,7 +167,7 @@ impl Call {
             told.data_version = stored.data_version.as_deref();
         }
         self.tell(&told, true)?;
-        self.judge(report).map(|_| ExitStatus::Done)
+        self.judge(prepared, report).map(|_| ExitStatus::Done)
     }
 
     fn load(&self, prepared: &Prepared) -> Result<ExitStatus, Error> {
@@ -194,7 +194,7 @@ impl Call {
             told.events = &loaded.events;
         }
         self.tell(&told, self.export.output.is_some())?;
-        let loaded = self.judge(report)?;
+        let loaded = self.judge(prepared, report)?;
         self.export.write(&self.subject.name(), &loaded.value)?;
         Ok(ExitStatus::Done)
     }
@@ -252,11 +252,13 @@ impl Call {
         output.finish()
     }
 
-    fn judge<T>(&self, report: Report<T>) -> Result<T, Error> {
+    fn judge<T>(&self, prepared: &Prepared, report: Report<T>) -> Result<T, Error> {
         report.outcome.map_err(|failed| {
             let stores = self.function == Function::HandleOutput;
             let places = self.subject.partitions().locations(&self.subject.location());
-            let remedies = self.lend.remedies(&report.receipt.denials, &places, stores);
+            let manifest = prepared.component.inspection().manifest.as_ref();
+            let asks = manifest.map_or(&[][..], |manifest| &manifest.mounts);
+            let remedies = self.lend.remedies(&report.receipt.denials, asks, (&places, stores));
             failure::call(&self.component.to_string(), &word(&self.function), &failed, &report.receipt, remedies).into()
         })
     }

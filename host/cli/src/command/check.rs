@@ -238,12 +238,15 @@ fn gaps(inspection: &Inspection, used: &ComponentUse) -> Vec<String> {
     let Some(manifest) = &inspection.manifest else { return Vec::new() };
     let mut gaps = Vec::new();
     for asked in &manifest.mounts {
-        match used.mounts.iter().find(|mount| mount.guest_path.as_str() == asked.path) {
-            None => gaps.push(format!("it asks for the mount {} to {}, and has none", asked.path, word(&asked.access))),
-            Some(mount) if asked.access == Access::Write && mount.access == Access::Read => {
-                gaps.push(format!("it asks to write to {}, and may only read it", asked.path));
-            }
-            Some(_) => {}
+        let Some(mount) = used.mounts.iter().find(|mount| mount.guest_path.as_str() == asked.path) else {
+            gaps.push(format!("it asks for the mount {} to {}, and has none", asked.path, word(&asked.access)));
+            continue;
+        };
+        if asked.access == Access::Write && mount.access == Access::Read {
+            gaps.push(format!("it asks to write to {}, and may only read it", asked.path));
+        }
+        if asked.scope == Scope::Mount && mount.scope == Scope::Output {
+            gaps.push(format!("it asks for all of {}, and may touch the files of one value only", asked.path));
         }
     }
     for asked in &manifest.environment {

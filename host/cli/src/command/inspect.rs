@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use airlock_pipeline::lock::{Change, Lock, compare};
-use airlock_sandbox::component::{ConfigSchema, Inspection, Manifest, ManifestEnvironment, ManifestMount};
+use airlock_sandbox::component::{ConfigSchema, Exports, Inspection, Manifest, ManifestEnvironment, ManifestMount};
+use airlock_sandbox::grant::Scope;
 use clap::Args;
 use serde::Serialize;
 
@@ -148,7 +149,7 @@ fn fields(name: &ComponentName, inspection: &Inspection) -> Fields {
     fields.add("contract", format!("airlock:io@{}", inspection.contract));
     fields.add("does", abilities(inspection));
     match &inspection.manifest {
-        Some(manifest) => add_manifest(&mut fields, manifest),
+        Some(manifest) => add_manifest(&mut fields, manifest, inspection.exports),
         None => fields.add("asks for", "it has no manifest, so it does not say"),
     }
     fields.add_all("could touch", touched(&inspection.imports));
@@ -178,13 +179,14 @@ fn touched(imports: &[String]) -> Vec<String> {
 fn lines_to_lend(manifest: Option<&Manifest>) -> Vec<String> {
     let Some(manifest) = manifest else { return Vec::new() };
     let mount = |mount: &ManifestMount| {
-        format!("mounts.{:?} = {{ path = \"…\", access = \"{}\" }}", mount.path, word(&mount.access))
+        let scope = if mount.scope == Scope::Mount { ", scope = \"mount\"" } else { "" };
+        format!("mounts.{:?} = {{ path = \"…\", access = \"{}\"{scope} }}", mount.path, word(&mount.access))
     };
     let entry = |entry: &ManifestEnvironment| format!("environment.{:?} = \"…\"", entry.name);
     manifest.mounts.iter().map(mount).chain(manifest.environment.iter().map(entry)).collect()
 }
 
-fn add_manifest(fields: &mut Fields, manifest: &Manifest) {
+fn add_manifest(fields: &mut Fields, manifest: &Manifest, exports: Exports) {
     fields.add("name", format!("{} {}", manifest.name, manifest.version).trim_end());
     if !manifest.description.is_empty() {
         fields.add("about", &manifest.description);
@@ -196,14 +198,22 @@ fn add_manifest(fields: &mut Fields, manifest: &Manifest) {
         fields.add("partitions", "stores those of a step in one call");
     }
     if manifest.repeatable {
-        fields.add("repeatable", "stores the same value as the same bytes");
+        let claims = [
+            (exports.output || !exports.op, "stores the same value as the same bytes"),
+            (exports.op, "computes the same of the same inputs"),
+        ];
+        let claims: Vec<&str> = claims.iter().filter(|(has, _)| *has).map(|(_, claim)| *claim).collect();
+        fields.add("repeatable", claims.join(", "));
     }
     if !manifest.metadata.is_empty() {
         fields.add("records", manifest.metadata.join(", "));
     }
     let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let mounts = manifest.mounts.iter();
-    let mounts = mounts.map(|mount| format!("{} to {}{}", mount.path, word(&mount.access), because(&mount.reason)));
+    let mounts = mounts.map(|mount| {
+        let all = if mount.scope == Scope::Mount { ", all of it" } else { "" };
+        format!("{} to {}{all}{}", mount.path, word(&mount.access), because(&mount.reason))
+    });
     let environment = manifest.environment.iter().map(|entry| format!("${}{}", entry.name, because(&entry.reason)));
     let asked: Vec<String> = mounts.chain(environment).collect();
     fields.add("asks for", if asked.is_empty() { "nothing".to_owned() } else { asked.join("\n") });
@@ -249,12 +259,15 @@ mod tests {
     fn what_is_asked_for_is_shown_as_the_lines_that_lend_it() {
         let manifest: Manifest = serde_json::from_value(serde_json::json!({
             "name": "a",
-            "mounts": [{ "path": "/data", "access": "write" }, { "path": "/a\"b", "access": "read" }],
+            "mounts": [
+                { "path": "/data", "access": "write", "scope": "mount" },
+                { "path": "/a\"b", "access": "read" },
+            ],
             "environment": [{ "name": "TOKEN" }],
         }))
         .unwrap();
         let expected = [
-            "mounts.\"/data\" = { path = \"…\", access = \"write\" }",
+            "mounts.\"/data\" = { path = \"…\", access = \"write\", scope = \"mount\" }",
             "mounts.\"/a\\\"b\" = { path = \"…\", access = \"read\" }",
             "environment.\"TOKEN\" = \"…\"",
         ];

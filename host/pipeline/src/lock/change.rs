@@ -162,7 +162,7 @@ impl Changes {
         self.say(format!("is new, {}", shown(&new.digest)));
         let Some(manifest) = &new.manifest else { return };
         for (path, access) in &manifest.mounts {
-            self.say(format!("asks for the mount {} to {}", shown(path), verb(*access)));
+            self.say(asked(manifest, path, *access));
         }
         for name in &manifest.environment {
             self.say(format!("asks for the environment entry {}", shown(name)));
@@ -196,13 +196,28 @@ impl Changes {
         for path in keys(&old.mounts, &new.mounts) {
             let path_shown = shown(path);
             match (old.mounts.get(path), new.mounts.get(path)) {
-                (None, Some(access)) => self.widen(format!("asks for the mount {path_shown} to {}", verb(*access))),
-                (Some(_), None) => self.say(format!("does not ask for the mount {path_shown} any more")),
+                (None, Some(access)) => {
+                    self.widen(asked(new, path, *access));
+                    continue;
+                }
+                (Some(_), None) => {
+                    self.say(format!("does not ask for the mount {path_shown} any more"));
+                    continue;
+                }
                 (Some(Access::Read), Some(Access::Write)) => {
                     self.widen(format!("asks to write to {path_shown}; it asked to read it"));
                 }
                 (Some(Access::Write), Some(Access::Read)) => {
                     self.say(format!("asks to read {path_shown}; it asked to write to it"));
+                }
+                _ => {}
+            }
+            match (old.whole_mounts.contains(path), new.whole_mounts.contains(path)) {
+                (false, true) => {
+                    self.widen(format!("asks for all of {path_shown}; it asked for the files of one value"))
+                }
+                (true, false) => {
+                    self.say(format!("asks for the files of one value in {path_shown}; it asked for all of it"))
                 }
                 _ => {}
             }
@@ -354,6 +369,12 @@ impl Changes {
         };
         self.push(is_more, text);
     }
+}
+
+/// That a component asks for a mount, of which its manifest says more.
+fn asked(manifest: &LockedManifest, path: &str, access: Access) -> String {
+    let all = if manifest.whole_mounts.contains(path) { ", all of it" } else { "" };
+    format!("asks for the mount {} to {}{all}", shown(path), verb(access))
 }
 
 fn verb(access: Access) -> &'static str {

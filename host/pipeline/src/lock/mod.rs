@@ -73,6 +73,9 @@ pub(crate) struct LockedManifest {
     /// The environment that it asks for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub environment: BTreeSet<String>,
+    /// The mounts that it asks to touch all of.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub whole_mounts: BTreeSet<String>,
     /// The mounts that it asks for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mounts: BTreeMap<String, Access>,

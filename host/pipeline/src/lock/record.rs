@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use airlock_sandbox::component::{ConfigSchema, Inspection, Manifest};
-use airlock_sandbox::grant::Access;
+use airlock_sandbox::grant::{Access, Scope};
 use airlock_sandbox::text::safe_line;
 
 use super::place::{components, place_of_asset, place_of_manager, place_of_step};
@@ -82,6 +82,7 @@ impl LockedManifest {
             keys.map(|(key, _)| safe_line(key, KEY_BYTES)).collect()
         };
         let mut mounts = BTreeMap::new();
+        let whole = manifest.mounts.iter().filter(|mount| mount.scope == Scope::Mount);
         for mount in &manifest.mounts {
             // What is asked for twice is asked for as the more of both.
             let access = mounts.entry(mount.path.clone()).or_insert(mount.access);
@@ -99,6 +100,7 @@ impl LockedManifest {
             input_config: keys(&manifest.input_config),
             environment: manifest.environment.iter().map(|entry| entry.name.clone()).collect(),
             mounts,
+            whole_mounts: whole.map(|mount| mount.path.clone()).collect(),
         }
     }
 }

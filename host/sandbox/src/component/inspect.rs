@@ -137,6 +137,9 @@ pub struct ManifestMount {
     pub path: String,
     /// Whether it reads or writes there.
     pub access: crate::grant::Access,
+    /// How much of it one call touches.
+    #[serde(default)]
+    pub scope: crate::grant::Scope,
     /// What for.
     #[serde(default)]
     pub reason: String,
