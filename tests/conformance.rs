@@ -34,9 +34,12 @@ fn test(component: &str, config: &Value, code: i32) -> Value {
     document(&ran, code)
 }
 
-fn finding<'a>(test: &'a Value, case: &str) -> &'a Value {
-    let cases = test["cases"].as_array().unwrap();
-    &cases.iter().find(|found| found["name"] == case).unwrap()["findings"][0]
+fn case<'a>(test: &'a Value, name: &str) -> &'a Value {
+    test["cases"].as_array().unwrap().iter().find(|case| case["name"] == name).unwrap()
+}
+
+fn finding<'a>(test: &'a Value, name: &str) -> &'a Value {
+    &case(test, name)["findings"][0]
 }
 
 /// That a component passes all that it claims.
@@ -46,43 +49,77 @@ fn assert_sound(component: &str, config: &Value) -> Value {
     test
 }
 
+/// That the component with this fault fails these cases and no others, and that the first of them says what it found.
+fn assert_found(config: &Value, expected: &[&str], says: &str) {
+    let test = test(&guest("test-broken"), config, 1);
+    assert_eq!(cases(&test, "failed"), expected, "{test:#}");
+    // Of a kind that it lacks there is nothing to begin with.
+    let not_tried: &[&str] = if config["fault"] == "lacks_a_kind" { &["json"] } else { &[] };
+    assert_eq!(cases(&test, "not-tried"), not_tried);
+    let finding = finding(&test, expected[0]);
+    assert!(finding["found"].as_str().unwrap().contains(says), "{finding:#}");
+}
+
+/// Each fault, the cases that find it, and what the first of them says; those `in_its_own_places` are of a manager that is lent a
+/// whole directory and chooses its paths itself.
 macro_rules! faults {
-    ($($fault:ident: $cases:expr, $found:expr;)*) => {
+    ($($(#[$own:ident])? $fault:ident: $cases:expr, $says:expr;)*) => {
         $(#[test]
         fn $fault() {
-            let test = test(&guest("test-broken"), &json!({ "fault": stringify!($fault) }), 1);
-            let expected: &[&str] = &$cases;
-            assert_eq!(cases(&test, "failed"), expected, "{test:#}");
-            // Of a kind that it lacks there is nothing to begin with.
-            let not_tried: &[&str] = if stringify!($fault) == "lacks_a_kind" { &["json"] } else { &[] };
-            assert_eq!(cases(&test, "not-tried"), not_tried);
-            let finding = finding(&test, expected[0]);
-            let found = finding["found"].as_str().unwrap();
-            assert!(found.contains($found), "{finding:#}");
+            let whole = [$(stringify!($own))?].contains(&"in_its_own_places");
+            assert_found(&json!({ "fault": stringify!($fault), "whole": whole }), &$cases, $says);
         })*
     };
 }
 
 faults! {
-    truncates: ["chunk-edges", "large", "cut-off", "full-disk"], "only the first 1048576 of 1048577 bytes";
-    ignores_keys: ["many-partitions", "dimensions", "replace-partition", "missing", "allow-missing"], "were stored";
-    drops_null: ["table-nulls"], "rows in the place of 4";
-    leaks_parts: ["many-partitions"], "more after them";
+    cuts_wide_tables: ["table-wide"], "the columns";
     differs_each_time: ["repeatable"], "the second time";
-    leaves_a_temporary_file: ["leaves-nothing"], "/data/leaves/nothing.tmp";
-    hides_errors: ["cut-off", "read-only"], "it returned ok";
-    mixes_media_types: ["overwrite-kind"], "one of application/octet-stream";
+    drops_null: ["table-nulls"], "rows in the place of 4";
+    drops_table_metadata: ["table-metadata"], "a schema without its metadata";
+    fails_on_decimals: ["table-types", "table-nulls"], "no-decimals";
+    fails_on_lists: ["table-types", "table-nulls", "table-nested"], "no-lists";
+    #[in_its_own_places]
+    folds_case: ["elements", "runs", "awkward-keys"], "were stored";
+    forgets_metadata: ["metadata"], "none";
+    #[in_its_own_places]
+    forgets_runs: ["runs"], "were stored";
+    #[in_its_own_places]
+    has_one_place: ["runs", "awkward-keys", "at-once"], "were stored";
+    hides_errors: ["cut-off", "full-disk", "read-only"], "it returned ok";
+    ignores_keys: ["many-partitions", "dimensions", "replace-partition", "missing", "allow-missing"], "were stored";
+    keeps_the_first_batch: ["chunk-edges", "table-batches"], "rows in the place of";
     keeps_the_longer_file: ["overwrite-shorter"], "more after them";
     lacks_a_kind: ["small"], "unsupported-type";
+    leaks_parts: ["many-partitions"], "more after them";
+    leaves_a_temporary_file: ["leaves-nothing"], "/data/leaves/nothing.tmp";
+    lies_of_its_path: ["metadata"], "/data/elsewhere, where nothing is";
+    loads_the_first_column: ["table-columns"], "without the column \"measure\"";
+    looks_around: ["denials"], "read /etc/passwd";
+    lowercases_columns: ["table-names"], "the columns";
+    mixes_media_types: ["overwrite-kind"], "one of application/octet-stream";
+    needs_a_record: ["no-record", "overwrite-kind"], "nothing is known of it";
+    needs_rows: ["table-no-rows"], "no-rows";
+    panics_on_config: ["wrong-config"], "panicked";
     panics_on_empty: ["empty"], "there is a first byte";
-    forgets_metadata: ["metadata"], "none";
+    rounds_numbers: ["json"], "in the place of `9007199254740993`";
+    says_nothing: ["errors"], "It broke!";
+    sets_one_version: ["data-version"], "the version `1` of both";
+    stamps_the_day: ["repeatable"], "those from byte 0 on are others";
+    stamps_the_run: ["repeatable"], "those from byte 0 on are others";
+    strips_marks: ["texts"], "4 were stored";
+    takes_everything: ["unknown-type"], "one of application/octet-stream";
+    truncates: ["chunk-edges", "large", "cut-off", "full-disk"], "only the first 1048576 of 1048577 bytes";
 }
 
 #[test]
 fn without_a_fault_the_same_component_passes_all_that_it_claims() {
-    let test = assert_sound(&guest("test-broken"), &json!({}));
-    let expected = ["data-version", "op-errors", "op-unknown-type", "op-cut-off", "loads-other", "other-loads"];
-    assert_eq!(cases(&test, "not-claimed"), expected);
+    for config in [json!({}), json!({ "whole": true })] {
+        let test = assert_sound(&guest("test-broken"), &config);
+        let of_ops = ["op-errors", "op-unknown-type", "op-cut-off", "op-repeatable"];
+        let expected = [&["data-version"][..], &of_ops, &["loads-other", "other-loads"]].concat();
+        assert_eq!(cases(&test, "not-claimed"), expected);
+    }
 }
 
 #[test]
@@ -110,8 +147,7 @@ fn an_op_is_asked_what_makes_sense_of_one() {
     let test = assert_sound(&guest("monthly"), &json!({}));
     let passed = ["op-errors", "op-unknown-type", "op-cut-off", "errors", "denials"];
     assert_eq!(cases(&test, "passed"), passed, "{test:#}");
-    let inputs = &test["cases"].as_array().unwrap().iter().find(|case| case["name"] == "op-errors").unwrap()["note"];
-    assert_eq!(inputs, "it asked for days");
+    assert_eq!(case(&test, "op-errors")["note"], "it asked for days");
 }
 
 #[test]
@@ -123,9 +159,52 @@ fn a_component_that_looks_around_is_found_by_what_it_was_denied_and_nothing_more
 }
 
 #[test]
-fn an_op_that_hides_that_its_input_was_not_loaded_is_found() {
-    let test = test(&guest("test-ops"), &json!({ "op": "ignore_errors" }), 1);
-    assert_eq!(cases(&test, "failed"), ["op-cut-off"], "{test:#}");
+fn an_op_with_a_fault_is_found_by_the_case_about_it() {
+    for (op, expected, says) in [
+        ("ignore_errors", &["op-cut-off"][..], "it returned ok"),
+        ("unwrap", &["op-errors"], "it lacks an input"),
+        ("unwrap_text", &["op-unknown-type", "op-cut-off"], "it is of application/x-airlock-unheard-of"),
+        ("stamp", &["op-repeatable"], "of result the second time"),
+        ("shuffle", &["op-repeatable"], "of result the second time"),
+    ] {
+        let test = test(&guest("test-ops"), &json!({ "op": op }), 1);
+        assert_eq!(cases(&test, "failed"), expected, "{op}: {test:#}");
+        let finding = finding(&test, expected[0]);
+        assert!(finding["found"].as_str().unwrap().contains(says), "{op}: {finding:#}");
+    }
+}
+
+#[test]
+fn an_op_is_held_to_computing_the_same_of_the_inputs_that_the_kit_has_for_it() {
+    let note = |op: &str, result: &str| {
+        let test = assert_no_failure(&json!({ "op": op }));
+        assert!(cases(&test, result).contains(&"op-repeatable"), "{test:#}");
+        case(&test, "op-repeatable")["note"].clone()
+    };
+    let note_of_copies = note("first_part", "passed");
+    assert!(note_of_copies.as_str().unwrap().starts_with("parts was given no part, application/octet"));
+    assert_eq!(note("join", "passed"), Value::Null);
+    // What it needs nobody knows.
+    assert_eq!(note("every_output", "not-tried"), "of no value that the kit has did it compute anything");
+}
+
+/// The test of an op that fails no case.
+fn assert_no_failure(config: &Value) -> Value {
+    let test = test(&guest("test-ops"), config, 0);
+    assert_eq!(cases(&test, "failed"), [""; 0], "{test:#}");
+    test
+}
+
+#[test]
+fn what_the_other_cases_begin_with_is_told_where_it_failed_whichever_were_asked_for() {
+    let project = folder();
+    let ran = project.run(&["test", &guest("snoop"), "--only", "cut-off", "--format", "json"]);
+    let test = document(&ran, 1);
+    assert_eq!((cases(&test, "failed"), cases(&test, "not-tried")), (vec!["small"], vec!["cut-off"]));
+    // What there is to begin with does not fail because of a kind that there is not.
+    let lacks = ["test", &guest("test-broken"), "--config", r#"{ "fault": "lacks_a_kind" }"#];
+    project.run(&[&lacks[..], &["--only", "texts"]].concat()).ok();
+    assert_eq!(project.run(&[&lacks[..], &["--only", "json"]].concat()).code, Some(1));
 }
 
 #[test]
@@ -145,6 +224,9 @@ fn versions_that_load_what_the_other_stored_pass_and_others_do_not() {
     let test = against("builtin:tables", "builtin:files", "{}", 1);
     assert_eq!(cases(&test, "failed"), ["loads-other", "other-loads"], "{test:#}");
     assert!(finding(&test, "other-loads")["done"].as_str().unwrap().ends_with("loaded it with builtin:files"));
+    // Of what neither stores nor loads nothing is asked.
+    let test = against("builtin:files", &guest("monthly"), "{}", 0);
+    assert_eq!(cases(&test, "not-claimed"), ["loads-other", "other-loads"], "{test:#}");
 }
 
 #[test]
@@ -191,4 +273,5 @@ error: `--config` does not fit builtin:files: `/extention` is not a key that is 
     assert_eq!(project.run(&["test", "none.wasm"]).code, Some(6));
     let ran = project.run(&["test", "builtin:files", "--only", "small", "--junit", "no/such/directory.xml"]);
     assert_eq!(ran.code, Some(7), "{ran:#?}");
+    assert!(ran.stdout.contains("builtin:files: 1 passed"), "what was found is told: {ran:#?}");
 }

@@ -1,18 +1,18 @@
 //! A test under way: what the component claims, what it was found to do so far, and what its calls have in common.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
 
 use airlock_sandbox::component::{Component, Exports, Manifest};
-use airlock_sandbox::report::{Denial, GuestError, Report};
+use airlock_sandbox::report::{Denial, Failure, GuestError, Report};
 use airlock_sandbox::value::{Budget, Content, Part, Value};
 use tempfile::TempDir;
 
+use crate::cases::words;
 use crate::check::{Checked, Findings, Stop, innermost, not_claimed};
 use crate::kinds::{self, Form, Kind};
-use crate::lab::{Lab, Subject};
+use crate::lab::Lab;
 use crate::report::Finding;
+use crate::subject::Subject;
 use crate::{Kit, Stopped};
 
 /// Bytes of memory that the values of a test take together; what exceeds it waits in files.
@@ -29,23 +29,14 @@ pub(crate) struct Bench<'a> {
     _spill: TempDir,
     seen: Mutex<Seen>,
     small: OnceLock<Small>,
-    first: OnceLock<First>,
 }
 
-/// What was stored first, for those who have to store the same again.
-pub(crate) struct First {
-    pub kind: Kind,
-    pub bytes: Vec<u8>,
-    pub files: BTreeMap<String, Vec<u8>>,
-    pub at: Instant,
-}
-
-/// What was seen in all calls.
+/// What is wrong with what was seen in all calls.
 #[derive(Default)]
 pub(crate) struct Seen {
     /// What it was denied, and meanwhile it did what.
     pub denials: Vec<(&'static str, Denial)>,
-    /// The errors that it returned, and meanwhile it did what.
+    /// The errors that it returned which say too little, and meanwhile it did what.
     pub errors: Vec<(&'static str, GuestError)>,
 }
 
@@ -66,7 +57,6 @@ impl<'a> Bench<'a> {
             _spill: spill,
             seen: Mutex::default(),
             small: OnceLock::new(),
-            first: OnceLock::new(),
         })
     }
 
@@ -82,16 +72,18 @@ impl<'a> Bench<'a> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the error that a call returned and, where these tell something of the component, what it was denied.
-    pub fn note<T>(&self, doing: &'static str, report: &Report<T>, denials: bool) {
+    /// Keeps what a call was denied, as far as that tells something of the component, and the error that it returned where
+    /// that says too little.
+    pub fn note<T>(&self, doing: &'static str, report: &Report<T>, tells: impl Fn(&Denial) -> bool) {
         let mut seen = self.seen();
-        for denial in report.receipt.denials.list.iter().filter(|_| denials) {
+        for denial in report.receipt.denials.list.iter().filter(|denial| tells(denial)) {
             if seen.denials.len() < SEEN && !seen.denials.iter().any(|(_, known)| known == denial) {
                 seen.denials.push((doing, denial.clone()));
             }
         }
         if let Err(failure) = &report.outcome
-            && let airlock_sandbox::report::Failure::Guest { error } = innermost(failure)
+            && let Failure::Guest { error } = innermost(failure)
+            && words::lacks(error).is_some()
             && seen.errors.len() < SEEN
             && !seen.errors.iter().any(|(_, known)| known == error)
         {
@@ -135,23 +127,19 @@ impl<'a> Bench<'a> {
         Ok(self.small.get_or_init(|| Small { working, findings }))
     }
 
+    /// Whether small values were tried, and not all came back.
+    pub fn small_failed(&self) -> bool {
+        self.small.get().is_some_and(|small| !small.findings.is_empty())
+    }
+
     fn try_small(&self, kind: Kind) -> Checked<()> {
         let (lab, subject, bytes) = (Lab::new(self)?, Subject::asset(&["small", "value"]), kind.sample(1));
         let done = format!("stored a small value of {}", kind.media_type);
         let record = lab.put(&subject, &self.value(kind, &bytes)?, &done)?;
-        // What is stored is kept before anything else is asked of it.
-        let (files, at) = (lab.files()?, Instant::now());
         if self.exports().input {
             lab.check(&subject, &[record], kind, &bytes, &format!("{done} and loaded it"))?;
         }
-        self.first.get_or_init(|| First { kind, bytes, files, at });
         Ok(())
-    }
-
-    /// What was stored first.
-    pub fn first(&self) -> Checked<&First> {
-        self.small()?;
-        self.first.get().ok_or_else(|| Stop::NotTried("no small value could be stored: see `small`".to_owned()))
     }
 
     /// The kinds of values that it stores, of which there is one at least.
@@ -194,6 +182,10 @@ impl<'a> Bench<'a> {
 
     pub fn stores(&self) -> Checked<()> {
         if self.exports().output { Ok(()) } else { not_claimed("it does not store") }
+    }
+
+    pub fn computes(&self) -> Checked<()> {
+        if self.exports().op { Ok(()) } else { not_claimed("it is no op") }
     }
 
     pub fn loads(&self) -> Checked<()> {

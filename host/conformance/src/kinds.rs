@@ -1,7 +1,5 @@
 //! The kinds of values that the kit makes.
 
-use airlock_sandbox::value::Value;
-
 use crate::tables;
 
 /// What a value of a kind looks like inside.
@@ -108,18 +106,14 @@ impl Kind {
         }
     }
 
-    /// Whether two values are the same: byte for byte, or as tables. How they differ, where they do.
+    /// Whether two values are the same: byte for byte, or as tables or as JSON. How they differ, where they do.
     pub fn difference(self, expected: &[u8], found: &[u8]) -> Option<String> {
         match self.form {
             Form::Table => tables::difference(expected, found, tables::Metadata::May),
+            Form::Json => crate::json::difference(expected, found),
             _ => crate::check::difference(expected, found),
         }
     }
-}
-
-/// The media types of the parts of a value.
-pub(crate) fn media_types(value: &Value) -> String {
-    value.parts.iter().map(|part| part.media_type.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// So many bytes, the same ones each time.

@@ -4,76 +4,32 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airlock_sandbox::Component;
-use airlock_sandbox::context::{AssetKey, InputContext, OpContext, OpOutput, OutputContext, StoredOutput};
-use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GuestPath, MountGrant, MountSource, Scope};
-use airlock_sandbox::layout::{Location, segment};
+use airlock_sandbox::context::{InputContext, OpContext, OpOutput, OutputContext, StoredOutput};
+use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GrantError, GuestPath, MountGrant, MountSource, Scope};
+use airlock_sandbox::layout::segment;
 use airlock_sandbox::limits::Limits;
-use airlock_sandbox::partition::{PartitionKey, Partitions};
-use airlock_sandbox::report::{Computed, Failure, Loaded, Report, Stored};
+use airlock_sandbox::mount::MemoryDirectory;
+use airlock_sandbox::partition::Partitions;
+use airlock_sandbox::report::{Computed, Denial, Failure, Loaded, Report, Rule, Stored};
 use airlock_sandbox::value::{Input, Value};
+use airlock_sandbox::{Component, Deterministic};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::Stopped;
 use crate::bench::Bench;
 use crate::check::{Checked, found, told};
-use crate::kinds::{Kind, essence, media_types};
+use crate::kinds::{Kind, essence};
+use crate::looking::{bytes_of, only_part};
+use crate::subject::Subject;
 
 /// What every environment entry is that a manifest asks for.
 const ENVIRONMENT: &str = "airlock-test";
 /// Where a component without a manifest looks for its files, by convention.
 const DATA: &str = "/data";
 
-/// What is stored and loaded.
-#[derive(Clone, Debug)]
-pub(crate) struct Subject {
-    asset_key: Option<AssetKey>,
-    run_id: String,
-    step_key: String,
-    output_name: String,
-    mapping_key: Option<String>,
-    location: Location,
-    partitions: Vec<PartitionKey>,
-}
-
-impl Subject {
-    pub fn asset<S: AsRef<str>>(key: &[S]) -> Self {
-        let asset_key: AssetKey = key.iter().map(|part| part.as_ref().to_owned()).collect();
-        Self {
-            run_id: "run-1".to_owned(),
-            step_key: asset_key.join("/"),
-            output_name: "result".to_owned(),
-            mapping_key: None,
-            location: Location::asset(key),
-            asset_key: Some(asset_key),
-            partitions: Vec::new(),
-        }
-    }
-
-    /// The output of a step of a job, as the run `run_id` stores it.
-    pub fn output(run_id: &str, step_key: &str, output_name: &str) -> Self {
-        Self {
-            asset_key: None,
-            run_id: run_id.to_owned(),
-            step_key: step_key.to_owned(),
-            output_name: output_name.to_owned(),
-            mapping_key: None,
-            location: Location::output(run_id, step_key, output_name),
-            partitions: Vec::new(),
-        }
-    }
-
-    /// An element of it, where it is dynamic.
-    pub fn element(self, key: &str) -> Self {
-        Self { mapping_key: Some(key.to_owned()), partitions: vec![PartitionKey::of_mapping_key(key)], ..self }
-    }
-
-    /// These partitions of it.
-    pub fn partitions(&self, keys: &[PartitionKey]) -> Self {
-        Self { partitions: keys.to_vec(), ..self.clone() }
-    }
-}
+/// Bytes that a call may write: many times those of the largest value that the kit stores, and not this machine's storage.
+const DISK: u64 = 1 << 30;
 
 /// Directories of one case, and what a component is lent of them.
 #[derive(Clone)]
@@ -84,36 +40,97 @@ pub(crate) struct Lab<'b> {
     grant: Grant,
     config: serde_json::Value,
     output_config: serde_json::Value,
-    /// Whether what it is denied tells nothing of it.
-    is_provoked: bool,
+    provoked: Provoked,
+    deterministic: Option<Deterministic>,
+    attempt: u32,
+}
+
+/// What the case itself brings about in its calls, which tells nothing of the component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Provoked {
+    Nothing,
+    /// That the storage fails.
+    Failures,
+    /// That it is denied to write.
+    WriteDenials,
+    /// That it is denied anything, as who was told of a place that there is not.
+    Denials,
+}
+
+impl Provoked {
+    /// Whether `denial` tells something of the component.
+    fn is_told_by(self, denial: &Denial) -> bool {
+        match self {
+            Self::Nothing | Self::Failures => true,
+            Self::WriteDenials => !matches!(denial.rule, Rule::ReadOnly { .. }),
+            Self::Denials => false,
+        }
+    }
 }
 
 impl<'b> Lab<'b> {
     /// Empty directories, lent as the manifest of the component asks for.
     pub fn new(bench: &'b Bench<'b>) -> Checked<Self> {
         let folder = Arc::new(tempfile::tempdir()?);
+        let grant = grant(bench.kit.component, folder.path())?;
         let (component, config) = (bench.kit.component, bench.kit.config.clone());
-        let grant = grant(component, folder.path(), None, Limits::default())?;
-        Ok(Self { bench, component, folder, grant, config, output_config: json!(null), is_provoked: false })
+        let (provoked, deterministic, attempt) = (Provoked::Nothing, None, 1);
+        Ok(Self {
+            bench,
+            component,
+            folder,
+            grant,
+            config,
+            output_config: json!(null),
+            provoked,
+            deterministic,
+            attempt,
+        })
+    }
+
+    /// As [`new`](Self::new), of directories in memory, which can be full.
+    pub fn in_memory(bench: &'b Bench<'b>) -> Checked<Self> {
+        let lab = Self::new(bench)?;
+        lab.lent_as(|mount| mount.source = MountSource::Memory(MemoryDirectory::default()), |_| ())
+    }
+
+    /// The same directories with what is lent of them changed: each mount, and the limits.
+    fn lent_as(&self, change: impl Fn(&mut MountGrant), limit: impl FnOnce(&mut Limits)) -> Checked<Self> {
+        let (mut mounts, mut limits) = (self.grant.mounts().to_vec(), self.grant.limits().clone());
+        mounts.iter_mut().for_each(change);
+        limit(&mut limits);
+        let grant = Grant::new(mounts, self.grant.environment().clone(), limits).map_err(refused)?;
+        Ok(Self { grant, ..self.clone() })
     }
 
     /// The same directories, lent to another component.
     pub fn lent_to(&self, component: &'b Component) -> Checked<Self> {
-        let grant = grant(component, self.folder.path(), None, Limits::default())?;
-        Ok(Self { component, grant, ..self.clone() })
+        let lab = Self { component, grant: grant(component, self.folder.path())?, ..self.clone() };
+        let ([own], [_]) = (self.grant.mounts(), lab.grant.mounts()) else { return Ok(lab) };
+        // Another version may call its only directory otherwise.
+        lab.lent_as(|mount| mount.source = own.source.clone(), |_| ())
     }
 
     /// The same directories, lent to be read only.
     pub fn read_only(&self) -> Checked<Self> {
-        let grant = grant(self.component, self.folder.path(), Some(Access::Read), Limits::default())?;
-        Ok(Self { grant, is_provoked: true, ..self.clone() })
+        let lab = self.lent_as(|mount| mount.access = Access::Read, |_| ())?;
+        Ok(Self { provoked: Provoked::WriteDenials, ..lab })
     }
 
-    /// The same directories, to which so many bytes may be written.
-    pub fn with_disk(&self, disk: u64) -> Checked<Self> {
-        let limits = Limits { disk, ..Limits::default() };
-        let grant = grant(self.component, self.folder.path(), None, limits)?;
-        Ok(Self { grant, is_provoked: true, ..self.clone() })
+    /// The same directories, to which a call may write so many bytes before it is ended.
+    pub fn with_limit(&self, disk: u64) -> Checked<Self> {
+        self.lent_as(|_| (), |limits| limits.disk = disk)
+    }
+
+    /// The same directories, which are [in memory](Self::in_memory), on storage that is full after so many bytes.
+    pub fn with_room(&self, room: u64) -> Checked<Self> {
+        let narrow = |mount: &mut MountGrant| {
+            if let MountSource::Memory(directory) = &mount.source {
+                mount.source = MountSource::Memory(directory.with_room(room));
+            }
+        };
+        let lab = self.lent_as(narrow, |_| ())?;
+        Ok(Self { provoked: Provoked::Failures, ..lab })
     }
 
     /// The same directories, used under another configuration.
@@ -121,9 +138,19 @@ impl<'b> Lab<'b> {
         Self { config, output_config, ..self.clone() }
     }
 
-    /// The same directories, in whose calls it may be denied anything.
-    pub fn provoked(&self) -> Self {
-        Self { is_provoked: true, ..self.clone() }
+    /// The same directories, in a case that brings this about.
+    pub fn provoking(&self, provoked: Provoked) -> Self {
+        Self { provoked, ..self.clone() }
+    }
+
+    /// The same directories, whose component is told this time and chance.
+    pub fn told(&self, deterministic: Deterministic) -> Self {
+        Self { deterministic: Some(deterministic), ..self.clone() }
+    }
+
+    /// The same directories, in a second attempt.
+    pub fn again(&self) -> Self {
+        Self { attempt: 2, ..self.clone() }
     }
 
     fn call<T>(
@@ -133,13 +160,19 @@ impl<'b> Lab<'b> {
     ) -> Checked<Report<T>> {
         let (component, grant, budget, interrupt) =
             (self.component, &self.grant, &self.bench.budget, self.bench.kit.interrupt);
-        let report = call(&airlock_sandbox::Call { component, grant, budget, interrupt, strict: false, deterministic: None });
+        let deterministic = self.deterministic;
+        let report = call(&airlock_sandbox::Call { component, grant, budget, interrupt, strict: false, deterministic });
         match &report.outcome {
             Err(Failure::Interrupted) => Err(Stopped::Interrupted.into()),
             Err(Failure::Host { reason }) => Err(Stopped::Host(reason.clone()).into()),
-            Err(Failure::Storage { failure }) if !self.is_provoked => Err(Stopped::Storage(failure.to_string()).into()),
+            Err(Failure::Storage { failure }) if self.provoked != Provoked::Failures => {
+                Err(Stopped::Storage(failure.to_string()).into())
+            }
             _ => {
-                self.bench.note(doing, &report, !self.is_provoked);
+                // What another component does, tells nothing of this one.
+                if component.digest() == self.bench.kit.component.digest() {
+                    self.bench.note(doing, &report, |denial| self.provoked.is_told_by(denial));
+                }
                 Ok(report)
             }
         }
@@ -149,7 +182,7 @@ impl<'b> Lab<'b> {
         let context = OutputContext {
             run_id: subject.run_id.clone(),
             step_key: subject.step_key.clone(),
-            attempt: 1,
+            attempt: self.attempt,
             output_name: subject.output_name.clone(),
             asset_key: subject.asset_key.clone(),
             location: subject.location.clone(),
@@ -188,15 +221,17 @@ impl<'b> Lab<'b> {
 
     pub fn run(&self, inputs: &[(String, Input)], outputs: &[String]) -> Checked<Report<Computed>> {
         let context = OpContext {
-            run_id: "run-1".to_owned(),
+            run_id: format!("run-{}", self.attempt),
             step_key: "op".to_owned(),
-            attempt: 1,
+            attempt: self.attempt,
             config: self.config.clone(),
             partitions: Partitions::default(),
             inputs: inputs.to_vec(),
             outputs: outputs.iter().map(|name| OpOutput { name: name.clone(), is_dynamic: false }).collect(),
         };
-        self.call("computed a step", |call| self.bench.kit.sandbox.run_op(call, context))
+        // To an op a mount is lent whole.
+        let whole = self.lent_as(|mount| mount.scope = Scope::Mount, |_| ())?;
+        whole.call("computed a step", |call| self.bench.kit.sandbox.run_op(call, context))
     }
 
     /// Stores `value`, which has to go well, and gives what a pipeline would record of it. `done` says what that is.
@@ -225,21 +260,19 @@ impl<'b> Lab<'b> {
         done: &str,
     ) -> Checked<()> {
         let value = self.get(subject, upstream, done)?;
-        let [part] = value.parts.as_slice() else {
-            return found(done, "a value of one part", format!("{} parts {}", value.parts.len(), media_types(&value)));
-        };
+        let part = only_part(&value, done)?;
         // Without a record nobody knows what the bytes were.
         if essence(&part.media_type) != kind.media_type && !upstream.is_empty() {
             return found(done, format!("a value of {}", kind.media_type), format!("one of {}", part.media_type));
         }
-        match kind.difference(bytes, &part.content.to_vec()?) {
+        match kind.difference(bytes, &bytes_of(part, done)?) {
             Some(difference) => found(done, "the value that was stored", difference),
             None => Ok(()),
         }
     }
 
-    /// All files in the lent directories with what they hold, by their paths as the component sees them.
-    pub fn files(&self) -> Checked<BTreeMap<String, Vec<u8>>> {
+    /// All files in the lent directories, by their paths as the component sees them.
+    pub fn files(&self) -> Checked<BTreeMap<String, PathBuf>> {
         let mut files = BTreeMap::new();
         for mount in self.grant.mounts() {
             let MountSource::Directory(directory) = &mount.source else { continue };
@@ -256,7 +289,7 @@ impl<'b> Lab<'b> {
                         continue;
                     }
                     let below = path.strip_prefix(directory.as_path()).unwrap_or(&path).to_string_lossy().into_owned();
-                    files.insert(format!("{}/{below}", mount.guest_path), std::fs::read(&path)?);
+                    files.insert(format!("{}/{below}", mount.guest_path), path);
                 }
             }
         }
@@ -276,40 +309,28 @@ impl<'b> Lab<'b> {
     }
 }
 
-impl Subject {
-    /// What a pipeline records of it once it is stored.
-    pub fn record(&self, stored: &Stored) -> StoredOutput {
-        StoredOutput {
-            run_id: Some(self.run_id.clone()),
-            step_key: Some(self.step_key.clone()),
-            output_name: self.output_name.clone(),
-            mapping_key: self.mapping_key.clone(),
-            output_config: json!(null),
-            definition_metadata: Vec::new(),
-            stored_metadata: stored.metadata.clone(),
-            data_version: stored.data_version.clone(),
-        }
-    }
+fn refused(error: GrantError) -> Stopped {
+    Stopped::Grant(error.to_string())
 }
 
-/// What `component` asks for, below `folder`, with `access` in the place of what it asks for where that is given.
-fn grant(component: &Component, folder: &Path, access: Option<Access>, limits: Limits) -> Result<Grant, Stopped> {
-    let refused = |error: airlock_sandbox::grant::GrantError| Stopped::Grant(error.to_string());
-    let mount = |path: &str, asked: Access| {
+/// What `component` asks for, below `folder`.
+fn grant(component: &Component, folder: &Path) -> Result<Grant, Stopped> {
+    let limits = Limits { disk: DISK, ..Limits::default() };
+    let mount = |path: &str, access: Access, scope: Scope| {
         let directory = folder.join(segment(path));
         std::fs::create_dir_all(&directory).map_err(|error| Stopped::Storage(error.to_string()))?;
         Ok(MountGrant {
             guest_path: GuestPath::new(path).map_err(refused)?,
             source: MountSource::Directory(DirectoryPath::new(&directory, &[]).map_err(refused)?),
-            access: access.unwrap_or(asked),
-            scope: Scope::Output,
+            access,
+            scope,
         })
     };
     let Some(manifest) = &component.inspection().manifest else {
-        let mounts = vec![mount(DATA, Access::Write)?];
+        let mounts = vec![mount(DATA, Access::Write, Scope::Output)?];
         return Grant::new(mounts, BTreeMap::new(), limits).map_err(refused);
     };
-    let mounts = manifest.mounts.iter().map(|asked| mount(&asked.path, asked.access));
+    let mounts = manifest.mounts.iter().map(|asked| mount(&asked.path, asked.access, asked.scope));
     let mounts = mounts.collect::<Result<Vec<_>, Stopped>>()?;
     let environment = manifest.environment.iter().map(|entry| (entry.name.clone(), ENVIRONMENT.to_owned())).collect();
     Grant::new(mounts, environment, limits).map_err(refused)

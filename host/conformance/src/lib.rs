@@ -5,16 +5,20 @@
 //! [`TestReport`]: a [`CaseReport`] for each case, with what was done, expected and found where it failed. What the manifest
 //! does not claim is not asked for. Nothing is printed here.
 //!
-//! `kinds` makes values, `tables` those that are tables, `lab` makes calls, and `cases` has what is checked.
+//! `kinds` makes values, `tables` those that are tables, `json` compares JSON, `lab` makes calls, `looking` looks at what comes
+//! of them, and `cases` has what is checked.
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
 mod bench;
 mod cases;
 mod check;
+mod json;
 mod kinds;
 mod lab;
+mod looking;
 mod report;
+mod subject;
 mod tables;
 
 pub use report::{CaseReport, CaseResult, Counts, Finding, TestReport};
@@ -69,6 +73,11 @@ impl Kit<'_> {
         let mut cases = Vec::new();
         for case in cases::ALL.iter().filter(|case| wanted(case.name)) {
             cases.push(case.perform(&bench)?);
+        }
+        // What the others begin with has failed, which is told with them.
+        let lacks = cases.iter().any(|case: &CaseReport| case.result == CaseResult::NotTried);
+        if let Some(small) = cases::ALL.first().filter(|small| lacks && !wanted(small.name) && bench.small_failed()) {
+            cases.insert(0, small.perform(&bench)?);
         }
         Ok(TestReport {
             component: self.component.name().to_owned(),

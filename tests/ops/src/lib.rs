@@ -2,7 +2,9 @@
 
 #![cfg(target_family = "wasm")]
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
+use std::time::SystemTime;
 
 use airlock_sdk::{Error, Op, OpContext, Source};
 use serde::Deserialize;
@@ -38,6 +40,10 @@ impl Op for Ops {
             "many_long_keys" => many_parts(context, 150),
             "wrong_key" => context.output("result")?.begin(Some("no such key"), "text/plain").map(drop),
             "twice" => twice(context),
+            "stamp" => stamp(context),
+            "shuffle" => shuffle(context),
+            "unwrap" => unwrap(context, None),
+            "unwrap_text" => unwrap(context, Some("text/plain")),
             _ => Err(Error::invalid_config(format!("there is no op {op:?}"))),
         }
     }
@@ -194,6 +200,36 @@ fn many_parts(context: &OpContext, bytes: usize) -> Result<(), Error> {
         output.begin(Some(&format!("{part:0bytes$}")), "text/plain").map(drop)?;
     }
     Ok(())
+}
+
+/// Gives its input with the day on which it was computed.
+fn stamp(context: &OpContext) -> Result<(), Error> {
+    const SECONDS_OF_A_DAY: u64 = 86_400;
+    let all = parts(&mut context.input("parts")?)?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    give(context, &format!("{all} on day {}", now.as_secs() / SECONDS_OF_A_DAY))
+}
+
+/// Gives numbers in the order of a table of hashes.
+fn shuffle(context: &OpContext) -> Result<(), Error> {
+    let numbers: HashSet<u32> = (0..100).collect();
+    give(context, &format!("{numbers:?}"))
+}
+
+/// Takes for granted that it has an input, of one part and of the media type that is given.
+#[expect(clippy::panic, reason = "a test looks for that")]
+fn unwrap(context: &OpContext, media_type: Option<&str>) -> Result<(), Error> {
+    let Ok(mut input) = context.input("parts") else {
+        if media_type.is_none() {
+            panic!("it lacks an input")
+        }
+        return context.input("parts").map(drop);
+    };
+    let Ok(part) = input.single() else { return give(context, "") };
+    match media_type {
+        Some(media_type) if part.media_type() != media_type => panic!("it is of {}", part.media_type()),
+        _ => give(context, &part.media_type()),
+    }
 }
 
 /// Begins its output twice.

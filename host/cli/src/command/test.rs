@@ -82,9 +82,6 @@ impl Test {
             interrupt: &interrupt,
         };
         let report = kit.run(&self.only).map_err(|stopped| self.stopped(&stopped))?;
-        if let Some(file) = &self.junit {
-            test_junit::write(&report, file)?;
-        }
         let counts = report.counts();
         let mut output = Output::new();
         match self.format.format {
@@ -93,6 +90,10 @@ impl Test {
             Format::Jsonl => report.cases.iter().try_for_each(|case| output.json_line(case))?,
         }
         output.finish()?;
+        // What was found is not lost with a file that cannot be written.
+        if let Some(file) = &self.junit {
+            test_junit::write(&report, file)?;
+        }
         Ok(if counts.failed == 0 { ExitStatus::Done } else { ExitStatus::Failed(1) })
     }
 

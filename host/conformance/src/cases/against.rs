@@ -7,7 +7,8 @@ use airlock_sandbox::value::Value;
 use crate::bench::Bench;
 use crate::check::{Checked, Findings, Passed, not_claimed};
 use crate::kinds::{self, Kind};
-use crate::lab::{Lab, Subject};
+use crate::lab::Lab;
+use crate::subject::Subject;
 
 pub(super) fn loads_other(bench: &Bench<'_>) -> Passed {
     between(bench, bench.other()?, bench.kit.component)

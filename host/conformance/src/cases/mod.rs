@@ -5,9 +5,10 @@ mod faults;
 mod ops;
 mod parts;
 mod places;
+mod repeatable;
 mod table_values;
 mod values;
-mod words;
+pub(crate) mod words;
 
 use std::time::Instant;
 
@@ -76,9 +77,10 @@ pub(crate) const ALL: &[Case] = &[
     case("op-errors", "an op that lacks its inputs says so", ops::errors),
     case("op-unknown-type", "an op that is given an unknown media type does not trap", ops::unknown_type),
     case("op-cut-off", "an op whose input ends early does not succeed", ops::cut_off),
+    case("op-repeatable", "an op computes the same of the same inputs", repeatable::computes),
     case("loads-other", "it loads what the other component stored", against::loads_other),
     case("other-loads", "the other component loads what it stored", against::other_loads),
-    case("repeatable", "the same value is stored as the same bytes", words::repeatable),
+    case("repeatable", "the same value is stored as the same bytes", repeatable::stores),
     case("errors", "the errors that it returns say something", words::errors),
     case("denials", "it tries nothing but what it is lent", words::denials),
 ];

@@ -15,20 +15,18 @@ use crate::lab::Lab;
 const NAMES: usize = 16;
 
 /// The inputs and outputs that an op asked for, and what came of the last call.
-struct Asked {
-    inputs: Vec<String>,
-    outputs: Vec<String>,
-    last: Report<Computed>,
+pub(super) struct Asked {
+    pub inputs: Vec<String>,
+    pub outputs: Vec<String>,
+    pub last: Report<Computed>,
 }
 
-/// Calls the op with no inputs, and then with those that it says it lacks, each without a part.
-fn asked(bench: &Bench<'_>, lab: &Lab<'_>) -> Checked<Asked> {
-    if !bench.exports().op {
-        return not_claimed("it is no op");
-    }
+/// Calls the op with no inputs, and then with those that it says it lacks, each of which is `input`.
+pub(super) fn asked(bench: &Bench<'_>, lab: &Lab<'_>, input: &Input) -> Checked<Asked> {
+    bench.computes()?;
     let (mut inputs, mut outputs): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     loop {
-        let given = with(&inputs, &Input::Loaded(Value::default()));
+        let given = with(&inputs, input);
         let last = lab.run(&given, &outputs)?;
         let lacked = match &last.outcome {
             Err(failure) => lacked(failure),
@@ -42,7 +40,11 @@ fn asked(bench: &Bench<'_>, lab: &Lab<'_>) -> Checked<Asked> {
     }
 }
 
-fn with(names: &[String], input: &Input) -> Vec<(String, Input)> {
+fn without_parts() -> Input {
+    Input::Loaded(Value::default())
+}
+
+pub(super) fn with(names: &[String], input: &Input) -> Vec<(String, Input)> {
     names.iter().map(|name| (name.clone(), input.clone())).collect()
 }
 
@@ -69,19 +71,19 @@ fn is_no_trap(report: &Report<Computed>, done: &str) -> Checked<()> {
     }
 }
 
-fn named(inputs: &[String]) -> String {
+pub(super) fn named(inputs: &[String]) -> String {
     if inputs.is_empty() { "without inputs".to_owned() } else { format!("with the inputs {}", inputs.join(", ")) }
 }
 
 pub(super) fn errors(bench: &Bench<'_>) -> Passed {
-    let asked = asked(bench, &Lab::new(bench)?)?;
+    let asked = asked(bench, &Lab::new(bench)?, &without_parts())?;
     is_no_trap(&asked.last, &format!("ran it {}, each without a part", named(&asked.inputs)))?;
     Ok((!asked.inputs.is_empty()).then(|| format!("it asked for {}", asked.inputs.join(", "))))
 }
 
 pub(super) fn unknown_type(bench: &Bench<'_>) -> Passed {
     let lab = Lab::new(bench)?;
-    let Asked { inputs, outputs, .. } = asked(bench, &lab)?;
+    let Asked { inputs, outputs, .. } = asked(bench, &lab, &without_parts())?;
     if inputs.is_empty() {
         return not_claimed("it asked for no input");
     }
@@ -104,7 +106,7 @@ impl LoadParts for EndsEarly {
 
 pub(super) fn cut_off(bench: &Bench<'_>) -> Passed {
     let lab = Lab::new(bench)?;
-    let Asked { inputs, outputs, .. } = asked(bench, &lab)?;
+    let Asked { inputs, outputs, .. } = asked(bench, &lab, &without_parts())?;
     if inputs.is_empty() {
         return not_claimed("it asked for no input");
     }

@@ -10,7 +10,9 @@ use airlock_sandbox::value::Value;
 use crate::bench::Bench;
 use crate::check::{Checked, Findings, Passed, found, innermost, told};
 use crate::kinds::Kind;
-use crate::lab::{Lab, Subject};
+use crate::lab::Lab;
+use crate::looking::{bytes_of, listed};
+use crate::subject::Subject;
 
 /// What is stored of each partition.
 type Parts = Vec<(PartitionKey, Vec<u8>)>;
@@ -79,7 +81,7 @@ fn compare(value: &Value, kind: Kind, parts: &Parts, done: &str) -> Checked<()> 
         let Some(part) = value.parts.iter().find(|part| part.key.as_deref() == Some(&key.key)) else {
             return found(done, format!("parts with the keys {expected}"), format!("the keys {given}"));
         };
-        if let Some(difference) = kind.difference(bytes, &part.content.to_vec()?) {
+        if let Some(difference) = kind.difference(bytes, &bytes_of(part, done)?) {
             return found(done, format!("of {:?} the value that was stored of it", key.key), difference);
         }
     }
@@ -89,8 +91,8 @@ fn compare(value: &Value, kind: Kind, parts: &Parts, done: &str) -> Checked<()> 
     found(done, format!("parts with the keys {expected}"), format!("the keys {given}"))
 }
 
-fn names<'a>(keys: impl Iterator<Item = &'a str>) -> String {
-    keys.map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ")
+fn names<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> String {
+    listed(keys.map(|key| format!("{key:?}")))
 }
 
 pub(super) fn one(bench: &Bench<'_>) -> Passed {

@@ -9,7 +9,9 @@ use crate::Stopped;
 use crate::bench::Bench;
 use crate::check::{Checked, Findings, Passed, Stop, found};
 use crate::kinds::Kind;
-use crate::lab::{Lab, Subject};
+use crate::lab::Lab;
+use crate::looking::{bytes_of, only_part};
+use crate::subject::Subject;
 
 /// Calls at once.
 const AT_ONCE: u16 = 4;
@@ -124,17 +126,31 @@ pub(super) fn at_once(bench: &Bench<'_>) -> Passed {
     let (kind, lab) = (bench.kind()?, Lab::new(bench)?);
     let done =
         format!("stored {} values in {AT_ONCE} threads, each in a place of its own, and loaded one", AT_ONCE * ROUNDS);
-    let work = |thread: u16| -> Checked<()> {
+    let work = |thread: u16| -> Checked<Vec<(u16, Subject, StoredOutput)>> {
+        let mut stored = Vec::new();
         for round in 0..ROUNDS {
             let seed = thread * 100 + round;
             let subject = Subject::asset(&["at", "once", &seed.to_string()]);
             let record = lab.put(&subject, &bench.value(kind, &kind.sample(seed))?, &done)?;
-            lab.check(&subject, &[record], kind, &kind.sample(seed), &done)?;
+            stored.push((seed, subject, record));
         }
-        Ok(())
+        Ok(stored)
     };
     let mut findings = Findings::default();
-    for checked in in_threads(AT_ONCE, work) {
+    let mut all = Vec::new();
+    for stored in in_threads(AT_ONCE, work) {
+        all.extend(findings.take(stored)?.unwrap_or_default());
+    }
+    // Only once all are stored, so that what came in the place of another shows, whichever was first.
+    let checks = in_threads(AT_ONCE, |thread| {
+        let of_thread = all.iter().filter(|(seed, ..)| seed / 100 == thread);
+        of_thread
+            .map(|(seed, subject, record)| {
+                lab.check(subject, std::slice::from_ref(record), kind, &kind.sample(*seed), &done)
+            })
+            .collect::<Checked<Vec<()>>>()
+    });
+    for checked in checks {
         findings.take(checked)?;
     }
     findings.end(None)
@@ -149,10 +165,7 @@ pub(super) fn at_once_on_one(bench: &Bench<'_>) -> Passed {
     let first = lab.put(&subject, &bench.value(kind, &value(0))?, &done)?;
     let is_whole = |record: &[StoredOutput]| -> Checked<()> {
         let value = lab.get(&subject, record, &done)?;
-        let [part] = value.parts.as_slice() else {
-            return found(&done, "a value of one part", format!("{} parts", value.parts.len()));
-        };
-        let bytes = part.content.to_vec()?;
+        let bytes = bytes_of(only_part(&value, &done)?, &done)?;
         if values.iter().any(|value| kind.difference(value, &bytes).is_none()) {
             return Ok(());
         }

@@ -10,7 +10,9 @@ use arrow::error::ArrowError;
 use crate::Stopped;
 use crate::bench::Bench;
 use crate::check::{Checked, Findings, Passed, Stop, found, told};
-use crate::lab::{Lab, Subject};
+use crate::lab::Lab;
+use crate::looking::{bytes_of, only_part};
+use crate::subject::Subject;
 use crate::tables::{self, Column, Metadata};
 
 /// What of a table came of storing it.
@@ -49,10 +51,7 @@ fn trip(
     };
     let done = format!("{done} and loaded it");
     let value = lab.get(&subject, &[subject.record(&stored)], &done)?;
-    let [part] = value.parts.as_slice() else {
-        return found(done, "a table of one part", format!("{} parts", value.parts.len()));
-    };
-    match tables::difference(&bytes, &part.content.to_vec()?, metadata) {
+    match tables::difference(&bytes, &bytes_of(only_part(&value, &done)?, &done)?, metadata) {
         Some(difference) => found(done, "the table that was stored", difference),
         None => Ok(Outcome::CameBack),
     }
@@ -62,8 +61,10 @@ fn trip(
 fn columns_trip(bench: &Bench<'_>, columns: Vec<Column>, what: &str) -> Passed {
     let numbered = |(number, column): (usize, &Column)| (format!("column {number}"), column.array.clone());
     let all = made(tables::of_columns(columns.iter().enumerate().map(numbered).collect()))?;
-    if let Ok(Outcome::CameBack) = trip(bench, &[all], "a table", Metadata::May, true) {
-        return Ok(None);
+    match trip(bench, &[all], "a table", Metadata::May, true) {
+        Ok(Outcome::CameBack) => return Ok(None),
+        Err(stop @ Stop::Test(_)) => return Err(stop),
+        Ok(Outcome::Refused) | Err(_) => {}
     }
     let (mut findings, mut refused, count) = (Findings::default(), Vec::new(), columns.len());
     for Column { name, array } in columns {
@@ -151,13 +152,28 @@ pub(super) fn names(bench: &Bench<'_>) -> Passed {
     plain(bench, &[table], "a table whose columns have awkward names", Metadata::May)
 }
 
-pub(super) fn metadata(bench: &Bench<'_>) -> Passed {
-    bench.tables()?;
-    let metadata = |of: &str| HashMap::from([("unit".to_owned(), of.to_owned()), ("ü".to_owned(), "\n\"".to_owned())]);
+/// A table with metadata of its own and of its column, of more entries than lie in one order by chance.
+fn with_metadata() -> Checked<RecordBatch> {
+    let metadata = |of: &str| {
+        let mut metadata: HashMap<String, String> =
+            (0..8).map(|number| (format!("entry {number}"), number.to_string())).collect();
+        metadata.extend([("unit".to_owned(), of.to_owned()), ("ü".to_owned(), "\n\"".to_owned())]);
+        metadata
+    };
     let field = Field::new("number", numbers(0).data_type().clone(), true).with_metadata(metadata("of the column"));
     let schema = Schema::new_with_metadata(vec![field], metadata("of the table"));
-    let table = made(RecordBatch::try_new(Arc::new(schema), vec![numbers(3)]))?;
-    plain(bench, &[table], "a table with metadata", Metadata::Must)
+    made(RecordBatch::try_new(Arc::new(schema), vec![numbers(3)]))
+}
+
+/// The stream of [`with_metadata`].
+pub(super) fn described() -> Checked<Vec<u8>> {
+    let table = with_metadata()?;
+    made(tables::stream(&table.schema(), &[table]))
+}
+
+pub(super) fn metadata(bench: &Bench<'_>) -> Passed {
+    bench.tables()?;
+    plain(bench, &[with_metadata()?], "a table with metadata", Metadata::Must)
 }
 
 pub(super) fn columns(bench: &Bench<'_>) -> Passed {
@@ -170,10 +186,7 @@ pub(super) fn columns(bench: &Bench<'_>) -> Passed {
         Ok(loaded) => loaded.value,
         Err(failure) => return found(done, "it is loaded", told(&failure)),
     };
-    let [part] = value.parts.as_slice() else {
-        return found(done, "a table of one part", format!("{} parts", value.parts.len()));
-    };
-    let loaded = part.content.to_vec()?;
+    let loaded = bytes_of(only_part(&value, done)?, done)?;
     if let Some(difference) = tables::column_difference(&bytes, &loaded, "measure") {
         return found(done, "the column as it was stored", difference);
     }

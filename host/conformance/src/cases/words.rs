@@ -1,29 +1,13 @@
 //! What a component says: metadata, versions, errors; and what it tried in all calls of the other cases.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use airlock_sandbox::context::MetadataValue;
 use airlock_sandbox::report::GuestError;
 
-use crate::bench::{Bench, First};
+use crate::bench::Bench;
 use crate::check::{Checked, Findings, Passed, found, not_claimed};
 use crate::kinds::Kind;
-use crate::lab::{Lab, Subject};
-
-/// How long after the first store the same value is stored again, so that a clock of seconds tells another time.
-const LATER: Duration = Duration::from_millis(1100);
-/// The errors of the contract that have no code of the component's own.
-const CODES: [&str; 8] = [
-    "not-found",
-    "invalid-config",
-    "unsupported-type",
-    "corrupt",
-    "access-denied",
-    "conflict",
-    "limit-exceeded",
-    "unavailable",
-];
+use crate::lab::Lab;
+use crate::subject::Subject;
 
 pub(super) fn metadata(bench: &Bench<'_>) -> Passed {
     let kinds = bench.kinds()?;
@@ -85,69 +69,31 @@ pub(super) fn data_version(bench: &Bench<'_>) -> Passed {
     }
 }
 
-pub(super) fn repeatable(bench: &Bench<'_>) -> Passed {
-    bench.stores()?;
-    if !bench.manifest().repeatable {
-        return not_claimed("its manifest does not say `repeatable`");
-    }
-    let First { kind, bytes, files, at } = bench.first()?;
-    let done = format!("stored the same value of {} in two empty directories, a second apart", kind.media_type);
-    wait_until(*at + LATER, bench)?;
-    let (lab, subject) = (Lab::new(bench)?, Subject::asset(&["small", "value"]));
-    lab.put(&subject, &bench.value(*kind, bytes)?, &done)?;
-    let again = lab.files()?;
-    let expected = "the same files with the same bytes, since its manifest says `repeatable`";
-    for (path, bytes) in files {
-        match again.get(path) {
-            None => return found(done, expected, format!("{path} the first time only")),
-            Some(other) => {
-                if let Some(difference) = crate::check::difference(bytes, other) {
-                    return found(done, expected, format!("in {path} the second time {difference}"));
-                }
-            }
-        }
-    }
-    match again.keys().find(|path| !files.contains_key(*path)) {
-        Some(path) => found(done, expected, format!("{path} the second time only")),
-        None => Ok(None),
-    }
-}
-
-/// Mostly other cases took as long.
-fn wait_until(time: Instant, bench: &Bench<'_>) -> Checked<()> {
-    while Instant::now() < time {
-        if bench.kit.interrupt.is_interrupted() {
-            return Err(crate::Stopped::Interrupted.into());
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
 pub(super) fn errors(bench: &Bench<'_>) -> Passed {
     let seen = bench.seen().errors.clone();
     let mut findings = Findings::default();
     for (doing, error) in &seen {
-        findings.take(says_something(doing, error))?;
+        let Some((expected, told)) = lacks(error) else { continue };
+        findings.take::<()>(found(format!("{doing}, which failed"), expected, told))?;
     }
     findings.end(None)
 }
 
-fn says_something(doing: &str, error: &GuestError) -> Checked<()> {
-    let done = format!("{doing}, which failed");
+/// What `error` should be and what it is, where it does not say what is wrong.
+pub(crate) fn lacks(error: &GuestError) -> Option<(&'static str, String)> {
     let is_word = |code: &str| {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         !code.is_empty() && code.bytes().all(allowed)
     };
-    if !CODES.contains(&error.code.as_str()) && !is_word(&error.code) {
+    if !is_word(&error.code) {
         let expected = "an error of the contract, or one of its own with a code of a-z, 0-9 and -, such as `no-quorum`";
-        return found(done, expected, format!("the code {:?}: {error}", error.code));
+        return Some((expected, format!("the code {:?}: {error}", error.code)));
     }
     // Of what is not found the partitions say it.
     if error.code != "not-found" && error.message.trim().is_empty() {
-        return found(done, "an error that says what is wrong", format!("`{}` without a message", error.code));
+        return Some(("an error that says what is wrong", format!("`{}` without a message", error.code)));
     }
-    Ok(())
+    None
 }
 
 pub(super) fn denials(bench: &Bench<'_>) -> Passed {
