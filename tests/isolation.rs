@@ -248,6 +248,83 @@ fn an_interrupt_ends_a_call_in_a_worker_and_leaves_no_process() {
 }
 
 #[test]
+fn a_worker_that_died_while_nobody_needed_it_is_replaced() {
+    let project = Project::new(
+        r#"
+[assets.first]
+type = "bytes"
+command = ["sh", "-c", "printf first > $AIRLOCK_OUTPUT"]
+
+[assets.second]
+type = "bytes"
+command = ["sh", "killer.sh"]
+inputs.first = "first"
+"#,
+    );
+    // What the shell is started by has the worker that stored the first asset and loaded it, which waits for more.
+    project.put(
+        "killer.sh",
+        r#"
+for process in /proc/[0-9]*; do
+    if grep -q "^PPid:[[:space:]]*$PPID\$" "$process/status" && grep -q sandbox-process "$process/cmdline"; then
+        kill -KILL "${process#/proc/}" && killed=yes
+    fi
+done 2> /dev/null
+printf '%s' "${killed:-no}" > "$AIRLOCK_OUTPUT"
+"#,
+    );
+    project.run(&["run", "--isolate"]).ok();
+    assert_eq!(project.load("second"), "yes");
+}
+
+#[test]
+fn a_worker_that_notices_nothing_ends_with_who_started_it() {
+    let project = sleeping("time = \"100s\"");
+    let mut airlock = project.command(&["run", "--isolate", "slow"]).spawn().unwrap();
+    let worker = sleeping_worker(&airlock);
+    // One that a guest took over need not look at its socket either.
+    kill(worker, Signal::SIGSTOP).unwrap();
+    airlock.kill().unwrap();
+    airlock.wait().unwrap();
+    let started = Instant::now();
+    while kill(worker, None).is_ok() {
+        assert!(started.elapsed() < Duration::from_mins(1), "the worker is still there");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_worker_has_bounds_and_no_right_of_an_administrator_but_over_files() {
+    let project = sleeping("time = \"100s\", cpu_time = \"1500ms\"");
+    let mut airlock = project.command(&["run", "--isolate", "slow"]).spawn().unwrap();
+    let worker = sleeping_worker(&airlock);
+    let said = |file: &str| fs::read_to_string(format!("/proc/{worker}/{file}")).unwrap();
+    let (status, limits) = (said("status"), said("limits"));
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    let rights = |name: &str| u64::from_str_radix(&field(name), 16).unwrap();
+    // CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER.
+    let over_files = 1 << 1 | 1 << 2 | 1 << 3;
+    for name in ["CapEff:", "CapPrm:"] {
+        assert_eq!(rights(name) & !over_files, 0, "{status}");
+    }
+    assert_eq!((rights("CapInh:"), rights("CapAmb:")), (0, 0), "{status}");
+    assert_eq!((field("NoNewPrivs:"), field("Seccomp:")), ("1".to_owned(), "2".to_owned()), "{status}");
+    let limit = |name: &str| {
+        let numbers = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        numbers.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Twice what a call may compute, and a minute.
+    assert_eq!(limit("Max cpu time"), ["63", "64"], "{limits}");
+    assert_eq!(limit("Max core file size"), ["0", "0"], "{limits}");
+    assert_eq!(limit("Max data size")[0], ((512 + 1024) * 1024 * 1024u64).to_string(), "{limits}");
+    let files = limit("Max open files");
+    assert_eq!(files[0], files[1], "{limits}");
+    assert_eq!(said("oom_score_adj").trim(), "500");
+    airlock.kill().unwrap();
+    airlock.wait().unwrap();
+}
+
+#[test]
 fn workers_end_with_who_started_them_and_what_they_left_is_swept() {
     let project = sleeping("time = \"100s\"");
     let mut airlock = project.command(&["run", "--isolate", "slow"]).spawn().unwrap();

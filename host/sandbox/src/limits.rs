@@ -92,8 +92,14 @@ pub const COMPILE_MEMORY: u64 = 2 * GIB;
 pub const COMPILE_TIME: Duration = Duration::from_mins(2);
 /// How long compiling a component may take.
 pub const COMPILE_WAIT: Duration = Duration::from_mins(5);
+/// Bytes of a component's compiled code.
+pub const COMPILED_BYTES: u64 = 8 * COMPONENT_BYTES;
 /// Bytes of memory that a worker process may take beside what its guest may: its code, and what is held on the guest's behalf.
 pub const PROCESS_MEMORY: u64 = GIB;
+/// How long a worker process may compute beside the calls that it makes, from its start to its end.
+pub const PROCESS_TIME: Duration = Duration::from_mins(1);
+/// Files that a worker process fills in a call, beside one for each value.
+pub const GIVEN_FILES: usize = 64;
 /// How long a worker process may take to start.
 pub const WORKER_START: Duration = Duration::from_mins(1);
 /// How long a worker process may publish, where calls may not take longer.
@@ -102,8 +108,12 @@ pub const PUBLISH_TIME: Duration = Duration::from_mins(10);
 pub const IDLE_WORKERS: usize = 16;
 /// Bytes of values that pass to and from a process within a message; what is larger passes in a file.
 pub const INLINE_BYTES: usize = 64 << 10;
-/// Bytes of a message to or from a process.
+/// Bytes of a message to a process.
 pub const FRAME_BYTES: usize = 256 << 20;
+/// Bytes of a message from a process.
+pub const REPLY_BYTES: usize = 128 << 20;
+/// Values that a message from a process consists of, those within others too.
+pub const REPLY_VALUES: usize = 4 << 20;
 /// Descriptors that go with a message to or from a process.
 pub const FRAME_DESCRIPTORS: usize = 1 << 14;
 

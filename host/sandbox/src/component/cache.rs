@@ -19,8 +19,8 @@ const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = blake3::OUT_LEN;
 /// What the names of entries begin with that are being written.
 const UNFINISHED: &str = "unfinished-";
-/// Compiled code is two to three times its component.
-const ENTRY_BYTES: u64 = 8 * crate::limits::COMPONENT_BYTES;
+/// The code and its tag.
+const ENTRY_BYTES: u64 = crate::limits::COMPILED_BYTES + TAG_BYTES as u64;
 
 /// Where compiled code is kept, and where the key lies that makes it trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -45,7 +45,7 @@ impl SinkQuota {
         if taken > PART_BYTES { limit(LimitExceeded::new(Limit::PartNames, PART_BYTES)) } else { Ok(()) }
     }
 
-    fn charge(&self, bytes: u64) -> wasmtime::Result<()> {
+    pub(crate) fn charge(&self, bytes: u64) -> wasmtime::Result<()> {
         let taken = self.taken.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if taken > self.allowed { limit(LimitExceeded::new(Limit::Disk, self.allowed)) } else { Ok(()) }
     }
@@ -149,7 +149,30 @@ impl SinkState {
         Value { parts: self.finished }
     }
 
-    fn begin(&mut self, key: Option<String>, media_type: String) -> Result<(), wit_types::Error> {
+    /// Begins a part, which counts towards `quota`.
+    pub(crate) fn begin(&mut self, quota: &SinkQuota, key: Option<String>, media_type: String) -> Answer<()> {
+        quota.charge_part(key.as_deref(), &media_type)?;
+        if self.begun.len() >= PARTS {
+            return limit(LimitExceeded::new(Limit::Parts, PARTS as u64));
+        }
+        Ok(self.try_begin(key, media_type))
+    }
+
+    /// Where the part that was begun is written to.
+    pub(crate) fn content(&mut self) -> Option<&mut ContentWriter> {
+        let part = self.current.as_mut()?;
+        part.untouched = false;
+        Some(&mut part.content)
+    }
+
+    /// Whether the value may hold one more file open, which it then does.
+    pub(crate) fn hold_file(&mut self) -> bool {
+        let may = self.held_files < HELD_FILES;
+        self.held_files += usize::from(may);
+        may
+    }
+
+    fn try_begin(&mut self, key: Option<String>, media_type: String) -> Result<(), wit_types::Error> {
         self.keys.check(key.as_deref())?;
         if media_type.len() > MEDIA_TYPE_BYTES || !is_media_type(&media_type) {
             let shown = safe_line(&media_type, 100);
@@ -312,12 +335,8 @@ fn spent() -> wit_types::Error {
 
 impl wit_value::HostSink for State {
     fn begin(&mut self, sink: Resource<SinkHandle>, key: Option<String>, media_type: String) -> Answer<()> {
-        self.sink_quota.charge_part(key.as_deref(), &media_type)?;
-        let sink = self.sink(&sink)?;
-        if sink.begun.len() >= PARTS {
-            return limit(LimitExceeded::new(Limit::Parts, PARTS as u64));
-        }
-        Ok(sink.begin(key, media_type))
+        let quota = self.sink_quota.clone();
+        self.sink(&sink)?.begin(&quota, key, media_type)
     }
 
     fn write(&mut self, sink: Resource<SinkHandle>, bytes: Vec<u8>) -> Answer<()> {
@@ -325,9 +344,8 @@ impl wit_value::HostSink for State {
             return Ok(Err(host_error("bad-length", format!("at most {CHUNK} bytes are written at once"))));
         }
         self.sink_quota.charge(bytes.len() as u64)?;
-        let Some(part) = &mut self.sink(&sink)?.current else { return Ok(Err(before_begin())) };
-        part.untouched = false;
-        match part.content.append(&bytes) {
+        let Some(content) = self.sink(&sink)?.content() else { return Ok(Err(before_begin())) };
+        match content.append(&bytes) {
             Ok(()) => Ok(Ok(())),
             Err(error) => self.stopped("keep", "the value", Stop::Io(error)),
         }
@@ -392,14 +410,13 @@ impl State {
         let deadline = self.deadline.clone();
         let quota = self.sink_quota.clone();
         let sink = self.sink(sink).map_err(Stop::Trap)?;
-        let Some(part) = &mut sink.current else { return Ok(0) };
-        part.untouched = false;
-        if stable && sink.held_files < HELD_FILES {
-            sink.held_files += 1;
-            part.content.append_file(file, length);
+        let holds = stable && sink.hold_file();
+        let Some(content) = sink.content() else { return Ok(0) };
+        if holds {
+            content.append_file(file, length);
             return Ok(length);
         }
-        Content::from_file(file)?.reader().copy_to(&mut part.content, |_, bytes| {
+        Content::from_file(file)?.reader().copy_to(content, |_, bytes| {
             deadline.check().map_err(Stop::Trap)?;
             quota.charge(bytes).map_err(Stop::Trap)
         })

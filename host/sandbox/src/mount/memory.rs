@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::limits::{Bytes, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES};
+use crate::limits::{Bytes, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES, PATH_DEPTH};
 use crate::report::Failure;
 
 use super::Durability;
 use super::backend::{Backend, Found, Kind};
 use super::lock::{Claim, Lock, Waiting};
-use super::path::{ancestors, below, is_plain, is_reserved, join};
+use super::path::{ancestors, below, depth, is_plain, is_reserved, join};
 use super::plan::Step;
 use super::publish;
 
@@ -38,6 +40,40 @@ struct State {
 enum Node {
     File(Arc<File>),
     Directory,
+}
+
+/// What a directory in memory can hold.
+pub(crate) struct Contents(BTreeMap<String, Node>);
+
+impl Contents {
+    /// These files and, without one, directories, and those that they lie in.
+    ///
+    /// # Errors
+    /// Where no directory can hold them: a path that is none or is named twice, or more than one holds.
+    pub fn new(entries: Vec<(String, Option<File>)>) -> io::Result<Self> {
+        let mut tree = BTreeMap::new();
+        for (path, file) in entries {
+            if !is_plain(&path) || is_reserved(&path) || depth(&path) > PATH_DEPTH {
+                return Err(io::Error::other("it names what no path is"));
+            }
+            for ancestor in ancestors(&path) {
+                let above = tree.entry(ancestor.to_owned()).or_insert(Node::Directory);
+                if matches!(above, Node::File(_)) {
+                    return Err(io::Error::other("it names something below a file"));
+                }
+            }
+            let node = file.map_or(Node::Directory, |file| Node::File(Arc::new(file)));
+            match (tree.get(&path), &node) {
+                (None, _) => drop(tree.insert(path, node)),
+                // What lies in it was named before.
+                (Some(Node::Directory), Node::Directory) => {}
+                _ => return Err(io::Error::other("it names a path twice")),
+            }
+            check_count(tree.len())?;
+        }
+        check_size(&tree)?;
+        Ok(Self(tree))
+    }
 }
 
 /// Who holds a lock.
@@ -90,27 +126,8 @@ impl MemoryDirectory {
     }
 
     /// Has it hold this and nothing else.
-    ///
-    /// # Errors
-    /// Where it cannot hold this: a path that is none, or more than it may.
-    pub(crate) fn replace(&self, contents: Vec<(String, Option<File>)>) -> io::Result<()> {
-        let mut tree = BTreeMap::new();
-        for (path, file) in contents {
-            if !is_plain(&path) || is_reserved(&path) {
-                return Err(io::Error::other("it names what no path is"));
-            }
-            for ancestor in ancestors(&path) {
-                let above = tree.entry(ancestor.to_owned()).or_insert(Node::Directory);
-                if matches!(above, Node::File(_)) {
-                    return Err(io::Error::other("it names something below a file"));
-                }
-            }
-            tree.insert(path, file.map_or(Node::Directory, |file| Node::File(Arc::new(file))));
-            check_count(tree.len())?;
-        }
-        check_size(&tree)?;
-        *self.tree() = tree;
-        Ok(())
+    pub(crate) fn replace(&self, contents: Contents) {
+        *self.tree() = contents.0;
     }
 
     /// What orders it among the mounts of a call, so that calls take locks in the same order.
@@ -319,6 +336,13 @@ fn check_size(tree: &BTreeMap<String, Node>) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::StorageFull, reason))
 }
 
+/// Bytes of what the system counts a file's blocks in.
+#[cfg(target_os = "linux")]
+const BLOCK: u64 = 512;
+/// Bytes that memory may be given out in, at most.
+#[cfg(target_os = "linux")]
+const PAGE: u64 = 2 << 20;
+
 /// An empty file without a name, to read and write.
 pub(crate) fn anonymous_file() -> io::Result<File> {
     #[cfg(target_os = "linux")]
@@ -333,16 +357,36 @@ pub(crate) fn anonymous_file() -> io::Result<File> {
 /// Makes sure that nobody changes `file`, which is one of [`anonymous_file`], from now on.
 ///
 /// # Errors
-/// Where it is another, or somebody has it mapped to be written.
+/// Where it is another, where somebody has it mapped to be written or saw to it that it cannot be sealed, and where it takes
+/// more memory than it is long.
 pub(crate) fn seal(file: &File) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::SealFlags;
-        if rustix::fs::fcntl_get_seals(file)?.contains(SealFlags::SEAL) {
-            return Ok(());
+        let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+        if !rustix::fs::fcntl_get_seals(file)?.contains(seals) {
+            rustix::fs::fcntl_add_seals(file, seals)?;
         }
-        rustix::fs::fcntl_add_seals(file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+        let metadata = file.metadata()?;
+        if metadata.blocks().saturating_mul(BLOCK) > metadata.len().saturating_add(PAGE) {
+            return Err(io::Error::other("a file in memory takes more than it is long"));
+        }
     }
     let _ = file;
     Ok(())
+}
+
+/// Whether `file` lies in memory and in no directory, as one of [`anonymous_file`] does.
+pub(crate) fn is_anonymous(file: &File) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    {
+        // Of large pages there are others.
+        let is_huge = rustix::fs::fstatfs(file)?.f_type == libc::HUGETLBFS_MAGIC;
+        Ok(is_huge || file.metadata()?.dev() == anonymous_file()?.metadata()?.dev())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        Ok(false)
+    }
 }

@@ -35,11 +35,11 @@ mod wipe;
 
 pub(crate) use lock::Waiting;
 pub use memory::MemoryDirectory;
-pub(crate) use memory::{Held, anonymous_file, seal};
+pub(crate) use memory::{Contents, Held, anonymous_file, is_anonymous, seal};
 
-/// Looks whether there is a directory at the absolute `path`, and makes it where `makes` says so.
-pub(crate) fn reach_root(path: &std::path::Path, makes: bool) -> std::io::Result<()> {
-    directory::open_root(path, makes.then_some(&mut Vec::new())).map(drop)
+/// The directory at the absolute `path`, which is made where `makes` says so.
+pub(crate) fn reach_root(path: &std::path::Path, makes: bool) -> std::io::Result<cap_std::fs::Dir> {
+    directory::open_root(path, makes.then_some(&mut Vec::new()))
 }
 pub use wipe::{RemovedValue, Wipe};
 

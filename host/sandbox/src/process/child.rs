@@ -6,10 +6,16 @@ use std::io::{self, Read, Seek};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use super::wire::{Connection, anonymous};
 use crate::text::safe_line;
 
+/// What Linux counts computing in for whoever asks, whatever it does itself.
+#[cfg(target_os = "linux")]
+const TICKS: u32 = 100;
 /// Bytes of what a process said before its end that are told.
 const LAST_WORDS: u64 = 1000;
 
@@ -35,6 +41,33 @@ impl Program {
     }
 }
 
+/// What a thread is asked to start, and where it answers.
+type Start = (Command, Sender<io::Result<Child>>);
+
+/// Starts `command`, on a thread that lasts as long as this program: the system ends a process when the thread that started it
+/// ends, which is how a process ends that does not notice that its socket was closed.
+fn spawn(command: Command) -> io::Result<Child> {
+    static STARTER: OnceLock<io::Result<Sender<Start>>> = OnceLock::new();
+    let starter = STARTER.get_or_init(|| {
+        let (sender, receiver) = channel::<Start>();
+        let start = move || {
+            for (mut command, answer) in receiver {
+                let child = command.spawn();
+                // With it goes the other end of the socket, which only the process is to hold.
+                drop(command);
+                let _ = answer.send(child);
+            }
+        };
+        std::thread::Builder::new().name("starter".to_owned()).spawn(start)?;
+        Ok(sender)
+    });
+    let gone = || io::Error::other("the thread that starts processes has ended");
+    let (answer, answered) = channel();
+    let starter = starter.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+    starter.send((command, answer)).map_err(|_| gone())?;
+    answered.recv().map_err(|_| gone())?
+}
+
 /// A started process, which ends when this goes.
 pub(super) struct Process {
     child: Child,
@@ -58,8 +91,28 @@ impl Process {
         command.args(&program.arguments).env_clear().current_dir("/");
         command.stdin(theirs).stdout(Stdio::null()).stderr(stderr.try_clone()?);
         // Ctrl-C in a terminal is for who started it, who then ends it as it sees fit.
-        let child = command.process_group(0).spawn()?;
-        Ok((Self { child, stderr }, connection))
+        command.process_group(0);
+        Ok((Self { child: spawn(command)?, stderr }, connection))
+    }
+
+    /// Whether it did not end yet.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// How long it computed so far; nothing where the system does not say it.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        #[cfg(target_os = "linux")]
+        {
+            // Of a process that was not waited for, whose number no other has.
+            let said = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+            // Behind its name, which may have any characters: the 14th and the 15th field, the name being the second.
+            let fields = said.rsplit_once(')')?.1.split_whitespace().skip(11).take(2);
+            let ticks = fields.map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
+            Some(Duration::from_secs(ticks) / TICKS)
+        }
+        #[cfg(not(target_os = "linux"))]
+        Some(Duration::ZERO)
     }
 
     /// How it ended, if it did or does so now that its end of the socket is closed.

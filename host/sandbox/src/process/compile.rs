@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::child::{Process, Program};
 use super::layers::{Needs, confine};
 use super::message::{Compiled, Refusal, Task};
-use super::wire::{Broken, Connection, Descriptors, anonymous};
+use super::wire::{Broken, Connection, Descriptors, anonymous, invalid};
 use crate::call::linker;
 use crate::component::{ComponentError, Inspection, check_and_compile};
-use crate::limits::{Bytes, COMPILE_MEMORY, COMPILE_TIME, COMPILE_WAIT};
+use crate::limits::{Bytes, COMPILE_MEMORY, COMPILE_TIME, COMPILE_WAIT, COMPILED_BYTES, COMPONENT_BYTES};
 
 /// Why compiling in a process gave nothing.
 enum Failed {
@@ -67,8 +67,8 @@ pub(super) fn compile_within(
     bytes: &[u8],
 ) -> Result<Vec<u8>, ComponentError> {
     let unable = |error: io::Error| ComponentError::Compiler(format!("its process cannot be started: {error}"));
-    let (process, mut connection) = Process::start(program).map_err(unable)?;
-    match converse(&mut connection, bounds, inspection, bytes) {
+    let (process, connection) = Process::start(program).map_err(unable)?;
+    match converse(&connection, bounds, inspection, bytes) {
         Ok(Ok(code)) => Ok(code),
         // What the compiler maps says so itself.
         Ok(Err(Refusal::Rejected(reason))) if reason.contains("os error 12") => Err(bounds.memory_exceeded()),
@@ -89,7 +89,7 @@ pub(super) fn compile_within(
 }
 
 fn converse(
-    connection: &mut Connection,
+    connection: &Connection,
     bounds: &Bounds,
     inspection: &Inspection,
     bytes: &[u8],
@@ -108,44 +108,92 @@ fn converse(
     if let Err(refusal) = answer {
         return Ok(Err(refusal));
     }
-    let code = descriptors.take(0).and_then(read_whole).map_err(Failed::Lost)?;
+    let code = descriptors.take(0).and_then(|file| read_whole(file, COMPILED_BYTES)).map_err(Failed::Lost)?;
     Ok(Ok(code))
 }
 
 /// In the process: confines itself, compiles and answers.
 pub(super) fn serve(
-    mut connection: Connection,
+    connection: Connection,
     inspection: &Inspection,
     bounds: &Bounds,
     mut beside: Descriptors,
 ) -> io::Result<()> {
-    // If who started it is killed, nobody waits for the code.
-    #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    confine(&Needs {
-        directories: Vec::new(),
-        memory: bounds.memory,
-        file: None,
-        cpu_seconds: Some(bounds.time.as_secs()),
-    });
-    let bytes = beside.take(0).and_then(read_whole)?;
+    confine(&Needs { directories: Vec::new(), memory: bounds.memory, file: COMPILED_BYTES, cpu_time: bounds.time });
+    let bytes = beside.take(0).and_then(|file| read_whole(file, COMPONENT_BYTES))?;
     let linker = linker(1).map_err(io::Error::other)?;
     let code = match check_and_compile(&linker, inspection, &bytes) {
         Ok(code) => code,
-        Err(error) => return answer(&mut connection, &Err(error.into()), None),
+        Err(error) => return answer(&connection, &Err(error.into()), None),
     };
+    if code.len() as u64 > COMPILED_BYTES {
+        return answer(&connection, &Err(Refusal::Rejected(too_large())), None);
+    }
     let file = anonymous(&code)?;
-    answer(&mut connection, &Ok(()), Some(&file))
+    answer(&connection, &Ok(()), Some(&file))
 }
 
-fn answer(connection: &mut Connection, compiled: &Compiled, code: Option<&File>) -> io::Result<()> {
+fn answer(connection: &Connection, compiled: &Compiled, code: Option<&File>) -> io::Result<()> {
     let descriptors: Vec<_> = code.iter().map(AsFd::as_fd).collect();
     super::patiently(|wait| connection.send(compiled, &descriptors, wait))
 }
 
-fn read_whole(mut file: File) -> io::Result<Vec<u8>> {
+/// The bytes of `file`, which somebody else may still write.
+fn read_whole(mut file: File, at_most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    file.take(at_most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > at_most { Err(invalid(too_large())) } else { Ok(bytes) }
+}
+
+fn too_large() -> String {
+    format!("its compiled code takes more than {}", Bytes(COMPILED_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::inspect;
+
+    /// What is made of a process that answers `said`, with these files.
+    fn answered(said: &Compiled, files: &[&File]) -> Result<Result<Vec<u8>, ComponentError>, String> {
+        let bytes = wat::parse_str("(component)").unwrap();
+        let inspection = inspect(
+            &wat::parse_str(r#"(component (instance $i) (export "airlock:io/output@0.1.0" (instance $i)))"#).unwrap(),
+        );
+        let (ours, theirs) = Connection::pair().unwrap();
+        let theirs = Connection::of_process(theirs);
+        let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let asked = theirs.receive::<Task, ()>(&mut || Ok(()));
+                let _ = theirs.send(said, &files, &mut || Ok::<_, ()>(()));
+                drop(asked);
+            });
+            match converse(&ours, &Bounds::default(), &inspection.unwrap(), &bytes) {
+                Ok(answer) => Ok(answer.map_err(Into::into)),
+                Err(Failed::Lost(error)) => Err(error.to_string()),
+                Err(Failed::Late) => Err("it is late".to_owned()),
+            }
+        })
+    }
+
+    #[test]
+    fn code_that_is_too_large_or_grows_is_not_read() {
+        let file = anonymous(b"code").unwrap();
+        assert!(matches!(answered(&Ok(()), &[&file]), Ok(Ok(code)) if code == b"code"));
+        file.set_len(COMPILED_BYTES + 1).unwrap();
+        assert_eq!(answered(&Ok(()), &[&file]).unwrap_err(), "its compiled code takes more than 512 MiB");
+        assert!(answered(&Ok(()), &[]).is_err(), "no file");
+    }
+
+    #[test]
+    fn what_a_process_says_of_a_component_can_be_shown() {
+        let hostile = || "\u{1b}[2J\n::add-mask::x".repeat(10_000);
+        let shape = Refusal::Shape { what: hostile(), found: 1, allowed: 0 };
+        for said in [Refusal::Rejected(hostile()), Refusal::Mismatch(hostile()), shape] {
+            let error = answered(&Err(said), &[]).unwrap().unwrap_err().to_string();
+            assert!(!error.contains('\u{1b}') && !error.contains("\n::") && error.len() < 200_000, "{error}");
+        }
+    }
 }

@@ -1,18 +1,19 @@
 //! The sandbox's end of a call that a worker makes.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ENDING;
+use super::claims::{Claims, Expected};
 use super::memory;
 use super::message::{Outcome, PackedOp, PackedSubject, Phase, Reply, Request};
-use super::packing::{Parcel, Unpacker};
-use super::wire::{Broken, Connection};
-use crate::call::Call;
+use super::packing::Parcel;
+use super::wire::{Broken, Connection, Descriptors, invalid};
+use crate::call::{Call, Interrupt};
 use crate::context::{InputContext, OpContext, OutputContext};
-use crate::limits::PUBLISH_TIME;
+use crate::limits::{GIVEN_FILES, PUBLISH_TIME};
 use crate::report::{Failure, Report, StorageFailure};
 use crate::value::{Input, Shelf, Value};
 
@@ -48,15 +49,20 @@ impl From<io::Error> for Lost {
 
 /// A call that a worker makes.
 pub(super) struct Conversation<'a> {
-    connection: &'a mut Connection,
+    connection: &'a Connection,
     call: &'a Call<'a>,
-    clock: Clock,
+    clock: Clock<'a>,
+    /// Whether the worker was told to end the call.
+    told: bool,
     /// The files that the worker fills.
     given: Vec<Arc<Shelf>>,
 }
 
 /// How long a worker may still take.
-struct Clock {
+struct Clock<'a> {
+    interrupt: &'a Interrupt,
+    /// Of the call.
+    allowed: Duration,
     since: Instant,
     /// Nothing while the files of the call are opened.
     phase: Option<Phase>,
@@ -64,17 +70,20 @@ struct Clock {
     interrupted: Option<Instant>,
 }
 
-impl Clock {
-    /// Whether the worker, which says nothing, is waited for longer.
-    fn check(&self, allowed: Duration) -> Result<(), Failure> {
+impl Clock<'_> {
+    /// Whether the worker is waited for longer.
+    fn check(&mut self) -> Result<(), Failure> {
+        if self.interrupted.is_none() && self.interrupt.is_interrupted() {
+            self.interrupted = Some(Instant::now());
+        }
         if self.interrupted.is_some_and(|since| since.elapsed() > ENDING) {
             return Err(Failure::Interrupted);
         }
         let (doing, allowed) = match self.phase {
-            None => ("opening its files", allowed),
+            None => ("opening its files", self.allowed),
             // It ends a guest that computes or waits by itself.
-            Some(Phase::Running) => ("a call of the system", allowed),
-            Some(Phase::Publishing) => ("publishing what it wrote", allowed.max(PUBLISH_TIME)),
+            Some(Phase::Running) => ("a call of the system", self.allowed),
+            Some(Phase::Publishing) => ("publishing what it wrote", self.allowed.max(PUBLISH_TIME)),
         };
         if self.since.elapsed() <= allowed.saturating_add(ENDING) {
             return Ok(());
@@ -87,6 +96,16 @@ impl Clock {
             failure: StorageFailure { operation: "end".to_owned(), path: "the call".to_owned(), reason },
         })
     }
+
+    /// A call goes from phase to phase and not back, which would give it the time of a phase again.
+    fn enter(&mut self, phase: Phase) -> io::Result<()> {
+        if self.phase >= Some(phase) {
+            return Err(invalid("it goes back to what it did before"));
+        }
+        self.phase = Some(phase);
+        self.since = Instant::now();
+        Ok(())
+    }
 }
 
 /// What a call gave, and whether its worker can make another.
@@ -96,18 +115,20 @@ pub(super) struct Ended<T> {
 }
 
 impl<'a> Conversation<'a> {
-    pub fn new(connection: &'a mut Connection, call: &'a Call<'a>) -> Self {
-        let clock = Clock { since: Instant::now(), phase: None, interrupted: None };
-        Self { connection, call, clock, given: Vec::new() }
+    pub fn new(connection: &'a Connection, call: &'a Call<'a>) -> Self {
+        let (interrupt, allowed) = (call.interrupt, call.grant.limits().time);
+        let clock = Clock { interrupt, allowed, since: Instant::now(), phase: None, interrupted: None };
+        Self { connection, call, clock, told: false, given: Vec::new() }
     }
 
     /// Has the worker make the call.
     pub fn hold<T: Outcome>(mut self, subject: Subject<'_>) -> Result<Ended<T>, Lost> {
-        let mut parcel = Parcel::new(self.call.budget);
+        let mut parcel = Parcel::for_worker(self.call.budget);
         let mut inputs = Vec::new();
         let stores = !matches!(subject, Subject::Input(_));
         let in_memory = memory::directories(self.call.grant);
         let _held = memory::hold(&in_memory, self.call, stores).map_err(Lost::Stopped)?;
+        let expected = Expected::of(&subject, self.call);
         let subject = match subject {
             Subject::Output(context, value) => PackedSubject::Output(context, parcel.value(value)?),
             Subject::Input(context) => PackedSubject::Input(context),
@@ -121,42 +142,40 @@ impl<'a> Conversation<'a> {
         let Call { strict, deterministic, .. } = *self.call;
         let request = Request::Call { subject: Box::new(subject), strict, deterministic, memory };
         // It waits no longer for the directories in memory.
-        self.clock.since = Instant::now();
+        let since = Instant::now();
+        self.clock.since = since;
         self.send(&request, &parcel.descriptors())?;
         drop((request, parcel));
         loop {
             let (reply, beside) = self.receive()?;
             match reply {
-                Reply::Phase(phase) => {
-                    self.clock.phase = Some(phase);
-                    self.clock.since = Instant::now();
-                }
+                Reply::Phase(phase) => self.clock.enter(phase)?,
                 Reply::Part { input, place } => self.give_part(inputs.get(input), place)?,
-                Reply::File => self.give_file()?,
+                Reply::File => self.give_file(expected.values())?,
                 Reply::Ended(packed, memory) => {
                     for shelf in &self.given {
                         shelf.seal()?;
                     }
-                    let mut unpacker = Unpacker::of_worker(beside, self.call.budget, &self.given);
-                    let report = packed.unpack(&mut unpacker)?;
+                    let mut claims = Claims::new(self.call, since, expected, beside, &self.given, &in_memory);
+                    let report = packed.unpack(&mut claims)?;
                     if stores && report.outcome.is_ok() {
-                        memory::unpack(memory, &in_memory, &mut unpacker)?;
+                        let descriptors = &mut claims.descriptors;
+                        memory::unpack_of_worker(memory, &in_memory, self.call.grant, descriptors)?;
                     }
                     // Into a file on disk it could write for as long as it lives.
                     let reusable = self.given.iter().all(|shelf| shelf.is_memory());
                     return Ok(Ended { report, reusable });
                 }
-                Reply::Ready(_) => return Err(io::Error::from(io::ErrorKind::InvalidData).into()),
+                Reply::Ready(_) => return Err(invalid("it says again that it is ready").into()),
             }
         }
     }
 
     fn give_part(&mut self, input: Option<&Input>, place: usize) -> Result<(), Lost> {
-        let Some(input) = input else { return Err(io::Error::from(io::ErrorKind::InvalidData).into()) };
-        let (call, clock) = (self.call, &self.clock);
-        let allowed = call.grant.limits().time;
-        let wanted = || !call.interrupt.is_interrupted() && clock.since.elapsed() <= allowed;
-        let mut parcel = Parcel::new(call.budget);
+        let Some(input) = input else { return Err(invalid("it asks for an input that the op does not have").into()) };
+        let (interrupt, clock) = (self.call.interrupt, &self.clock);
+        let wanted = || !interrupt.is_interrupted() && clock.since.elapsed() <= clock.allowed;
+        let mut parcel = Parcel::for_worker(self.call.budget);
         let part = match input.part(place, &wanted) {
             Ok(Some(part)) => Ok(Some(parcel.part(&part)?)),
             Ok(None) => Ok(None),
@@ -165,8 +184,15 @@ impl<'a> Conversation<'a> {
         self.send(&Request::Part(part), &parcel.descriptors())
     }
 
-    fn give_file(&mut self) -> Result<(), Lost> {
-        match self.call.budget.shelf_to_fill() {
+    fn give_file(&mut self, values: usize) -> Result<(), Lost> {
+        let budget = self.call.budget;
+        let file = match self.given.len() {
+            few if few < GIVEN_FILES => budget.shelf_to_fill(),
+            // One on disk takes all that a value has.
+            more if more < GIVEN_FILES.saturating_add(values) => budget.overflow(),
+            _ => return Err(invalid("it asks for more files than its values can fill").into()),
+        };
+        match file {
             Ok(file) => {
                 let file = Arc::new(file);
                 self.given.push(Arc::clone(&file));
@@ -176,23 +202,25 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn send(&mut self, request: &Request, descriptors: &[std::os::fd::BorrowedFd<'_>]) -> Result<(), Lost> {
-        let (clock, allowed) = (&self.clock, self.call.grant.limits().time);
-        Ok(self.connection.send(request, descriptors, &mut || clock.check(allowed))?)
+    fn send(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Lost> {
+        let clock = &mut self.clock;
+        Ok(self.connection.send(request, descriptors, &mut || clock.check())?)
     }
 
-    fn receive(&mut self) -> Result<(Reply, super::wire::Descriptors), Lost> {
-        let (call, clock) = (self.call, &mut self.clock);
-        let mut to_worker = self.connection.try_clone()?;
+    fn receive(&mut self) -> Result<(Reply, Descriptors), Lost> {
+        let Self { connection, clock, told, .. } = self;
         let mut wait = || {
-            if clock.interrupted.is_none() && call.interrupt.is_interrupted() {
-                clock.interrupted = Some(Instant::now());
+            clock.check()?;
+            if clock.interrupted.is_some() && !*told {
+                *told = true;
                 // Where it is not taken, the process is killed in a moment.
-                let _ = to_worker.send(&Request::Interrupt, &[], &mut || Err(()));
+                let _ = connection.send(&Request::Interrupt, &[], &mut || Err(()));
             }
-            clock.check(call.grant.limits().time)
+            Ok(())
         };
-        Ok(self.connection.receive(&mut wait)?)
+        // Also where one message follows the other.
+        wait().map_err(Lost::Stopped)?;
+        Ok(connection.receive(&mut wait)?)
     }
 }
 
@@ -203,16 +231,30 @@ mod tests {
     #[test]
     fn a_worker_is_waited_for_as_long_as_what_it_does_may_take() {
         let second = Duration::from_secs(1);
-        let clock = |phase, ago| Clock { since: Instant::now().checked_sub(ago).unwrap(), phase, interrupted: None };
+        let interrupt = Interrupt::new();
+        let check = |phase, ago, allowed| {
+            let since = Instant::now().checked_sub(ago).unwrap();
+            Clock { interrupt: &interrupt, allowed, since, phase, interrupted: None }.check()
+        };
         for phase in [None, Some(Phase::Running)] {
-            assert!(clock(phase, second).check(second).is_ok());
-            assert!(matches!(clock(phase, 4 * second).check(second), Err(Failure::Storage { .. })));
+            assert!(check(phase, second, second).is_ok());
+            assert!(matches!(check(phase, 4 * second, second), Err(Failure::Storage { .. })));
         }
         let publishing = Some(Phase::Publishing);
-        assert!(clock(publishing, PUBLISH_TIME).check(second).is_ok());
-        assert!(clock(publishing, PUBLISH_TIME + 4 * second).check(second).is_err());
-        assert!(clock(publishing, PUBLISH_TIME + 4 * second).check(2 * PUBLISH_TIME).is_ok());
-        let interrupted = Clock { interrupted: Instant::now().checked_sub(4 * second), ..clock(None, second) };
-        assert_eq!(interrupted.check(100 * second), Err(Failure::Interrupted));
+        assert!(check(publishing, PUBLISH_TIME, second).is_ok());
+        assert!(check(publishing, PUBLISH_TIME + 4 * second, second).is_err());
+        assert!(check(publishing, PUBLISH_TIME + 4 * second, 2 * PUBLISH_TIME).is_ok());
+    }
+
+    #[test]
+    fn one_that_is_interrupted_is_waited_for_a_little_longer_whatever_it_may_take() {
+        let interrupt = Interrupt::new();
+        let allowed = Duration::from_secs(100);
+        let mut clock = Clock { interrupt: &interrupt, allowed, since: Instant::now(), phase: None, interrupted: None };
+        assert_eq!(clock.check(), Ok(()));
+        interrupt.interrupt();
+        assert_eq!(clock.check(), Ok(()));
+        clock.interrupted = clock.interrupted.and_then(|since| since.checked_sub(2 * ENDING));
+        assert_eq!(clock.check(), Err(Failure::Interrupted));
     }
 }

@@ -1,8 +1,15 @@
 //! What a worker reports, made safe to show and bounded: a guest that escaped within it can say anything.
 
-use crate::context::MetadataEntry;
+use std::collections::HashSet;
+use std::io;
+use std::time::Duration;
+
+use super::wire::invalid;
+use crate::context::{AssetEvent, MetadataEntry, MetadataValue};
+use crate::grant::Grant;
 use crate::limits::{
-    DENIALS, ERROR_BYTES, LOG_BYTES, METADATA_ENTRIES, METADATA_LABEL_BYTES, PATH_BYTES, RECEIPT_FILES,
+    ASSET_KEY_PARTS, DENIALS, ERROR_BYTES, EVENTS, LOG_BYTES, METADATA_BYTES, METADATA_ENTRIES, METADATA_LABEL_BYTES,
+    PATH_BYTES, RECEIPT_FILES,
 };
 use crate::report::{Denial, Failure, Log, Receipt, Rule, Transfers};
 use crate::text::{safe, safe_line};
@@ -13,8 +20,18 @@ const TEXT: usize = 2 * ERROR_BYTES;
 /// Lines of a list that a failure has.
 const LINES: usize = 128;
 
+/// What a list does not name: counts of calls are added up.
+const COUNT: u64 = u32::MAX as u64;
+/// What a line of a log takes beside its text.
+const LINE_OVERHEAD: usize = 16;
+
+/// `text` as a line that can be shown.
+pub(super) fn shown_line(text: &str) -> String {
+    safe_line(text, LINE)
+}
+
 fn line(text: &mut String) {
-    *text = safe_line(text, LINE);
+    *text = shown_line(text);
 }
 
 fn text(text: &mut String) {
@@ -66,24 +83,34 @@ fn denial(denial: &mut Denial) {
     }
 }
 
-/// Makes a receipt safe.
-pub(super) fn receipt(receipt: &mut Receipt) {
+/// Makes the receipt of a call with `grant` safe, which took `elapsed`.
+pub(super) fn receipt(receipt: &mut Receipt, elapsed: Duration, grant: &Grant) {
+    let Receipt { read, written, removed, removed_unlisted, time, cpu_time, peak_memory, denials, environment } =
+        receipt;
     let transfers = |transfers: &mut Transfers| {
-        transfers.files.truncate(RECEIPT_FILES);
-        transfers.files.iter_mut().for_each(|transfer| line(&mut transfer.path));
+        let Transfers { files, unlisted, bytes: _ } = transfers;
+        files.truncate(RECEIPT_FILES);
+        files.iter_mut().for_each(|transfer| line(&mut transfer.path));
+        *unlisted = (*unlisted).min(COUNT);
     };
-    transfers(&mut receipt.read);
-    transfers(&mut receipt.written);
-    lines(&mut receipt.removed, RECEIPT_FILES);
-    receipt.denials.list.truncate(DENIALS);
-    receipt.denials.list.iter_mut().for_each(denial);
+    transfers(read);
+    transfers(written);
+    lines(removed, RECEIPT_FILES);
+    *removed_unlisted = (*removed_unlisted).min(COUNT);
+    *time = (*time).min(elapsed);
+    *cpu_time = (*cpu_time).min(elapsed);
+    *peak_memory = (*peak_memory).min(grant.limits().memory);
+    denials.list.truncate(DENIALS);
+    denials.list.iter_mut().for_each(denial);
+    denials.unlisted = denials.unlisted.min(COUNT);
+    *environment = environment.map(|entries| entries.min(grant.environment().len()));
 }
 
 /// Makes a log safe.
 pub(super) fn log(log: &mut Log) {
     let mut bytes: usize = 0;
     let fitting = log.lines.iter().take_while(|line| {
-        bytes = bytes.saturating_add(line.text.len());
+        bytes = bytes.saturating_add(line.text.len() + LINE_OVERHEAD);
         bytes <= 2 * LOG_BYTES
     });
     log.lines.truncate(fitting.count());
@@ -92,17 +119,73 @@ pub(super) fn log(log: &mut Log) {
     }
 }
 
-/// Makes metadata safe; its values are made so where they are shown, as a guest's are.
-pub(super) fn metadata(entries: &mut Vec<MetadataEntry>) {
-    entries.truncate(METADATA_ENTRIES);
-    for entry in entries {
-        entry.label = safe_line(&entry.label, 2 * METADATA_LABEL_BYTES);
+/// What a call recorded, all of it together.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    bytes: usize,
+}
+
+impl Records {
+    /// Bytes of all. A number of JSON is longer as it is written here than a guest may write it.
+    const BYTES: usize = 4 * METADATA_BYTES;
+
+    /// Counts a text that is kept.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.bytes > Self::BYTES { Err(invalid("it records more than a call may")) } else { Ok(()) }
+    }
+
+    /// Makes metadata safe; its values are made so where they are shown, as a guest's are.
+    pub fn metadata(&mut self, entries: &mut [MetadataEntry]) -> io::Result<()> {
+        let mut labels = HashSet::new();
+        for entry in &*entries {
+            let is_label = !entry.label.is_empty() && !entry.label.chars().any(char::is_control);
+            if !is_label || entry.label.len() > METADATA_LABEL_BYTES || !labels.insert(entry.label.as_str()) {
+                return Err(invalid("it records under a label that is none"));
+            }
+            self.text(&entry.label)?;
+            match &entry.value {
+                MetadataValue::Text(text) => self.text(text)?,
+                MetadataValue::Tagged(kind, text) => {
+                    self.text(kind)?;
+                    self.text(text)?;
+                }
+                MetadataValue::Json(json) => self.text(&json.to_string())?,
+                MetadataValue::Null | MetadataValue::Boolean(_) | MetadataValue::Int(_) | MetadataValue::Float(_) => {}
+            }
+        }
+        if entries.len() > METADATA_ENTRIES {
+            return Err(invalid("it records more than a call may"));
+        }
+        for entry in entries {
+            if let MetadataValue::Tagged(kind, _) = &mut entry.value {
+                *kind = safe_line(kind, 2 * METADATA_LABEL_BYTES);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes events safe.
+    pub fn events(&mut self, events: &mut [AssetEvent]) -> io::Result<()> {
+        if events.len() > EVENTS {
+            return Err(invalid("it records more than a call may"));
+        }
+        for AssetEvent { kind: _, asset_key, partition, description, metadata } in events {
+            if asset_key.is_empty() || asset_key.len() > ASSET_KEY_PARTS {
+                return Err(invalid("it records something of what is no asset"));
+            }
+            let texts = asset_key.iter().chain(partition.as_ref()).chain(description.as_ref());
+            texts.map(String::as_str).try_for_each(|text| self.text(text))?;
+            self.metadata(metadata)?;
+        }
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
     use crate::report::{Denials, GuestError, Level, LogLine, Operation, StorageFailure, Transfer, Trap};
 
     const HOSTILE: &str = "\u{1b}[2J\n::add-mask::x\n##[error]";
@@ -146,14 +229,18 @@ mod tests {
             denials,
             ..Receipt::default()
         };
-        receipt(&mut said);
+        let grant = Grant::new(Vec::new(), std::collections::BTreeMap::new(), Limits::default()).unwrap();
+        receipt(&mut said, Duration::ZERO, &grant);
         assert_eq!((said.read.files.len(), said.removed.len(), said.denials.list.len()), (256, 256, 64));
         assert!(
             is_safe(&said.read.files[0].path) && is_safe(&said.removed[0]) && is_safe(&said.denials.list[0].subject)
         );
         let mut said = Log { lines: vec![LogLine { level: Level::Info, text: "x".repeat(LOG_BYTES) }; 5], dropped: 0 };
         log(&mut said);
-        assert_eq!(said.lines.len(), 2);
+        assert_eq!(said.lines.len(), 1);
+        let mut said = Log { lines: vec![LogLine { level: Level::Info, text: String::new() }; LOG_BYTES], dropped: 0 };
+        log(&mut said);
+        assert!(said.lines.len() <= 2 * LOG_BYTES / LINE_OVERHEAD);
     }
 
     #[test]

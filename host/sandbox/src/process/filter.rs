@@ -43,14 +43,12 @@ const FILES: &[c_long] = &[
     libc::SYS_unlinkat,
     libc::SYS_renameat,
     libc::SYS_renameat2,
-    libc::SYS_linkat,
     libc::SYS_ftruncate,
     libc::SYS_fallocate,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
     libc::SYS_flock,
     libc::SYS_fchmod,
-    libc::SYS_utimensat,
     libc::SYS_memfd_create,
     libc::SYS_fadvise64,
     libc::SYS_getcwd,
@@ -114,6 +112,17 @@ const OLD: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[c_long] = &[];
 
+/// What a thread may share with its process no longer.
+const NAMESPACES: [libc::c_int; 7] = [
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWNET,
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWUTS,
+];
+
 /// Lets this thread, and those that it starts, make no other system calls.
 pub(super) fn install() -> Result<(), Error> {
     let always = [FILES, RUNTIME, SOCKET, OLD].concat().into_iter().map(|call| (call, Vec::new()));
@@ -123,9 +132,12 @@ pub(super) fn install() -> Result<(), Error> {
         Ok(vec![SeccompRule::new(vec![condition])?])
     };
     let word = SeccompCmpArgLen::Dword;
-    // Threads, not processes.
+    // Threads, not processes, and none with a namespace of its own.
     let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
-    rules.insert(libc::SYS_clone, when(0, word.clone(), SeccompCmpOp::MaskedEq(thread), thread)?);
+    let told = thread | NAMESPACES.iter().fold(0, |flags, flag| flags | u64::from(flag.cast_unsigned()));
+    rules.insert(libc::SYS_clone, when(0, word.clone(), SeccompCmpOp::MaskedEq(told), thread)?);
+    // Of a file that is open, not of any that a path names: the rules of Landlock know no times.
+    rules.insert(libc::SYS_utimensat, when(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?);
     // Signals to itself, which ending by an abort is.
     let own = u64::from(std::process::id());
     rules.insert(libc::SYS_tgkill, when(0, word.clone(), SeccompCmpOp::Eq, own)?);

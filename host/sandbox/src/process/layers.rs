@@ -4,11 +4,12 @@
 //! left out and said so; see [`Layers`].
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::grant::DirectoryPath;
-use crate::limits::{Limits, PLAN_BYTES, PROCESS_MEMORY};
+use crate::limits::{Limits, PLAN_BYTES, PROCESS_MEMORY, PROCESS_TIME};
 
 /// Which layers confine a worker process, beside the process itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct Layers {
     pub system_calls: Layer,
     /// A network of its own, with nothing in it.
     pub network: Layer,
-    /// Bounds of memory and of files (`setrlimit`).
+    /// Bounds of memory, of computing and of files (`setrlimit`).
     pub resources: Layer,
 }
 
@@ -77,17 +78,22 @@ pub(super) struct Needs {
     pub directories: Vec<(DirectoryPath, bool)>,
     /// Bytes of memory.
     pub memory: u64,
-    /// Bytes of the largest file; as many as it likes where this is none.
-    pub file: Option<u64>,
-    /// Seconds of computing, of all threads; without an end where this is none.
-    pub cpu_seconds: Option<u64>,
+    /// Bytes of the largest file.
+    pub file: u64,
+    /// Of computing, of all threads.
+    pub cpu_time: Duration,
 }
 
 impl Needs {
     /// What calls within `limits` need.
     pub fn of_calls(limits: &Limits, directories: Vec<(DirectoryPath, bool)>) -> Self {
-        let memory = limits.memory.saturating_add(PROCESS_MEMORY);
-        Self { directories, memory, file: Some(limits.disk.saturating_add(PLAN_BYTES)), cpu_seconds: None }
+        Self {
+            directories,
+            memory: limits.memory.saturating_add(PROCESS_MEMORY),
+            file: limits.disk.saturating_add(PLAN_BYTES),
+            // A worker that computed for as long as a call may makes no other.
+            cpu_time: limits.cpu_time.saturating_mul(2).saturating_add(PROCESS_TIME),
+        }
     }
 }
 
@@ -110,15 +116,20 @@ mod linux {
     use std::io;
 
     use landlock::{
-        ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+        ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
         RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
     };
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, getegid, geteuid, setrlimit};
-    use rustix::thread::UnshareFlags;
+    use rustix::process::{
+        DumpableBehavior, Resource, Rlimit, Signal, getegid, geteuid, getrlimit, set_parent_process_death_signal,
+        setrlimit,
+    };
+    use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags, capabilities, set_capabilities};
 
     use super::{Layer, Layers, Needs};
     use crate::process::filter;
 
+    /// What the kernel adds to its wish to end a process where there is no memory: half of all that the machine has.
+    const OUT_OF_MEMORY_SCORE: &str = "500";
     /// The newest rules that are asked for; an older kernel gives those that it knows.
     const RULES: ABI = ABI::V7;
 
@@ -135,9 +146,14 @@ mod linux {
 
     /// Confines this process to what it needs, for good. It must have one thread.
     pub(in crate::process) fn confine(needs: &Needs) -> Layers {
+        // Where the machine runs out of memory, the kernel ends it before others.
+        let _ = std::fs::write("/proc/self/oom_score_adj", OUT_OF_MEMORY_SCORE);
         let network = unshare().into();
         // Nobody of the same user reads its memory or attaches to it. Before, it could not name its user to its namespace.
         let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        // Both after the namespaces: to make some takes rights and then gives all, and undoes what is to happen in the end.
+        let _ = drop_capabilities();
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
         let resources = resources(needs).into();
         let file_system = match file_system(needs) {
             Ok(RulesetStatus::FullyEnforced) => Layer::On,
@@ -148,6 +164,16 @@ mod linux {
         // Last, since what comes before needs calls that it forbids.
         let system_calls = filter::install().into();
         Layers { file_system, system_calls, network, resources }
+    }
+
+    /// Of the rights of an administrator, leaves those over files of others, which may be lent. One who is none has no right more.
+    fn drop_capabilities() -> io::Result<()> {
+        let held = capabilities(None)?;
+        let files = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::FOWNER;
+        let kept = if geteuid().is_root() { held.permitted & files } else { CapabilitySet::empty() };
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: none })?;
+        Ok(())
     }
 
     fn file_system(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
@@ -161,8 +187,8 @@ mod linux {
             .scope(Scope::from_all(RULES))?
             .create()?;
         for (path, is_written) in &needs.directories {
-            // One that is missing cannot be lent.
-            if let Ok(directory) = PathFd::new(path.as_path()) {
+            // One that is missing cannot be lent, nor one in whose place there is a link now.
+            if let Ok(directory) = crate::mount::reach_root(path.as_path(), false) {
                 rules = rules.add_rule(PathBeneath::new(directory, if *is_written { write } else { read }))?;
             }
         }
@@ -173,13 +199,13 @@ mod linux {
         let at_most = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
         setrlimit(Resource::Core, at_most(0))?;
         setrlimit(Resource::Data, at_most(needs.memory))?;
-        if let Some(bytes) = needs.file {
-            setrlimit(Resource::Fsize, at_most(bytes))?;
-        }
-        if let Some(seconds) = needs.cpu_seconds {
-            // The first bound is a signal, the second kills.
-            setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds.saturating_add(1)) })?;
-        }
+        setrlimit(Resource::Fsize, at_most(needs.file))?;
+        // As many descriptors as who started it may have at once.
+        let files = getrlimit(Resource::Nofile).current;
+        setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files })?;
+        // The first bound is a signal, the second kills.
+        let seconds = needs.cpu_time.as_secs().saturating_add(u64::from(needs.cpu_time.subsec_nanos() > 0));
+        setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds.saturating_add(1)) })?;
         Ok(())
     }
 

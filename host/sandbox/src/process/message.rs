@@ -7,20 +7,23 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::claims::Claims;
 use super::compile::Bounds;
 use super::distrust;
 use super::layers::Layers;
 use super::memory::{self, PackedDirectory};
 use super::packing::{PackedPart, PackedValue, Parcel, Unpacker};
+use super::wire::invalid;
 use crate::call::Deterministic;
 use crate::component::{ComponentError, Inspection};
-use crate::context::{AssetEvent, InputContext, MetadataEntry, OpContext, OpOutput, OutputContext};
+use crate::context::{AssetEvent, AssetEventKind, InputContext, MetadataEntry, OpContext, OpOutput, OutputContext};
 use crate::grant::{Access, DirectoryPath, Grant, GrantError, GuestPath, MountGrant, MountSource, Scope};
 use crate::limits::Limits;
 use crate::mount::{Durability, MemoryDirectory};
 use crate::partition::Partitions;
 use crate::report::{Computed, ComputedOutput, Failure, Loaded, Log, Receipt, Report, Stored};
-use crate::value::{Input, Value};
+use crate::text::{safe, safe_line};
+use crate::value::Input;
 
 /// What a process is started for; the first message.
 #[derive(Serialize, Deserialize)]
@@ -45,6 +48,9 @@ pub(super) struct CallTask {
 /// What a compiling process answers; the code is in the file beside it.
 pub(super) type Compiled = Result<(), Refusal>;
 
+/// Bytes that are told of what a process that compiles says; what is honest takes less.
+const REASON: usize = 16 << 10;
+
 /// Why a component cannot be compiled.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Refusal {
@@ -67,9 +73,11 @@ impl From<ComponentError> for Refusal {
 impl From<Refusal> for ComponentError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Rejected(reason) => Self::Rejected(reason),
-            Refusal::Mismatch(reason) => Self::Mismatch(reason),
-            Refusal::Shape { what, found, allowed } => Self::Shape { what: what.into(), found, allowed },
+            Refusal::Rejected(reason) => Self::Rejected(safe(&reason, REASON)),
+            Refusal::Mismatch(reason) => Self::Mismatch(safe(&reason, REASON)),
+            Refusal::Shape { what, found, allowed } => {
+                Self::Shape { what: safe_line(&what, REASON).into(), found, allowed }
+            }
         }
     }
 }
@@ -108,7 +116,7 @@ pub(super) enum Reply {
 }
 
 /// What a call does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Phase {
     /// The guest runs.
     Running,
@@ -236,9 +244,9 @@ impl PackedOp {
 /// A [`Report`] in a message.
 #[derive(Serialize, Deserialize)]
 pub(super) struct PackedReport {
-    outcome: Result<PackedResult, Failure>,
-    receipt: Receipt,
-    log: Log,
+    pub outcome: Result<PackedResult, Failure>,
+    pub receipt: Receipt,
+    pub log: Log,
 }
 
 /// What a call that succeeded gave.
@@ -251,17 +259,17 @@ pub(crate) enum PackedResult {
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PackedOutput {
-    name: String,
-    value: PackedValue,
-    metadata: Vec<MetadataEntry>,
-    part_metadata: HashMap<String, Vec<MetadataEntry>>,
+    pub name: String,
+    pub value: PackedValue,
+    pub metadata: Vec<MetadataEntry>,
+    pub part_metadata: HashMap<String, Vec<MetadataEntry>>,
 }
 
 /// What passes between processes as the result of a call.
 pub(crate) trait Outcome: Sized {
     fn pack(self, parcel: &mut Parcel<'_>) -> io::Result<PackedResult>;
-    /// Nothing where it is the result of another kind of call.
-    fn unpack(packed: PackedResult, unpacker: &mut Unpacker<'_>) -> io::Result<Option<Self>>;
+    /// Nothing where it is the result of another kind of call. Fails where no such call gives it.
+    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> io::Result<Option<Self>>;
 }
 
 impl Outcome for Stored {
@@ -269,9 +277,11 @@ impl Outcome for Stored {
         Ok(PackedResult::Stored(self))
     }
 
-    fn unpack(packed: PackedResult, _: &mut Unpacker<'_>) -> io::Result<Option<Self>> {
+    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> io::Result<Option<Self>> {
         let PackedResult::Stored(mut stored) = packed else { return Ok(None) };
-        distrust::metadata(&mut stored.metadata);
+        claims.records.metadata(&mut stored.metadata)?;
+        claims.records.events(&mut stored.events)?;
+        stored.data_version = stored.data_version.map(|version| distrust::shown_line(&version));
         Ok(Some(stored))
     }
 }
@@ -282,10 +292,17 @@ impl Outcome for Loaded {
         Ok(PackedResult::Loaded { value: parcel.value(&value)?, metadata, events })
     }
 
-    fn unpack(packed: PackedResult, unpacker: &mut Unpacker<'_>) -> io::Result<Option<Self>> {
-        let PackedResult::Loaded { value, mut metadata, events } = packed else { return Ok(None) };
-        distrust::metadata(&mut metadata);
-        Ok(Some(Self { value: unpacker.value(value)?, metadata, events }))
+    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> io::Result<Option<Self>> {
+        let PackedResult::Loaded { value, mut metadata, mut events } = packed else { return Ok(None) };
+        claims.records.metadata(&mut metadata)?;
+        claims.records.events(&mut events)?;
+        // One who loads has stored nothing.
+        if events.iter().any(|event| event.kind != AssetEventKind::Observation) {
+            return Err(invalid("it says that it stored what it loads"));
+        }
+        let (_, mut sink) = claims.next_output().ok_or_else(|| invalid("it is of another call"))?;
+        claims.value(value, &mut sink)?;
+        Ok(Some(Self { value: sink.finish(), metadata, events }))
     }
 }
 
@@ -298,15 +315,25 @@ impl Outcome for Computed {
         self.outputs.into_iter().map(&mut output).collect::<io::Result<_>>().map(PackedResult::Computed)
     }
 
-    fn unpack(packed: PackedResult, unpacker: &mut Unpacker<'_>) -> io::Result<Option<Self>> {
-        let PackedResult::Computed(outputs) = packed else { return Ok(None) };
-        let mut output = |packed: PackedOutput| -> io::Result<ComputedOutput> {
-            let PackedOutput { name, value, mut metadata, part_metadata } = packed;
-            distrust::metadata(&mut metadata);
-            let value: Value = unpacker.value(value)?;
-            Ok(ComputedOutput { name, value, metadata, part_metadata })
-        };
-        let outputs = outputs.into_iter().map(&mut output).collect::<io::Result<_>>()?;
+    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> io::Result<Option<Self>> {
+        let PackedResult::Computed(said) = packed else { return Ok(None) };
+        let mut outputs = Vec::new();
+        for PackedOutput { name, value, mut metadata, mut part_metadata } in said {
+            let Some((_, mut sink)) = claims.next_output().filter(|(expected, _)| *expected == name) else {
+                return Err(invalid("it gives outputs that the op does not have"));
+            };
+            claims.records.metadata(&mut metadata)?;
+            for (key, metadata) in &mut part_metadata {
+                sink.check_key(key).map_err(|_| invalid("it records something of a part that cannot be"))?;
+                claims.records.text(key)?;
+                claims.records.metadata(metadata)?;
+            }
+            claims.value(value, &mut sink)?;
+            outputs.push(ComputedOutput { name, value: sink.finish(), metadata, part_metadata });
+        }
+        if claims.next_output().is_some() {
+            return Err(invalid("it gives fewer outputs than the op has"));
+        }
         Ok(Some(Self { outputs }))
     }
 }
@@ -320,17 +347,20 @@ impl PackedReport {
         Self { outcome, receipt, log }
     }
 
-    /// Fails where it is the report of another kind of call.
-    pub fn unpack<T: Outcome>(self, unpacker: &mut Unpacker<'_>) -> io::Result<Report<T>> {
+    /// Fails where it cannot be the report of the call.
+    pub fn unpack<T: Outcome>(self, claims: &mut Claims<'_>) -> io::Result<Report<T>> {
         let Self { outcome, mut receipt, mut log } = self;
         let outcome = match outcome {
-            Ok(result) => Ok(T::unpack(result, unpacker)?.ok_or_else(|| io::Error::other("it is of another call"))?),
+            Ok(result) => Ok(T::unpack(result, claims)?.ok_or_else(|| invalid("it is of another call"))?),
+            Err(Failure::Interrupted) if !claims.call.interrupt.is_interrupted() => {
+                return Err(invalid("it says that it was interrupted, which it was not"));
+            }
             Err(mut failure) => {
                 distrust::failure(&mut failure);
                 Err(failure)
             }
         };
-        distrust::receipt(&mut receipt);
+        distrust::receipt(&mut receipt, claims.since.elapsed(), claims.call.grant);
         distrust::log(&mut log);
         Ok(Report { outcome, receipt, log })
     }

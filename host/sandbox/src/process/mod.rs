@@ -10,17 +10,21 @@
 //! [`worker`] the other. Between them, [`message`] says what they say, [`packing`] how values pass, and [`wire`] carries it.
 
 mod child;
+mod claims;
 mod compile;
 mod conversation;
 mod distrust;
 #[cfg(target_os = "linux")]
 mod filter;
+#[cfg(test)]
+mod hostile;
 mod layers;
 mod memory;
 mod message;
 mod packing;
 #[cfg(test)]
 mod tests;
+mod values;
 mod wire;
 mod worker;
 mod workers;
@@ -58,7 +62,7 @@ pub fn serve() -> ExitCode {
 
 fn serve_task() -> io::Result<()> {
     layers::leave_descriptors();
-    let mut connection = Connection::inherited()?;
+    let connection = Connection::inherited()?;
     let (task, beside) = patiently(|wait| connection.receive(wait))?;
     match task {
         Task::Compile(inspection, bounds) => compile::serve(connection, &inspection, &bounds, beside),

@@ -1,12 +1,13 @@
 //! Values on their way between processes: small ones in the message, larger ones as descriptors of files.
 
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::wire::Descriptors;
@@ -15,25 +16,23 @@ use crate::value::{Budget, ContentWriter, Part, Piece, Shelf, SpillFile, Value};
 
 /// A [`Value`] in a message.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct PackedValue(Vec<PackedPart>);
+pub(crate) struct PackedValue(pub Vec<PackedPart>);
 
 /// A [`Part`] in a message.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PackedPart {
-    key: Option<String>,
-    media_type: String,
-    content: Vec<PackedPiece>,
+    pub key: Option<String>,
+    pub media_type: String,
+    pub content: Vec<PackedPiece>,
 }
 
+/// A piece of a content in a message.
 #[derive(Debug, Serialize, Deserialize)]
-enum PackedPiece {
+pub(crate) enum PackedPiece {
+    /// These bytes.
     Inline(#[serde(with = "serde_bytes")] Vec<u8>),
     /// Bytes of the file whose descriptor is at a place beside the message.
-    File {
-        place: usize,
-        offset: u64,
-        length: u64,
-    },
+    File { place: usize, offset: u64, length: u64 },
 }
 
 /// What goes with a message: values are taken apart into what lies in it and files beside it.
@@ -41,13 +40,27 @@ pub(crate) struct Parcel<'a> {
     budget: &'a Budget,
     /// Bytes that the message may still take.
     inline: usize,
-    files: Vec<Arc<Shelf>>,
+    /// Whether who receives it is not to change the files, which others may read too.
+    is_lent: bool,
+    files: Vec<Packed>,
+}
+
+/// A file that goes with a message.
+struct Packed {
+    file: Arc<Shelf>,
+    /// What passes instead of it, where that can be read alone.
+    lent: Option<File>,
 }
 
 impl<'a> Parcel<'a> {
     /// A parcel whose copies of what is in memory here come out of `budget`.
     pub fn new(budget: &'a Budget) -> Self {
-        Self { budget, inline: INLINE_BYTES, files: Vec::new() }
+        Self { budget, inline: INLINE_BYTES, is_lent: false, files: Vec::new() }
+    }
+
+    /// The same for a worker, which can read the files that go with it and no more.
+    pub fn for_worker(budget: &'a Budget) -> Self {
+        Self { is_lent: true, ..Self::new(budget) }
     }
 
     /// Packs `value`.
@@ -78,10 +91,10 @@ impl<'a> Parcel<'a> {
                     file.file.write_all_at(bytes, *end)?;
                     let (offset, length) = (*end, bytes.len() as u64);
                     *end += length;
-                    PackedPiece::File { place: self.place(file), offset, length }
+                    PackedPiece::File { place: self.place(file)?, offset, length }
                 }
                 (Piece::File { file, offset, length }, _) => {
-                    PackedPiece::File { place: self.place(file), offset, length }
+                    PackedPiece::File { place: self.place(file)?, offset, length }
                 }
             });
         }
@@ -90,48 +103,55 @@ impl<'a> Parcel<'a> {
 
     /// The place of `file`, which passes whole.
     pub fn whole_file(&mut self, file: &File) -> io::Result<usize> {
-        self.files.push(Arc::new(Shelf::from(file.try_clone()?)));
+        self.files.push(Packed { file: Arc::new(Shelf::from(file.try_clone()?)), lent: None });
         Ok(self.files.len() - 1)
     }
 
-    fn place(&mut self, file: &Arc<Shelf>) -> usize {
+    fn place(&mut self, file: &Arc<Shelf>) -> io::Result<usize> {
         // Contents that were collected together lie in one file, one after the other.
-        if !self.files.last().is_some_and(|last| Arc::ptr_eq(last, file)) {
-            self.files.push(Arc::clone(file));
+        if !self.files.last().is_some_and(|last| Arc::ptr_eq(&last.file, file)) {
+            let lent = if self.is_lent { read_only(&file.file)? } else { None };
+            self.files.push(Packed { file: Arc::clone(file), lent });
         }
-        self.files.len() - 1
+        Ok(self.files.len() - 1)
     }
 
     /// What goes beside the message.
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.files.iter().map(|shelf| shelf.file.as_fd()).collect()
+        self.files.iter().map(|packed| packed.lent.as_ref().unwrap_or(&packed.file.file).as_fd()).collect()
     }
 }
 
-/// Puts values together again.
+/// `file` opened anew to be read alone; nothing where it cannot be written anyway.
+fn read_only(file: &File) -> io::Result<Option<File>> {
+    let access = rustix::fs::fcntl_getfl(file)? & OFlags::RWMODE;
+    if access == OFlags::RDONLY || !cfg!(target_os = "linux") {
+        return Ok(None);
+    }
+    // By its descriptor, since it may have no name.
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).map(Some)
+}
+
+/// Puts the values of the sandbox together again in a worker. A file of them may have become shorter, which who reads it is told.
 pub(crate) struct Unpacker<'a> {
     descriptors: Descriptors,
     budget: &'a Budget,
-    /// Files that this side gave to the other.
-    given: &'a [Arc<Shelf>],
-    /// Whether the other side says what is so.
-    trusted: bool,
-    files: HashMap<usize, (Arc<Shelf>, u64)>,
+    files: HashMap<usize, Arc<Shelf>>,
     spill: SpillFile,
 }
 
 impl<'a> Unpacker<'a> {
-    /// For a message of a worker that came with `descriptors`; what lies in it comes out of `budget`.
-    pub fn of_worker(descriptors: Descriptors, budget: &'a Budget, given: &'a [Arc<Shelf>]) -> Self {
-        Self { descriptors, budget, given, trusted: false, files: HashMap::new(), spill: SpillFile::default() }
+    /// For a message that came with `descriptors`; what lies in it comes out of `budget`.
+    pub fn new(descriptors: Descriptors, budget: &'a Budget) -> Self {
+        Self { descriptors, budget, files: HashMap::new(), spill: SpillFile::default() }
     }
 
-    /// For a message of the sandbox, likewise. A file of it may have become shorter, which who reads it is told.
-    pub fn of_sandbox(descriptors: Descriptors, budget: &'a Budget) -> Self {
-        Self { trusted: true, ..Self::of_worker(descriptors, budget, &[]) }
+    /// What came beside the message and was not taken yet.
+    pub fn descriptors(&mut self) -> &mut Descriptors {
+        &mut self.descriptors
     }
 
-    /// The value that was packed. Fails where it cannot be one: the other side is not trusted.
+    /// The value that was packed.
     pub fn value(&mut self, packed: PackedValue) -> io::Result<Value> {
         let parts = packed.0.into_iter().map(|part| self.part(part)).collect::<io::Result<_>>()?;
         Ok(Value { parts })
@@ -143,37 +163,18 @@ impl<'a> Unpacker<'a> {
         for piece in packed.content {
             match piece {
                 PackedPiece::Inline(bytes) => content.append(&bytes)?,
-                PackedPiece::File { place, offset, length } => {
-                    let (file, size) = self.file(place)?;
-                    if offset.checked_add(length).is_none_or(|end| end > size && !self.trusted) {
-                        return Err(io::Error::other("a value is said to lie where its file has ended"));
-                    }
-                    content.append_piece(file, offset, length);
-                }
+                PackedPiece::File { place, offset, length } => content.append_piece(self.file(place)?, offset, length),
             }
         }
         Ok(Part { key: packed.key, media_type: packed.media_type, content: content.finish() })
     }
 
-    /// The file at `place`, which nobody changes from now on.
-    pub fn whole_file(&mut self, place: usize) -> io::Result<File> {
-        let file = self.descriptors.take(place)?;
-        crate::mount::seal(&file)?;
-        Ok(file)
-    }
-
-    fn file(&mut self, place: usize) -> io::Result<(Arc<Shelf>, u64)> {
+    fn file(&mut self, place: usize) -> io::Result<Arc<Shelf>> {
         if let Some(known) = self.files.get(&place) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
-        let file = self.descriptors.take(place)?;
-        let metadata = file.metadata()?;
-        let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino());
-        let is_same =
-            |shelf: &&Arc<Shelf>| shelf.file.metadata().is_ok_and(|own| identity(&own) == identity(&metadata));
-        let known = self.given.iter().find(is_same).cloned();
-        let known = known.unwrap_or_else(|| Arc::new(Shelf::from(file)));
-        Ok(self.files.entry(place).or_insert((known, metadata.len())).clone())
+        let file = Arc::new(Shelf::from(self.descriptors.take(place)?));
+        Ok(Arc::clone(self.files.entry(place).or_insert(file)))
     }
 }
 
@@ -204,7 +205,7 @@ mod tests {
         let packed = parcel.value(value)?;
         let message = rmp_serde::to_vec_named(&packed).unwrap();
         let descriptors = Descriptors::copied(&parcel.descriptors());
-        Unpacker::of_worker(descriptors, to, &[]).value(rmp_serde::from_slice(&message).unwrap())
+        Unpacker::new(descriptors, to).value(rmp_serde::from_slice(&message).unwrap())
     }
 
     #[test]
@@ -227,17 +228,5 @@ mod tests {
         assert_eq!(from.available(), 1 << 20);
         drop(parcel);
         assert_eq!(from.available(), 2 << 20);
-    }
-
-    #[test]
-    fn a_piece_that_its_file_does_not_have_is_refused() {
-        let file = super::super::wire::anonymous(b"abc").unwrap();
-        for (place, offset, length) in [(0, 0, 4), (0, 4, 0), (0, u64::MAX, 2), (1, 0, 1)] {
-            let content = vec![PackedPiece::File { place, offset, length }];
-            let part = PackedPart { key: None, media_type: String::new(), content };
-            let budget = budget(0);
-            let mut unpacker = Unpacker::of_worker(Descriptors::copied(&[file.as_fd()]), &budget, &[]);
-            assert!(unpacker.part(part).is_err(), "{offset} {length}");
-        }
     }
 }

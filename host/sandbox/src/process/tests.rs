@@ -11,7 +11,7 @@ use super::layers::Needs;
 use super::workers::{Workers, start};
 use super::*;
 use crate::component::{ComponentError, inspect};
-use crate::limits::{Bytes, IDLE_WORKERS, Limits, PROCESS_MEMORY};
+use crate::limits::{Bytes, IDLE_WORKERS, Limits, PROCESS_MEMORY, PROCESS_TIME};
 use crate::mount::Durability;
 
 #[test]
@@ -96,7 +96,15 @@ fn a_worker_has_the_memory_of_its_guest_and_some_for_itself() {
     let limits = Limits::default();
     let needs = Needs::of_calls(&limits, Vec::new());
     assert_eq!(Bytes(needs.memory - limits.memory).to_string(), Bytes(PROCESS_MEMORY).to_string());
-    assert!(needs.file.unwrap() > limits.disk && needs.file.unwrap() < 2 * limits.disk);
+    assert!(needs.file > limits.disk && needs.file < 2 * limits.disk);
+}
+
+#[test]
+fn a_worker_may_compute_for_two_calls_and_some_time_of_its_own() {
+    let limits = Limits { cpu_time: Duration::from_millis(1), ..Limits::default() };
+    let needs = |limits| Needs::of_calls(limits, Vec::new()).cpu_time;
+    assert_eq!(needs(&limits), PROCESS_TIME + 2 * limits.cpu_time);
+    assert_eq!(needs(&Limits { cpu_time: Duration::MAX, ..limits }), Duration::MAX);
 }
 
 #[test]

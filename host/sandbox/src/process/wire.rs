@@ -1,4 +1,7 @@
 //! Messages between the sandbox and its processes: MessagePack frames over a socket, with descriptors beside them.
+//!
+//! The sandbox's end bounds what it takes, since the other end may be a guest that escaped: the bytes, the descriptors, and what
+//! the message becomes in memory. It looks at the time whenever a piece of a message has come, however small and soon.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -13,7 +16,9 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::limits::{Bytes, FRAME_BYTES, FRAME_DESCRIPTORS};
+use super::values;
+use crate::limits::{Bytes, FRAME_BYTES, FRAME_DESCRIPTORS, REPLY_BYTES, REPLY_VALUES};
+use crate::text::safe_line;
 
 /// Descriptors that go with one message; the kernel takes at most 253.
 const BATCH: usize = 250;
@@ -21,9 +26,32 @@ const BATCH: usize = 250;
 pub(super) const TICK: Duration = Duration::from_millis(50);
 /// The lengths of the message and of its list of descriptors.
 const HEADER: usize = 8;
+/// Bytes of a message that memory is taken for at once.
+const PIECE: usize = 1 << 20;
+/// Lists and their like within one another: what JSON may have, and what is around it.
+const DEPTH: usize = 192;
+
+/// Bytes of an error that are told.
+const ERROR: usize = 300;
 
 /// One end of the socket.
-pub(super) struct Connection(UnixStream);
+pub(super) struct Connection {
+    socket: UnixStream,
+    /// Bytes of the messages that it takes, and values that these may consist of.
+    takes: Takes,
+}
+
+/// What an end takes.
+#[derive(Clone, Copy)]
+struct Takes {
+    bytes: usize,
+    values: usize,
+}
+
+/// Of a process.
+const REPLIES: Takes = Takes { bytes: REPLY_BYTES, values: REPLY_VALUES };
+/// Of the sandbox, which is trusted.
+const REQUESTS: Takes = Takes { bytes: FRAME_BYTES, values: usize::MAX };
 
 /// Why nothing more comes from the other side.
 #[derive(Debug)]
@@ -49,22 +77,36 @@ impl Connection {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_read_timeout(Some(TICK))?;
         ours.set_write_timeout(Some(TICK))?;
-        Ok((Self(ours), theirs.into()))
+        Ok((Self { socket: ours, takes: REPLIES }, theirs.into()))
     }
 
     /// The end that a process was started with as its standard input. It waits as long as it takes.
     pub fn inherited() -> io::Result<Self> {
-        Ok(Self(UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?)))
+        Ok(Self { socket: UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?), takes: REQUESTS })
+    }
+
+    /// The end of a process, which `socket` is.
+    #[cfg(test)]
+    pub fn of_process(socket: OwnedFd) -> Self {
+        Self { socket: UnixStream::from(socket), takes: REQUESTS }
+    }
+
+    /// Sends `body` as a message, whatever it is.
+    #[cfg(test)]
+    pub fn send_raw(&self, body: &[u8], descriptors: &[BorrowedFd<'_>]) {
+        let header = (body.len() as u64 | (descriptors.len() as u64) << u32::BITS).to_le_bytes();
+        let wait: Wait<'_, ()> = &mut || Ok(());
+        let _ = self.send_with(&header, descriptors, wait).and_then(|_| self.write_all(body, wait));
     }
 
     /// The same end once more.
     pub fn try_clone(&self) -> io::Result<Self> {
-        self.0.try_clone().map(Self)
+        Ok(Self { socket: self.socket.try_clone()?, takes: self.takes })
     }
 
-    /// Sends `message` and `descriptors`. `wait` is asked now and then while the other side does not take it.
+    /// Sends `message` and `descriptors`. `wait` is asked while the other side does not take all of it.
     pub fn send<S>(
-        &mut self,
+        &self,
         message: &(impl Serialize + ?Sized),
         descriptors: &[BorrowedFd<'_>],
         wait: Wait<'_, S>,
@@ -83,35 +125,41 @@ impl Connection {
         self.write_all(&body, wait)
     }
 
-    /// The next message and its descriptors. `wait` is asked now and then until it is there.
-    pub fn receive<M: DeserializeOwned, S>(&mut self, wait: Wait<'_, S>) -> Result<(M, Descriptors), Broken<S>> {
+    /// The next message and its descriptors. `wait` is asked until all of it is there.
+    pub fn receive<M: DeserializeOwned, S>(&self, wait: Wait<'_, S>) -> Result<(M, Descriptors), Broken<S>> {
         let mut descriptors = Vec::new();
         let mut header = [0; HEADER];
         let mut have = 0;
         while let Some(rest) = header.get_mut(have..).filter(|rest| !rest.is_empty()) {
+            if have > 0 {
+                wait().map_err(Broken::Stopped)?;
+            }
             have += self.receive_with(rest, &mut descriptors, wait)?;
         }
         let number = u64::from_le_bytes(header);
         let lengths = [number & u64::from(u32::MAX), number >> u32::BITS];
         let [length, expected] = lengths.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        if length > FRAME_BYTES || expected > FRAME_DESCRIPTORS {
+        if length > self.takes.bytes || expected > FRAME_DESCRIPTORS {
             return Err(too_large().into());
         }
         while descriptors.len() < expected {
+            wait().map_err(Broken::Stopped)?;
             let before = descriptors.len();
             self.receive_with(&mut [0], &mut descriptors, wait)?;
             if descriptors.len() == before {
-                return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+                return Err(invalid("a descriptor is missing").into());
             }
         }
-        let mut body = vec![0; length];
-        self.read_exact(&mut body, wait)?;
-        let message = rmp_serde::from_slice(&body).map_err(io::Error::other)?;
+        if descriptors.len() > expected {
+            return Err(invalid("more descriptors came than were announced").into());
+        }
+        let body = self.read_body(length, wait)?;
+        let message = decode(&body, self.takes.values)?;
         Ok((message, Descriptors(descriptors.into_iter().map(Some).collect())))
     }
 
     fn send_with<S>(
-        &mut self,
+        &self,
         bytes: &[u8],
         descriptors: &[BorrowedFd<'_>],
         wait: Wait<'_, S>,
@@ -123,7 +171,7 @@ impl Connection {
                 return Err(too_large().into());
             }
             // A process that is gone is an error here, not a signal.
-            match rustix::net::sendmsg(&self.0, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL) {
+            match rustix::net::sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL) {
                 Ok(sent) => return Ok(sent),
                 Err(error) => go_on(error.into(), wait)?,
             }
@@ -131,7 +179,7 @@ impl Connection {
     }
 
     fn receive_with<S>(
-        &mut self,
+        &self,
         bytes: &mut [u8],
         descriptors: &mut Vec<OwnedFd>,
         wait: Wait<'_, S>,
@@ -140,7 +188,7 @@ impl Connection {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut into = [IoSliceMut::new(bytes)];
-            match rustix::net::recvmsg(&self.0, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC) {
+            match rustix::net::recvmsg(&self.socket, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC) {
                 Ok(received) => {
                     for message in control.drain() {
                         if let RecvAncillaryMessage::ScmRights(sent) = message {
@@ -157,24 +205,46 @@ impl Connection {
         }
     }
 
-    fn write_all<S>(&mut self, mut bytes: &[u8], wait: Wait<'_, S>) -> Result<(), Broken<S>> {
+    fn write_all<S>(&self, mut bytes: &[u8], wait: Wait<'_, S>) -> Result<(), Broken<S>> {
         while !bytes.is_empty() {
             let sent = self.send_with(bytes, &[], wait)?;
             bytes = bytes.get(sent..).unwrap_or_default();
-        }
-        Ok(())
-    }
-
-    fn read_exact<S>(&mut self, mut bytes: &mut [u8], wait: Wait<'_, S>) -> Result<(), Broken<S>> {
-        while !bytes.is_empty() {
-            match self.0.read(bytes) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                Ok(read) => bytes = bytes.get_mut(read..).unwrap_or_default(),
-                Err(error) => go_on(error, wait)?,
+            if !bytes.is_empty() {
+                wait().map_err(Broken::Stopped)?;
             }
         }
         Ok(())
     }
+
+    /// So many bytes, for which memory is taken as they come.
+    fn read_body<S>(&self, length: usize, wait: Wait<'_, S>) -> Result<Vec<u8>, Broken<S>> {
+        let mut body = Vec::new();
+        while body.len() < length {
+            let have = body.len();
+            body.resize(length.min(have + PIECE), 0);
+            let mut filled = have;
+            while let Some(rest) = body.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+                match (&self.socket).read(rest) {
+                    Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                    Ok(read) => filled += read,
+                    Err(error) => go_on(error, wait)?,
+                }
+                if filled < length {
+                    wait().map_err(Broken::Stopped)?;
+                }
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// The message in `body`, which consists of at most so many values.
+fn decode<M: DeserializeOwned>(body: &[u8], values: usize) -> io::Result<M> {
+    values::check(body, values)?;
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(body);
+    decoder.set_max_depth(DEPTH);
+    // Such an error quotes the message.
+    M::deserialize(&mut decoder).map_err(|error| invalid(safe_line(&error.to_string(), ERROR)))
 }
 
 /// Whether to try again after `error`.
@@ -187,11 +257,16 @@ fn go_on<S>(error: io::Error, wait: Wait<'_, S>) -> Result<(), Broken<S>> {
 }
 
 fn too_large() -> io::Error {
-    let message = format!(
-        "a message to or from a process takes more than {} or {FRAME_DESCRIPTORS} descriptors",
-        Bytes(FRAME_BYTES as u64)
-    );
-    io::Error::new(io::ErrorKind::InvalidData, message)
+    invalid(format!(
+        "a message takes more than {} to a process, {} from one, or {FRAME_DESCRIPTORS} descriptors",
+        Bytes(FRAME_BYTES as u64),
+        Bytes(REPLY_BYTES as u64)
+    ))
+}
+
+/// What the other side said cannot be, in these words.
+pub(super) fn invalid(reason: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason.into())
 }
 
 /// The descriptors that came with a message, by their places.
@@ -205,6 +280,13 @@ impl Descriptors {
         let file = File::from(descriptor.ok_or_else(|| io::Error::other("a descriptor is missing"))?);
         // Reading anything else could block, or have effects.
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("a descriptor is no regular file")) }
+    }
+
+    /// The file in memory at `place`, which nobody changes from now on.
+    pub fn take_sealed(&mut self, place: usize) -> io::Result<File> {
+        let file = self.take(place)?;
+        crate::mount::seal(&file)?;
+        Ok(file)
     }
 
     #[cfg(test)]
@@ -221,85 +303,4 @@ pub(super) fn anonymous(bytes: &[u8]) -> io::Result<File> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Seek;
-
-    use super::*;
-
-    fn ends() -> (Connection, Connection) {
-        let (ours, theirs) = Connection::pair().unwrap();
-        (ours, Connection(UnixStream::from(theirs)))
-    }
-
-    fn never(times: usize) -> impl FnMut() -> Result<(), &'static str> {
-        let mut left = times;
-        move || {
-            left = left.checked_sub(1).ok_or("waited enough")?;
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_message_arrives_with_its_descriptors_in_their_order() {
-        let (mut ours, mut theirs) = ends();
-        let files: Vec<File> = (0..=2 * BATCH).map(|n| anonymous(n.to_string().as_bytes()).unwrap()).collect();
-        let descriptors: Vec<BorrowedFd<'_>> = files.iter().map(File::as_fd).collect();
-        ours.send("hello", &descriptors, &mut never(100)).unwrap();
-        let (message, mut received): (String, Descriptors) = theirs.receive(&mut never(100)).unwrap();
-        assert_eq!(message, "hello");
-        for place in [0, BATCH, 2 * BATCH] {
-            let mut file = received.take(place).unwrap();
-            let mut text = String::new();
-            file.rewind().unwrap();
-            file.read_to_string(&mut text).unwrap();
-            assert_eq!(text, place.to_string());
-        }
-        assert!(received.take(0).is_err(), "it was taken");
-        assert!(received.take(9999).is_err());
-    }
-
-    #[test]
-    fn large_messages_pass_in_both_directions() {
-        let (mut ours, mut theirs) = ends();
-        let text = "x".repeat(3 << 20);
-        let sent = text.clone();
-        let echo = std::thread::spawn(move || {
-            let (message, _): (String, _) = theirs.receive(&mut never(100)).unwrap();
-            theirs.send(&message, &[], &mut never(100)).unwrap();
-        });
-        ours.send(&sent, &[], &mut never(1000)).unwrap();
-        let (received, _): (String, _) = ours.receive(&mut never(1000)).unwrap();
-        assert_eq!(received.len(), text.len());
-        echo.join().unwrap();
-    }
-
-    #[test]
-    fn who_waits_for_one_that_says_nothing_or_takes_nothing_can_stop() {
-        let (mut ours, _theirs) = ends();
-        let silent = ours.receive::<String, _>(&mut never(2));
-        assert!(matches!(silent, Err(Broken::Stopped("waited enough"))));
-        let full = ours.send(&"x".repeat(8 << 20), &[], &mut never(2));
-        assert!(matches!(full, Err(Broken::Stopped("waited enough"))));
-    }
-
-    #[test]
-    fn one_that_went_away_or_claims_too_much_is_an_error() {
-        let (mut ours, theirs) = ends();
-        drop(theirs);
-        assert!(matches!(ours.receive::<String, _>(&mut never(9)), Err(Broken::Connection(_))));
-        assert!(matches!(ours.send("x", &[], &mut never(9)), Err(Broken::Connection(_))));
-        let (mut ours, theirs) = ends();
-        (&theirs.0).write_all(&[255; HEADER]).unwrap();
-        let error = ours.receive::<String, _>(&mut never(9)).unwrap_err();
-        assert!(format!("{error:?}").contains("takes more than"), "{error:?}");
-    }
-
-    #[test]
-    fn only_regular_files_are_taken() {
-        let (mut ours, mut theirs) = ends();
-        let directory = File::open("/").unwrap();
-        ours.send("x", &[directory.as_fd()], &mut never(9)).unwrap();
-        let (_, mut received): (String, _) = theirs.receive(&mut never(9)).unwrap();
-        assert!(received.take(0).is_err());
-    }
-}
+mod tests;

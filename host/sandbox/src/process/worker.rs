@@ -19,7 +19,7 @@ use crate::report::Report;
 use crate::value::{Budget, Input, LoadParts, NotLoaded, Part, Shelf};
 
 /// Answers how this system confines a worker.
-pub(super) fn serve_probe(mut connection: Connection) -> io::Result<()> {
+pub(super) fn serve_probe(connection: Connection) -> io::Result<()> {
     let layers = confine(&Needs::of_calls(&Limits::default(), Vec::new()));
     patiently(|wait| connection.send(&Reply::Ready(Ok(layers)), &[], wait))
 }
@@ -69,17 +69,17 @@ type Said = (Request, Descriptors, Interrupt);
 
 fn send(replies: &Replies, reply: &Reply, parcel: Option<&Parcel<'_>>) -> io::Result<()> {
     let descriptors = parcel.map(Parcel::descriptors).unwrap_or_default();
-    let mut connection = replies.lock().unwrap_or_else(PoisonError::into_inner);
+    let connection = replies.lock().unwrap_or_else(PoisonError::into_inner);
     patiently(|wait| connection.send(reply, &descriptors, wait))
 }
 
 impl SandboxEnd {
     fn listen(connection: Connection) -> io::Result<Arc<Self>> {
         let (sender, receiver) = channel();
-        let mut requests = connection.try_clone()?;
+        let requests = connection.try_clone()?;
         std::thread::Builder::new().name("listener".to_owned()).spawn(move || {
             // Nobody waits for this process any more, whatever it does: what it left half-done, the next call finishes.
-            match listen(&mut requests, &sender) {
+            match listen(&requests, &sender) {
                 Ok(()) => std::process::exit(0),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => std::process::exit(0),
                 Err(error) => {
@@ -113,7 +113,7 @@ impl SandboxEnd {
     }
 }
 
-fn listen(connection: &mut Connection, sender: &Sender<Said>) -> io::Result<()> {
+fn listen(connection: &Connection, sender: &Sender<Said>) -> io::Result<()> {
     let mut interrupt = Interrupt::new();
     loop {
         let (request, beside) = patiently(|wait| connection.receive(wait))?;
@@ -155,8 +155,8 @@ impl Worker {
             let (component, grant) = (&self.component, &self.grant);
             let call = Call { component, grant, budget: &budget, interrupt: &interrupt, strict, deterministic };
             let here = Budget::giving(u64::MAX, || Err(io::ErrorKind::OutOfMemory.into()));
-            let mut unpacker = Unpacker::of_sandbox(beside, &here);
-            memory::unpack(memory, &self.in_memory, &mut unpacker)?;
+            let mut unpacker = Unpacker::new(beside, &here);
+            memory::unpack(memory, &self.in_memory, unpacker.descriptors())?;
             match *subject {
                 PackedSubject::Output(context, value) => {
                     let value = unpacker.value(value)?;
@@ -200,7 +200,7 @@ impl LoadParts for Asked {
         let here = Budget::giving(u64::MAX, || Err(io::ErrorKind::OutOfMemory.into()));
         match self.sandbox_end.next().map_err(lost)? {
             (Request::Part(Ok(Some(part))), beside, _) => {
-                Unpacker::of_sandbox(beside, &here).part(part).map(Some).map_err(lost)
+                Unpacker::new(beside, &here).part(part).map(Some).map_err(lost)
             }
             (Request::Part(Ok(None)), ..) => Ok(None),
             (Request::Part(Err(reason)), ..) => Err(NotLoaded(reason)),

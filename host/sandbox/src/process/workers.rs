@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::child::{End, Process, Program};
 use super::conversation::{Conversation, Ended, Lost, Subject};
+use super::distrust::shown_line;
 use super::layers::Layers;
 use super::message::{CallTask, Outcome, PackedGrant, Reply, Task};
-use super::wire::{Broken, Connection};
+use super::wire::{Broken, Connection, invalid};
 use crate::call::{Call, failed};
 use crate::grant::{Access, MountSource};
 use crate::limits::{IDLE_WORKERS, WORKER_START};
@@ -49,14 +50,16 @@ impl Workers {
 
     /// Has a worker make `call`.
     pub fn call<T: Outcome>(&self, call: &Call<'_>, code: &File, subject: Subject<'_>) -> Report<T> {
-        let mut worker = match self.find(call, code, &subject) {
+        let worker = match self.find(call, code, &subject) {
             Ok(worker) => worker,
             Err(reason) => return failed(Failure::Host { reason: format!("there is no worker process: {reason}") }),
         };
-        let held = Conversation::new(&mut worker.connection, call).hold(subject);
+        let held = Conversation::new(&worker.connection, call).hold(subject);
         match held {
             Ok(Ended { report, reusable }) => {
-                if reusable && worker.complete {
+                // The system ends one that computes for longer than two calls may.
+                let is_fresh = worker.process.cpu_time().is_none_or(|time| time <= call.grant.limits().cpu_time);
+                if reusable && worker.complete && is_fresh {
                     self.keep(worker);
                 }
                 report
@@ -72,12 +75,12 @@ impl Workers {
     fn find(&self, call: &Call<'_>, code: &File, subject: &Subject<'_>) -> io::Result<Worker> {
         let grant = PackedGrant::pack(call.grant);
         let purpose = rmp_serde::to_vec_named(&(call.component.digest(), &grant)).map_err(io::Error::other)?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = idle.iter().rposition(|worker| worker.purpose == purpose);
-        if let Some(place) = found {
-            return Ok(idle.remove(place));
+        while let Some(mut worker) = self.take_idle(&purpose) {
+            // It may have been ended since, where the machine had no more memory say.
+            if worker.process.is_alive() {
+                return Ok(worker);
+            }
         }
-        drop(idle);
         let makes = !matches!(subject, Subject::Input(_));
         let complete = open_directories(call, makes);
         let task = Task::Call(CallTask {
@@ -88,6 +91,12 @@ impl Workers {
         });
         let ((process, connection), _) = start(&self.program, &task, Some(code), WORKER_START)?;
         Ok(Worker { purpose, process, connection, complete })
+    }
+
+    fn take_idle(&self, purpose: &[u8]) -> Option<Worker> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = idle.iter().rposition(|worker| worker.purpose == purpose)?;
+        Some(idle.remove(place))
     }
 
     #[cfg(test)]
@@ -131,7 +140,7 @@ pub(super) fn start(
     code: Option<&File>,
     patience: Duration,
 ) -> io::Result<((Process, Connection), Layers)> {
-    let (process, mut connection) = Process::start(program)?;
+    let (process, connection) = Process::start(program)?;
     let started = Instant::now();
     let mut wait = || if started.elapsed() > patience { Err(started.elapsed()) } else { Ok(()) };
     let descriptors: Vec<_> = code.iter().map(|code| code.as_fd()).collect();
@@ -141,8 +150,8 @@ pub(super) fn start(
     };
     match converse() {
         Ok((Reply::Ready(Ok(layers)), _)) => Ok(((process, connection), layers)),
-        Ok((Reply::Ready(Err(reason)), _)) => Err(io::Error::other(reason)),
-        Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+        Ok((Reply::Ready(Err(reason)), _)) => Err(io::Error::other(shown_line(&reason))),
+        Ok(_) => Err(invalid("it says something else than that it is ready")),
         Err(Broken::Stopped(after)) => {
             Err(io::Error::other(format!("it said nothing for {} s and was killed", after.as_secs())))
         }
@@ -162,7 +171,7 @@ fn open_directories(call: &Call<'_>, makes: bool) -> bool {
         match crate::mount::reach_root(path.as_path(), makes && mount.access == Access::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => complete = false,
             // The call will meet it, and say it as it does without a worker.
-            Ok(()) | Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
     complete

@@ -71,11 +71,14 @@ impl Shelf {
     /// Ends writing a file in memory, and gives back what of its room was not used.
     ///
     /// # Errors
-    /// Where somebody still has it mapped to be written.
+    /// Where somebody can still write it, or wrote more than there was room for.
     pub fn seal(&self) -> io::Result<()> {
         if let Some(reserved) = &self.reserved {
             crate::mount::seal(&self.file)?;
-            let used = self.file.metadata()?.len().min(self.room);
+            let used = self.file.metadata()?.len();
+            if used > self.room {
+                return Err(io::Error::other("a file has more bytes than there was room for"));
+            }
             let before = reserved.bytes.swap(used, Ordering::Relaxed);
             reserved.budget.release(before.saturating_sub(used));
         }
@@ -159,6 +162,16 @@ mod tests {
         assert!(shelf.file.write_all_at(b"x", 0).is_err(), "nobody changes it any more");
         drop(shelf);
         assert_eq!(budget.available(), 10 << 20);
+    }
+
+    #[test]
+    fn a_file_that_has_more_than_there_was_room_for_is_refused() {
+        let budget = Budget::new(4 << 20, std::env::temp_dir());
+        let shelf = budget.shelf_to_fill().unwrap();
+        shelf.file.set_len(shelf.room + 1).unwrap();
+        assert!(shelf.seal().is_err());
+        drop(shelf);
+        assert_eq!(budget.available(), 4 << 20);
     }
 
     #[test]
