@@ -54,6 +54,8 @@ hostile: guests
 crash: guests
 	@AIRLOCK_CRASH_POINTS=$(or $(POINTS),1000) AIRLOCK_FAULT_CASES=$(or $(CASES),200) $(CARGO) test --workspace --quiet \
 	   --test crash --test crash_runs --test faults --test storage --test event_log -- --nocapture
+	@AIRLOCK_TEST_ISOLATE=1 AIRLOCK_CRASH_POINTS=$(or $(ISOLATED_POINTS),100) $(CARGO) test --workspace --quiet \
+	   --test crash_runs -- --nocapture runs_killed
 
 soak: guests
 	@AIRLOCK_SOAK_CALLS=$(or $(CALLS),1000000) $(CARGO) test --workspace --quiet --test soak -- --nocapture

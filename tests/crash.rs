@@ -12,7 +12,24 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use traced::{Verdict, may_trace, trace};
+use traced::{SystemCall, Verdict, may_trace, trace_all};
+
+/// Which process is killed.
+#[derive(Clone, Copy, PartialEq)]
+enum Kills {
+    /// The command, which makes the call itself.
+    Command,
+    /// The command, while a worker makes the call.
+    Isolated,
+    /// The worker.
+    Worker,
+}
+
+impl Kills {
+    fn arguments(self) -> &'static [&'static str] {
+        if self == Self::Command { &[] } else { &["--isolate"] }
+    }
+}
 
 /// A mount, and a cache of compiled code, in a folder of their own.
 struct Store {
@@ -57,16 +74,31 @@ impl Store {
         assert!(command.output().unwrap().status.success());
     }
 
-    /// Runs `command` and kills it as it begins its change number `at` of what is in the mount, counted from one. Gives
-    /// whether it got there; where it did not, it succeeded.
-    fn killed(&self, command: &Command, at: usize) -> bool {
-        let (mut changes, mount) = (0, self.path("data"));
-        let traced = trace(command, |call| {
-            changes += usize::from(call.is_change() && call.path().is_some_and(|path| path.starts_with(&mount)));
-            if changes == at { Verdict::Kill } else { Verdict::Do }
+    /// Whether `call` changes something in the mount.
+    fn is_changed_by(&self, call: &SystemCall) -> bool {
+        call.is_change() && call.path().is_some_and(|path| path.starts_with(self.path("data")))
+    }
+
+    /// Runs `command` and kills what `kills` says as the change number `at` of what is in the mount begins, counted from one.
+    /// Gives whether it got there; where it did not, it succeeded.
+    fn killed(&self, command: &Command, kills: Kills, at: usize) -> bool {
+        let (mut changes, mut is_confined) = (0, false);
+        let traced = trace_all(command, |call| {
+            changes += usize::from(self.is_changed_by(call));
+            if changes != at {
+                return Verdict::Do;
+            }
+            is_confined = call.is_confined();
+            if kills == Kills::Worker { Verdict::KillThis } else { Verdict::Kill }
         });
-        assert!(matches!(traced.code, None | Some(0)), "it failed before it was killed: {}", traced.stderr);
-        traced.code.is_none()
+        let killed = changes >= at;
+        match kills {
+            Kills::Command => assert!(!killed || !is_confined, "no worker makes the call"),
+            Kills::Isolated | Kills::Worker => assert!(!killed || is_confined, "a worker makes the call"),
+        }
+        let code = if killed { if kills == Kills::Worker { Some(70) } else { None } } else { Some(0) };
+        assert_eq!(traced.code, code, "{}", traced.stderr);
+        killed
     }
 
     /// Runs the command with these arguments, which may fail.
@@ -106,8 +138,9 @@ impl Store {
 
 /// Kills a store of "new" over "old" at each of its changes in turn, and checks that what is found after the next call is
 /// wholly the one or wholly the other. Gives how often it was killed, and how often each was found.
-fn kill_everywhere(component: &str, more: &[&str]) -> (usize, usize, usize) {
+fn kill_everywhere(kills_what: Kills, component: &str, more: &[&str]) -> (usize, usize, usize) {
     let store = Store::new(component);
+    let more = &[kills_what.arguments(), more].concat();
     store.store("new value", more);
     let new = store.files();
     let (mut kills, mut found_old, mut found_new) = (0, 0, 0);
@@ -116,7 +149,7 @@ fn kill_everywhere(component: &str, more: &[&str]) -> (usize, usize, usize) {
         store.store("old", more);
         let old = store.files();
         assert_ne!(old, new);
-        if !store.killed(&store.storing("new value", more), kills + 1) {
+        if !store.killed(&store.storing("new value", more), kills_what, kills + 1) {
             assert_eq!(store.files(), new);
             return (kills, found_old, found_new);
         }
@@ -136,8 +169,10 @@ fn a_store_of_one_file_killed_at_any_step_leaves_the_old_value_or_the_new() {
     if !may_trace() {
         return;
     }
-    let (kills, old, new) = kill_everywhere("files.wasm", &[]);
-    assert!(kills >= 5 && old > 0 && new > 0, "{kills} kills, {old} times old, {new} times new");
+    for kills in [Kills::Command, Kills::Isolated, Kills::Worker] {
+        let (kills, old, new) = kill_everywhere(kills, "files.wasm", &[]);
+        assert!(kills >= 5 && old > 0 && new > 0, "{kills} kills, {old} times old, {new} times new");
+    }
 }
 
 #[test]
@@ -145,9 +180,11 @@ fn a_store_of_several_files_killed_at_any_step_leaves_all_the_old_or_all_the_new
     if !may_trace() {
         return;
     }
-    let (kills, old, new) =
-        kill_everywhere("test-programs.wasm", &["--config", r#"{"program": "stores_many_files", "piece": 1}"#]);
-    assert!(kills >= 12 && old > 0 && new > 0, "{kills} kills, {old} times old, {new} times new");
+    let stores = ["--config", r#"{"program": "stores_many_files", "piece": 1}"#];
+    for kills in [Kills::Command, Kills::Isolated] {
+        let (kills, old, new) = kill_everywhere(kills, "test-programs.wasm", &stores);
+        assert!(kills >= 12 && old > 0 && new > 0, "{kills} kills, {old} times old, {new} times new");
+    }
 }
 
 /// An asset of three partitions, which are removed together.
@@ -178,7 +215,7 @@ fn a_wipe_of_several_partitions_killed_at_any_step_leaves_all_of_them_or_none() 
         store.run(&["run", "--partition", "all"]);
         let all = store.files();
         assert_eq!(all.len(), 3 + 1, "the values, and what keeps Airlock's directory out of git: {all:?}");
-        if !store.killed(&store.command(&["wipe", "day", "--partition", "all", "--yes"]), kills + 1) {
+        if !store.killed(&store.command(&["wipe", "day", "--partition", "all", "--yes"]), Kills::Command, kills + 1) {
             assert_eq!(store.files().len(), 1);
             break;
         }

@@ -14,8 +14,10 @@ mod store;
 mod traced;
 
 use fastrand::Rng;
-use store::{RUNNERS, Store, Stored, setting, stored_by};
-use traced::{Traced, Verdict, may_trace, trace};
+use std::process::Command;
+
+use store::{RUNNERS, Store, Stored, isolates, setting, stored_by};
+use traced::{SystemCall, Traced, Verdict, may_trace, trace, trace_all};
 
 /// What is known of the run beside what is stored.
 #[derive(Clone, Copy, PartialEq)]
@@ -36,11 +38,16 @@ struct Tally {
     new: usize,
 }
 
+/// Traces `program`, and where calls are isolated the processes that make them too.
+fn trace_workers(program: &Command, judge: impl FnMut(&SystemCall) -> Verdict) -> Traced {
+    if isolates() { trace_all(program, judge) } else { trace(program, judge) }
+}
+
 impl Store {
     /// Runs `who`, and kills it as it begins its call `at` of those that may have to do with files.
     fn kill(&self, who: &str, at: usize) -> Traced {
         let mut calls = 0;
-        let traced = trace(&self.running(who), |call| {
+        let traced = trace_workers(&self.running(who), |call| {
             calls += usize::from(call.is_of_files());
             if calls == at { Verdict::Kill } else { Verdict::Do }
         });
@@ -65,7 +72,7 @@ impl Store {
     fn calls(&mut self) -> usize {
         let value = self.next_value("one");
         let mut calls = 0;
-        let traced = trace(&self.running("one"), |call| {
+        let traced = trace_workers(&self.running("one"), |call| {
             calls += usize::from(call.is_of_files());
             Verdict::Do
         });

@@ -29,6 +29,11 @@ inputs = ["file"]
 command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_FILE" > "$AIRLOCK_OUTPUT"']
 "#;
 
+/// Whether calls are isolated.
+pub fn isolates() -> bool {
+    std::env::var_os("AIRLOCK_TEST_ISOLATE").is_some()
+}
+
 /// Those that run, at once or alone, each with definitions of its own for the same places.
 pub const RUNNERS: [&str; 2] = ["one", "two"];
 
@@ -98,7 +103,8 @@ impl Store {
     }
 
     pub fn running(&self, who: &str) -> Command {
-        self.command(&["run", "--jobs", "1", "--file", &format!("{who}.toml")])
+        let isolate = if isolates() { "--isolate" } else { "--isolate=no" };
+        self.command(&["run", isolate, "--jobs", "1", "--file", &format!("{who}.toml")])
     }
 
     pub fn output(&self, arguments: &[&str]) -> String {

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::errno::Errno;
 use nix::libc::{self, c_long};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
@@ -16,8 +17,10 @@ use nix::unistd::Pid;
 pub enum Verdict {
     /// It is done.
     Do,
-    /// The process is killed before it is done.
+    /// The process that was started is killed before it is done.
     Kill,
+    /// The process that is about to do it is killed, which another may have started.
+    KillThis,
     /// It is not done, and gives this: the negative number of an error, or what it would have given.
     Give(i64),
 }
@@ -65,6 +68,12 @@ const LOOKS: [c_long; 11] = [
 ];
 
 impl SystemCall {
+    /// Whether a process is about to do it that confined itself, as workers do.
+    pub fn is_confined(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.thread)).unwrap_or_default();
+        status.contains("Seccomp:\t2")
+    }
+
     /// Whether it changes a file system or takes a lock in it.
     pub fn is_change(&self) -> bool {
         CHANGES.contains(&self.number) || self.makes_file()
@@ -192,13 +201,23 @@ fn held_back(program: &Command) -> Command {
 
 /// Runs `program`, and asks `judge` about each system call of its threads before it is done. Returns once every process that
 /// came of it has ended.
-pub fn trace(program: &Command, mut judge: impl FnMut(&SystemCall) -> Verdict) -> Traced {
+pub fn trace(program: &Command, judge: impl FnMut(&SystemCall) -> Verdict) -> Traced {
+    trace_with(program, Options::empty(), judge)
+}
+
+/// The same of its threads and of the processes that it starts.
+pub fn trace_all(program: &Command, judge: impl FnMut(&SystemCall) -> Verdict) -> Traced {
+    trace_with(program, Options::PTRACE_O_TRACEVFORK | Options::PTRACE_O_TRACEFORK, judge)
+}
+
+fn trace_with(program: &Command, processes: Options, mut judge: impl FnMut(&SystemCall) -> Verdict) -> Traced {
     let mut child = held_back(program).spawn().unwrap();
     let leader = Pid::from_raw(i32::try_from(child.id()).unwrap());
     let options = Options::PTRACE_O_TRACESYSGOOD
         | Options::PTRACE_O_EXITKILL
         | Options::PTRACE_O_TRACECLONE
-        | Options::PTRACE_O_TRACEEXEC;
+        | Options::PTRACE_O_TRACEEXEC
+        | processes;
     ptrace::seize(leader, options).unwrap();
     ptrace::interrupt(leader).unwrap();
     writeln!(child.stdin.take().unwrap(), "go").unwrap();
@@ -215,18 +234,25 @@ pub fn trace(program: &Command, mut judge: impl FnMut(&SystemCall) -> Verdict) -
     Traced { code, stderr: told.join().unwrap() }
 }
 
-/// Follows the threads of the process `leader` to its end, and gives its exit code.
+/// Follows the threads of the process `leader`, and those of the processes that are traced with it, to their end. Gives its exit
+/// code.
 fn follow(leader: Pid, judge: &mut impl FnMut(&SystemCall) -> Verdict) -> Option<i32> {
     // What the calls give that threads are in and that are not done.
     let mut instead: HashMap<Pid, i64> = HashMap::new();
     let mut begun = false;
     let mut killed = false;
+    let mut exit = None;
     loop {
         // Of the children of this thread, not of those of other tests.
-        let status = waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).unwrap();
+        let status = match waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)) {
+            Err(Errno::ECHILD) => return exit,
+            status => status.unwrap(),
+        };
         let (thread, signal) = match status {
-            WaitStatus::Exited(pid, code) if pid == leader => return Some(code),
-            WaitStatus::Signaled(pid, ..) if pid == leader => return None,
+            WaitStatus::Exited(pid, code) if pid == leader => {
+                exit = Some(code);
+                continue;
+            }
             WaitStatus::PtraceSyscall(thread) => {
                 let begins = ptrace::syscall_info(thread).is_ok_and(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY);
                 let given = instead.remove(&thread);
@@ -242,8 +268,9 @@ fn follow(leader: Pid, judge: &mut impl FnMut(&SystemCall) -> Verdict) -> Option
                             let _ = ptrace::setregs(thread, registers);
                             instead.insert(thread, given);
                         }
-                        Verdict::Kill => {
-                            kill(leader, Signal::SIGKILL).unwrap();
+                        verdict @ (Verdict::Kill | Verdict::KillThis) => {
+                            let whom = if matches!(verdict, Verdict::Kill) { leader } else { thread };
+                            kill(whom, Signal::SIGKILL).unwrap();
                             killed = true;
                             continue;
                         }
