@@ -114,7 +114,7 @@ fn converse(
 
 /// In the process: confines itself, compiles and answers.
 pub(super) fn serve(
-    connection: Connection,
+    connection: &Connection,
     inspection: &Inspection,
     bounds: &Bounds,
     mut beside: Descriptors,
@@ -124,13 +124,13 @@ pub(super) fn serve(
     let linker = linker(1).map_err(io::Error::other)?;
     let code = match check_and_compile(&linker, inspection, &bytes) {
         Ok(code) => code,
-        Err(error) => return answer(&connection, &Err(error.into()), None),
+        Err(error) => return answer(connection, &Err(error.into()), None),
     };
     if code.len() as u64 > COMPILED_BYTES {
-        return answer(&connection, &Err(Refusal::Rejected(too_large())), None);
+        return answer(connection, &Err(Refusal::Rejected(too_large())), None);
     }
     let file = anonymous(&code)?;
-    answer(&connection, &Ok(()), Some(&file))
+    answer(connection, &Ok(()), Some(&file))
 }
 
 fn answer(connection: &Connection, compiled: &Compiled, code: Option<&File>) -> io::Result<()> {

@@ -90,7 +90,9 @@ pub(super) fn receipt(receipt: &mut Receipt, elapsed: Duration, grant: &Grant) {
     let transfers = |transfers: &mut Transfers| {
         let Transfers { files, unlisted, bytes: _ } = transfers;
         files.truncate(RECEIPT_FILES);
-        files.iter_mut().for_each(|transfer| line(&mut transfer.path));
+        for transfer in files {
+            line(&mut transfer.path);
+        }
         *unlisted = (*unlisted).min(COUNT);
     };
     transfers(read);

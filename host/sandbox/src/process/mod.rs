@@ -65,9 +65,9 @@ fn serve_task() -> io::Result<()> {
     let connection = Connection::inherited()?;
     let (task, beside) = patiently(|wait| connection.receive(wait))?;
     match task {
-        Task::Compile(inspection, bounds) => compile::serve(connection, &inspection, &bounds, beside),
+        Task::Compile(inspection, bounds) => compile::serve(&connection, &inspection, &bounds, beside),
         Task::Call(task) => worker::serve(connection, task, beside),
-        Task::Probe => worker::serve_probe(connection),
+        Task::Probe => worker::serve_probe(&connection),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::report::Report;
 use crate::value::{Budget, Input, LoadParts, NotLoaded, Part, Shelf};
 
 /// Answers how this system confines a worker.
-pub(super) fn serve_probe(connection: Connection) -> io::Result<()> {
+pub(super) fn serve_probe(connection: &Connection) -> io::Result<()> {
     let layers = confine(&Needs::of_calls(&Limits::default(), Vec::new()));
     patiently(|wait| connection.send(&Reply::Ready(Ok(layers)), &[], wait))
 }
