@@ -1,5 +1,5 @@
 # Where the Makefiles of the languages build. A Makefile says before it includes this:
-#   NEEDS   the programs that must be there already
+#   NEEDS   the programs that must be there already, beside cargo
 # and after it, how $(COMPONENT) is made.
 
 NAME := $(notdir $(CURDIR))
@@ -11,6 +11,8 @@ BUILD := $(TARGET_DIR)/languages/$(NAME)
 TOOLCHAINS := $(TARGET_DIR)/toolchains
 WIT := $(wildcard $(ROOT)/wit/*.wit)
 TOOL := $(TARGET_DIR)/debug/airlock-bindings
+
+NEEDS += cargo
 
 include $(ROOT)/guests/languages/tools.mk
 

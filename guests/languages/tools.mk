@@ -14,7 +14,7 @@ all: $(COMPONENT)
 
 # Prints what is needed and not there.
 missing:
-	@for program in $(NEEDS); do command -v $$program >/dev/null || printf '%s ' "$$program"; done
+	@for program in $(sort $(NEEDS)); do command -v $$program >/dev/null || printf '%s ' "$$program"; done
 	@case " $(NEEDS) " in *" python3 "*) \
 	   ! command -v python3 >/dev/null || python3 -c 'import ensurepip, venv' 2>/dev/null || printf 'the Python module venv ';; \
 	 esac

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use wit_bindgen_core::{Files, WorldGenerator};
 
-use crate::contract::{self, Contract, WORLD};
+use crate::contract::{self, Contract, World};
 
 /// A language that bindings are made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,14 +30,14 @@ pub struct File {
     pub content: Vec<u8>,
 }
 
-/// The files that a guest in `language` builds on.
+/// The files that a guest of the world `world` in `language` builds on. Those for JavaScript and Python are for all worlds.
 ///
 /// # Errors
 /// Where the generator cannot make them of `contract`.
-pub fn bindings(contract: &Contract, language: Language) -> Result<Vec<File>> {
+pub fn bindings(contract: &Contract, language: Language, world: World) -> Result<Vec<File>> {
     match language {
-        Language::C => c(contract),
-        Language::Go => go(contract),
+        Language::C => c(contract, world),
+        Language::Go => go(contract, world),
         Language::Javascript => Ok(javascript()),
         Language::Python => Ok(wit("")),
     }
@@ -47,27 +47,43 @@ fn text(path: impl Into<String>, content: &str) -> File {
     File { path: path.into(), content: content.as_bytes().to_vec() }
 }
 
+/// A file of `support/`, as it is called in the folder of bindings.
+macro_rules! support {
+    ($path:literal, $file:literal) => {
+        text($path, include_str!(concat!("../support/", $file)))
+    };
+}
+
 fn wit(folder: &str) -> Vec<File> {
     contract::FILES.iter().map(|(name, content)| text(format!("{folder}{name}"), content)).collect()
 }
 
-fn generated(contract: &Contract, mut generator: Box<dyn WorldGenerator>) -> Result<Vec<File>> {
+fn generated(contract: &Contract, world: World, mut generator: Box<dyn WorldGenerator>) -> Result<Vec<File>> {
     let mut files = Files::default();
-    let world = contract.world(WORLD)?;
     generator
-        .generate(&mut contract.resolve.clone(), world, &mut files)
-        .with_context(|| format!("cannot generate bindings to the world {WORLD}"))?;
+        .generate(&mut contract.resolve.clone(), contract.world(world)?, &mut files)
+        .with_context(|| format!("cannot generate bindings to the world {}", world.name()))?;
     Ok(files.iter().map(|(path, content)| File { path: path.to_owned(), content: content.to_vec() }).collect())
 }
 
-fn c(contract: &Contract) -> Result<Vec<File>> {
+fn c(contract: &Contract, world: World) -> Result<Vec<File>> {
     let options = wit_bindgen_c::Opts { rename_world: Some("airlock".to_owned()), ..wit_bindgen_c::Opts::default() };
-    let mut files = generated(contract, options.build())?;
+    let mut files = generated(contract, world, options.build())?;
     files.extend([
-        text("guest.h", include_str!("../support/c/guest.h")),
-        text("guest.c", include_str!("../support/c/guest.c")),
-        text("guest.hpp", include_str!("../support/c/guest.hpp")),
+        support!("common.h", "c/common.h"),
+        support!("common.c", "c/common.c"),
+        support!("common.hpp", "c/common.hpp"),
     ]);
+    files.extend(match world {
+        World::IoManager => [
+            support!("guest.h", "c/manager.h"),
+            support!("guest.c", "c/manager.c"),
+            support!("guest.hpp", "c/manager.hpp"),
+        ],
+        World::OpComponent => {
+            [support!("guest.h", "c/op.h"), support!("guest.c", "c/op.c"), support!("guest.hpp", "c/op.hpp")]
+        }
+    });
     Ok(files)
 }
 
@@ -76,13 +92,13 @@ const GO_MODULE: &str = "airlock";
 /// Where the generator looks for what all bindings need.
 const GO_SUPPORT: &str = "go.bytecodealliance.org/pkg/wit/";
 
-fn go(contract: &Contract) -> Result<Vec<File>> {
+fn go(contract: &Contract, world: World) -> Result<Vec<File>> {
     let options = wit_bindgen_go::Opts {
         pkg_name: Some(GO_MODULE.to_owned()),
         format: wit_bindgen_go::Format::False,
         ..wit_bindgen_go::Opts::default()
     };
-    let mut files = generated(contract, options.build())?;
+    let mut files = generated(contract, world, options.build())?;
     for file in
         files.iter_mut().filter(|file| Path::new(&file.path).extension().is_some_and(|extension| extension == "go"))
     {
@@ -91,28 +107,40 @@ fn go(contract: &Contract) -> Result<Vec<File>> {
         file.content = source.replace(GO_SUPPORT, &format!("{GO_MODULE}/wit/")).into_bytes();
     }
     files.extend([
-        text("go.mod", include_str!("../support/go/module.txt")),
-        text("airlock.go", include_str!("../support/go/airlock.go")),
-        text("value.go", include_str!("../support/go/value.go")),
-        text("context.go", include_str!("../support/go/context.go")),
-        text("errors.go", include_str!("../support/go/errors.go")),
-        text("internal/call/call.go", include_str!("../support/go/call.go")),
-        text("exports/export_airlock_io_output/output.go", include_str!("../support/go/output.go")),
-        text("exports/export_airlock_io_input/input.go", include_str!("../support/go/input.go")),
-        text("wit/types/types.go", include_str!("../support/go/types.go")),
-        text("wit/runtime/runtime.go", include_str!("../support/go/runtime.go")),
+        support!("go.mod", "go/module.txt"),
+        support!("airlock.go", "go/airlock.go"),
+        support!("value.go", "go/value.go"),
+        support!("metadata.go", "go/metadata.go"),
+        support!("errors.go", "go/errors.go"),
+        support!("wit/types/types.go", "go/types.go"),
+        support!("wit/runtime/runtime.go", "go/runtime.go"),
         text("wit/runtime/empty.s", "// Lets functions without a body stand in this package.\n"),
     ]);
+    files.extend(match world {
+        World::IoManager => vec![
+            support!("manager.go", "go/manager.go"),
+            support!("context.go", "go/manager_context.go"),
+            support!("internal/call/call.go", "go/manager_call.go"),
+            support!("exports/export_airlock_io_output/output.go", "go/manager_output.go"),
+            support!("exports/export_airlock_io_input/input.go", "go/manager_input.go"),
+        ],
+        World::OpComponent => vec![
+            support!("op.go", "go/op.go"),
+            support!("context.go", "go/op_context.go"),
+            support!("internal/call/call.go", "go/op_call.go"),
+            support!("exports/export_airlock_io_op/op.go", "go/op_run.go"),
+        ],
+    });
     Ok(files)
 }
 
 fn javascript() -> Vec<File> {
     let mut files = wit("wit/deps/airlock-io/");
     files.extend([
-        text("airlock.js", include_str!("../support/javascript/airlock.js")),
-        text("airlock.d.ts", include_str!("../support/javascript/airlock.d.ts")),
-        text("wit/world.wit", include_str!("../support/javascript/world.wit")),
-        text("wit/deps/wasi-filesystem/filesystem.wit", include_str!("../support/javascript/filesystem.wit")),
+        support!("airlock.js", "javascript/airlock.js"),
+        support!("airlock.d.ts", "javascript/airlock.d.ts"),
+        support!("wit/world.wit", "javascript/world.wit"),
+        support!("wit/deps/wasi-filesystem/filesystem.wit", "javascript/filesystem.wit"),
     ]);
     files
 }
@@ -136,15 +164,11 @@ mod tests {
     #[test]
     fn the_types_of_javascript_have_all_that_the_contract_has() {
         let contract = Contract::embedded().unwrap();
-        let files = bindings(&contract, Language::Javascript).unwrap();
+        let files = bindings(&contract, Language::Javascript, World::IoManager).unwrap();
         let types = files.iter().find(|file| file.path == "airlock.d.ts").unwrap();
         let types = std::str::from_utf8(&types.content).unwrap();
         let mut methods = 0;
         for (_, interface) in &contract.resolve.interfaces {
-            // Ops are not for JavaScript yet.
-            if interface.name.as_deref().is_some_and(|name| name.starts_with("op")) {
-                continue;
-            }
             for (name, function) in &interface.functions {
                 let name = camel_case(name.rsplit('.').next().unwrap());
                 assert!(types.contains(&format!("  {name}(")), "no {name}");
@@ -162,12 +186,14 @@ mod tests {
     fn bindings_name_each_file_once_and_need_nothing_from_elsewhere() {
         let contract = Contract::embedded().unwrap();
         for language in Language::value_variants() {
-            let files = bindings(&contract, *language).unwrap();
-            let names: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-            assert_eq!(names.len(), files.len(), "{language:?}");
-            for file in files {
-                let text = String::from_utf8_lossy(&file.content);
-                assert!(!text.contains(GO_SUPPORT), "{} of {language:?}", file.path);
+            for world in [World::IoManager, World::OpComponent] {
+                let files = bindings(&contract, *language, world).unwrap();
+                let names: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+                assert_eq!(names.len(), files.len(), "{language:?}, {world:?}");
+                for file in files {
+                    let text = String::from_utf8_lossy(&file.content);
+                    assert!(!text.contains(GO_SUPPORT), "{} of {language:?}, {world:?}", file.path);
+                }
             }
         }
     }

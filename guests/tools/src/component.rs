@@ -8,12 +8,14 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
-use crate::contract::{Contract, WORLD};
+use crate::contract::{Contract, World};
 
 /// The custom section that has what a guest says of itself.
 const MANIFEST_SECTION: &str = "airlock:manifest";
 /// What names of sections begin with in which bindings for C leave the types of a world.
 const TYPE_SECTION: &str = "component-type";
+/// What the names of the functions begin with that only an op exports.
+const OP_INTERFACE: &str = "airlock:io/op@";
 
 /// Makes a component of a core module for WASI 0.1 or 0.2, and puts the manifest into it. Of what is a component
 /// already, only the manifest is added.
@@ -53,10 +55,24 @@ fn custom_sections(bytes: &[u8]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The world of a module that does not say it, by what it exports.
+fn world_of(module: &[u8]) -> Result<World> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::ExportSection(exports) = payload? {
+            for export in exports {
+                if export?.name.starts_with(OP_INTERFACE) {
+                    return Ok(World::OpComponent);
+                }
+            }
+        }
+    }
+    Ok(World::IoManager)
+}
+
 fn wrapped(contract: &Contract, module: &[u8], has_types: bool) -> Result<Vec<u8>> {
     let mut module = module.to_vec();
     if !has_types {
-        let world = contract.world(WORLD)?;
+        let world = contract.world(world_of(&module)?)?;
         embed_component_metadata(&mut module, &contract.resolve, world, StringEncoding::UTF8, false)
             .context("cannot say in the module what it exports")?;
     }
@@ -72,6 +88,11 @@ fn wrapped(contract: &Contract, module: &[u8], has_types: bool) -> Result<Vec<u8
 
 #[cfg(test)]
 mod tests {
+    use wasm_encoder::{
+        CodeSection, ExportKind, ExportSection, Function, FunctionSection, MemorySection, MemoryType, Module,
+        TypeSection, ValType,
+    };
+
     use super::*;
 
     /// The smallest component.
@@ -101,5 +122,40 @@ mod tests {
         let module = [0, b'a', b's', b'm', 1, 0, 0, 0];
         let error = componentize(&Contract::embedded().unwrap(), &module, None).unwrap_err();
         assert!(format!("{error:#}").contains("airlock:io/output@0.1.0"), "{error:#}");
+    }
+    /// A module with a memory and a function that is exported as `name`, which takes and gives an address.
+    fn module(name: &str) -> Vec<u8> {
+        let mut types = TypeSection::new();
+        types.ty().function([ValType::I32], [ValType::I32]);
+        let mut functions = FunctionSection::new();
+        functions.function(0);
+        let mut memories = MemorySection::new();
+        memories.memory(MemoryType { minimum: 1, maximum: None, memory64: false, shared: false, page_size_log2: None });
+        let mut exports = ExportSection::new();
+        exports.export(name, ExportKind::Func, 0).export("memory", ExportKind::Memory, 0);
+        let mut function = Function::new([]);
+        function.instructions().local_get(0).end();
+        let mut code = CodeSection::new();
+        code.function(&function);
+        let mut module = Module::new();
+        module.section(&types).section(&functions).section(&memories).section(&exports).section(&code);
+        module.finish()
+    }
+
+    #[test]
+    fn a_module_that_exports_what_an_op_does_is_made_an_op() {
+        let contract = Contract::embedded().unwrap();
+        let component = componentize(&contract, &module("airlock:io/op@0.1.0#run"), None).unwrap();
+        let exports: Vec<String> = Parser::new(0)
+            .parse_all(&component)
+            .filter_map(|payload| match payload.unwrap() {
+                Payload::ComponentExportSection(exports) => Some(exports),
+                _ => None,
+            })
+            .flat_map(|exports| exports.into_iter().map(|export| export.unwrap().name.name.to_owned()))
+            .collect();
+        assert!(exports.contains(&"airlock:io/op@0.1.0".to_owned()), "{exports:?}");
+        let error = componentize(&contract, &module("airlock:io/op@0.1.0#walk"), None).unwrap_err();
+        assert!(format!("{error:#}").contains("airlock:io/op@0.1.0"), "{error:#}");
     }
 }

@@ -13,8 +13,24 @@ pub const FILES: [(&str, &str); 6] = [
     ("worlds.wit", include_str!("../../../wit/worlds.wit")),
 ];
 
-/// The world of a guest that stores and loads, which bindings are made for.
-pub const WORLD: &str = "io-manager";
+/// What a guest does: the world of the contract that it is written against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// It stores and loads.
+    IoManager,
+    /// It computes.
+    OpComponent,
+}
+
+impl World {
+    /// As the contract calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::IoManager => "io-manager",
+            Self::OpComponent => "op-component",
+        }
+    }
+}
 
 /// A parsed package of WIT.
 #[derive(Clone)]
@@ -48,7 +64,8 @@ impl Contract {
     }
 
     /// One of its worlds.
-    pub(crate) fn world(&self, name: &str) -> Result<WorldId> {
+    pub(crate) fn world(&self, world: World) -> Result<WorldId> {
+        let name = world.name();
         self.resolve.select_world(&[self.package], Some(name)).with_context(|| format!("no world `{name}`"))
     }
 }
@@ -72,6 +89,6 @@ mod tests {
     #[test]
     fn what_is_no_wit_is_refused() {
         assert!(Contract::parse(&[("a.wit", "package a:b; world c { export d; }")]).is_err());
-        assert!(Contract::embedded().unwrap().world("nothing").is_err());
+        assert!(Contract::parse(&[("a.wit", "package a:b; world c {}")]).unwrap().world(World::OpComponent).is_err());
     }
 }

@@ -6,4 +6,4 @@ mod contract;
 
 pub use bindings::{File, Language, bindings};
 pub use component::componentize;
-pub use contract::Contract;
+pub use contract::{Contract, World};

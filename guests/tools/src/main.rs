@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use airlock_bindings::{Contract, Language};
+use airlock_bindings::{Contract, Language, World};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
@@ -23,6 +23,9 @@ enum Command {
         language: Language,
         /// The folder for the files
         folder: PathBuf,
+        /// For an op, and not for an I/O manager
+        #[arg(long)]
+        op: bool,
     },
     /// Make a component of a core module, or add a manifest to a component
     Componentize {
@@ -50,8 +53,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     let contract = Contract::embedded()?;
     match command {
-        Command::Bindings { language, folder } => {
-            for file in airlock_bindings::bindings(&contract, language)? {
+        Command::Bindings { language, folder, op } => {
+            let world = if op { World::OpComponent } else { World::IoManager };
+            for file in airlock_bindings::bindings(&contract, language, world)? {
                 write(&folder.join(&file.path), &file.content)?;
             }
             Ok(())

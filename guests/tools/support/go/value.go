@@ -22,6 +22,12 @@ func (source *Source) Next() (*Part, error) {
 	return &Part{reader}, nil
 }
 
+// Close gives the value back to the host. What is lent for a call is given back when that ends.
+func (source *Source) Close() error {
+	source.raw.Drop()
+	return nil
+}
+
 // Part is one part of a value, read from its start.
 type Part struct{ raw *value.Reader }
 
@@ -99,6 +105,12 @@ func (sink *Sink) Begin(partKey, mediaType string) (*PartWriter, error) {
 		return nil, err
 	}
 	return &PartWriter{sink.raw}, nil
+}
+
+// Close gives the value back to the host. What is lent for a call is given back when that ends.
+func (sink *Sink) Close() error {
+	sink.raw.Drop()
+	return nil
 }
 
 // PartWriter writes the part that was begun last.

@@ -79,7 +79,7 @@ export interface AssetEvent {
   metadata: MetadataEntry[];
 }
 
-/** What both contexts say of partitions. */
+/** What all contexts say of partitions. */
 export interface Partitioned {
   partitionCount(): number;
   partitionKeys(offset: number, max: number): string[];
@@ -138,12 +138,34 @@ export interface StoredOutput extends Resource {
   dataVersion(): string | undefined;
 }
 
-/** What a guest exports as `output`. */
+/** The step that is computed. */
+export interface OpContext extends Resource, Partitioned {
+  runId(): string;
+  stepKey(): string;
+  attempt(): number;
+  config(): string;
+  inputs(): string[];
+  outputs(): string[];
+  /** Its parts are loaded as they are asked for. Use it with `using`. */
+  input(name: string): Source;
+  /** An output in which nothing is begun is skipped. Use it with `using`. */
+  output(name: string): Sink;
+  addOutputMetadata(output: string, entries: MetadataEntry[]): void;
+  addPartMetadata(output: string, key: string, entries: MetadataEntry[]): void;
+  log(level: Level, message: string): void;
+}
+
+/** What an op exports as `op`. */
+export interface Op {
+  run(context: OpContext): void;
+}
+
+/** What an I/O manager exports as `output`. */
 export interface OutputManager {
   handleOutput(context: OutputContext, value: Source): void;
 }
 
-/** What a guest exports as `input`. */
+/** What an I/O manager exports as `input`. */
 export interface InputManager {
   loadInput(context: InputContext, value: Sink): void;
 }
@@ -191,3 +213,16 @@ export const entry: {
   json(label: string, value: unknown): MetadataEntry;
   path(label: string, value: string): MetadataEntry;
 };
+
+/** What the engine has beside the language, of which most guests need no more than this. */
+declare global {
+  class TextEncoder {
+    encode(text: string): Uint8Array;
+  }
+  class TextDecoder {
+    /** With `fatal` it throws at what is no text in UTF-8. */
+    constructor(encoding?: 'utf-8', options?: { fatal?: boolean; ignoreBOM?: boolean });
+    /** With `stream` a character may go on in the next bytes. */
+    decode(bytes?: Uint8Array, options?: { stream?: boolean }): string;
+  }
+}

@@ -1,5 +1,6 @@
 // What a guest in JavaScript needs: files, which its engine does not have, and short names for what the contract says.
-// A guest exports `output` and `input`, see airlock.d.ts. Whatever it throws as `{ tag, val }` is an error of the contract.
+// An I/O manager exports `output` and `input`, an op `op`, see airlock.d.ts. Whatever it throws as `{ tag, val }` is an error
+// of the contract.
 
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.0';
 
@@ -137,9 +138,16 @@ export function partitionKeys(context) {
   return keys;
 }
 
+/** An integer as the contract has them. One that is too large would lose its upper bits on the way. */
+function int64(value) {
+  const integer = BigInt(value);
+  if (BigInt.asIntN(64, integer) !== integer) throw new RangeError(`${integer} is no integer of 64 bits`);
+  return integer;
+}
+
 /** Entries of metadata. */
 export const entry = {
-  int: (label, value) => ({ label, value: { tag: 'int', val: BigInt(value) } }),
+  int: (label, value) => ({ label, value: { tag: 'int', val: int64(value) } }),
   text: (label, value) => ({ label, value: { tag: 'text', val: value } }),
   json: (label, value) => ({ label, value: { tag: 'json', val: JSON.stringify(value) } }),
   path: (label, value) => ({ label, value: { tag: 'tagged', val: ['path', value] } }),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use airlock_bindings::{Contract, Language};
+use airlock_bindings::{Contract, Language, World};
 use clap::Args;
 
 use crate::error::{Error, ExitStatus, Report};
@@ -11,7 +11,7 @@ use crate::error::{Error, ExitStatus, Report};
 const HELP: &str = "\
 Examples:
   airlock bindings c bindings
-  airlock bindings javascript bindings
+  airlock bindings javascript bindings --op
 
 A project of `airlock new` has this done by its Makefile.";
 
@@ -23,12 +23,17 @@ pub struct Bindings {
     language: Language,
     /// The folder to write them to, which is made where it is missing
     folder: PathBuf,
+    /// Those of an op, and not of an I/O manager
+    #[arg(long)]
+    op: bool,
 }
 
 impl Bindings {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
-        let files = Contract::embedded().and_then(|contract| airlock_bindings::bindings(&contract, self.language));
+        let world = if self.op { World::OpComponent } else { World::IoManager };
+        let files =
+            Contract::embedded().and_then(|contract| airlock_bindings::bindings(&contract, self.language, world));
         let files =
             files.map_err(|error| Report::new(ExitStatus::Internal, format!("cannot make bindings: {error:#}")))?;
         for file in files {

@@ -1,12 +1,11 @@
-// What a guest in C++ needs: the bindings in airlock.h as values that clean up after themselves, with std::expected in the
-// place of errors that are handed out by address. For C++23; no exceptions are needed.
-//
-// A guest defines airlock::store and airlock::load. Compile guest.c along: it calls them.
-#ifndef AIRLOCK_GUEST_HPP
-#define AIRLOCK_GUEST_HPP
+// What every guest in C++ needs: the bindings in airlock.h as values that clean up after themselves, with std::expected in the
+// place of errors that are handed out by address. For C++23; no exceptions are needed. guest.hpp includes it and has the rest.
+#ifndef AIRLOCK_COMMON_HPP
+#define AIRLOCK_COMMON_HPP
 
-#include "guest.h"
+#include "common.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -92,10 +91,12 @@ inline std::vector<std::string> take(guest_strings raw) {
   return texts;
 }
 
-// A key for the bindings, which take the address of one or nothing.
+// A key for the bindings, which take the address of one or nothing. It shows `key`, which must outlive it.
 class Key {
 public:
-  explicit Key(const std::optional<std::string> &key) : present_(key.has_value()), raw_(view(present_ ? *key : "")) {}
+  explicit Key(const std::optional<std::string> &key) : present_(key.has_value()), raw_{} {
+    if (present_) raw_ = view(*key);
+  }
   guest_string *get() { return present_ ? &raw_ : nullptr; }
 
 private:
@@ -105,7 +106,12 @@ private:
 
 } // namespace detail
 
-// A text that is more than a text: `url`, `path`, `markdown`, …
+// A JSON document.
+struct Json {
+  std::string text;
+};
+
+// A text of a further kind: `url`, `path`, `markdown`, …
 struct Tagged {
   std::string kind;
   std::string text;
@@ -113,7 +119,7 @@ struct Tagged {
 
 struct Entry {
   std::string label;
-  std::variant<std::monostate, bool, std::int64_t, double, std::string, Tagged> value;
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, Json, Tagged> value;
 };
 
 // Bytes that the host gave. They are freed with it.
@@ -127,6 +133,8 @@ public:
   const std::uint8_t *data() const { return raw_.ptr; }
   std::size_t size() const { return raw_.len; }
   bool empty() const { return raw_.len == 0; }
+  // The bytes as text, which the chunk must outlive.
+  std::string_view text() const { return {reinterpret_cast<const char *>(raw_.ptr), raw_.len}; }
 
 private:
   airlock_list_u8_t raw_;
@@ -167,10 +175,16 @@ private:
   airlock_io_value_own_reader_t raw_;
 };
 
-// A value to read, part by part.
+// A value to read, part by part. One that the host did not only lend is given back to it.
 class Source {
 public:
-  explicit Source(guest_source raw) : raw_(raw) {}
+  explicit Source(guest_source lent) : raw_(lent) {}
+  explicit Source(airlock_io_value_own_source_t own) : own_(own), raw_(airlock_io_value_borrow_source(own)) {}
+  Source(Source &&other) noexcept : own_(std::exchange(other.own_, {})), raw_(other.raw_) {}
+  Source &operator=(Source &&) = delete;
+  ~Source() {
+    if (own_.__handle != 0) airlock_io_value_source_drop_own(own_);
+  }
 
   // The next part; none at the end.
   Result<std::optional<Reader>> next() {
@@ -181,13 +195,20 @@ public:
   }
 
 private:
+  airlock_io_value_own_source_t own_{};
   guest_source raw_;
 };
 
-// A value to write, part by part.
+// A value to write, part by part. One that the host did not only lend is given back to it.
 class Sink {
 public:
-  explicit Sink(guest_sink raw) : raw_(raw) {}
+  explicit Sink(guest_sink lent) : raw_(lent) {}
+  explicit Sink(airlock_io_value_own_sink_t own) : own_(own), raw_(airlock_io_value_borrow_sink(own)) {}
+  Sink(Sink &&other) noexcept : own_(std::exchange(other.own_, {})), raw_(other.raw_) {}
+  Sink &operator=(Sink &&) = delete;
+  ~Sink() {
+    if (own_.__handle != 0) airlock_io_value_sink_drop_own(own_);
+  }
 
   Result<void> begin(const std::optional<std::string> &key, std::string_view media_type) {
     detail::Key raw_key(key);
@@ -196,75 +217,35 @@ public:
     if (!airlock_io_value_method_sink_begin(raw_, raw_key.get(), &raw_type, &error)) return std::unexpected(Error(error));
     return {};
   }
-  // At most `chunk_size` bytes.
+  // Appends all of `bytes`, in chunks as large as the host takes them.
   Result<void> write(std::span<const std::uint8_t> bytes) {
-    airlock_list_u8_t raw = {const_cast<std::uint8_t *>(bytes.data()), bytes.size()};
-    guest_error error;
-    if (!airlock_io_value_method_sink_write(raw_, &raw, &error)) return std::unexpected(Error(error));
+    while (!bytes.empty()) {
+      auto chunk = bytes.first(std::min<std::size_t>(bytes.size(), chunk_size));
+      airlock_list_u8_t raw = {const_cast<std::uint8_t *>(chunk.data()), chunk.size()};
+      guest_error error;
+      if (!airlock_io_value_method_sink_write(raw_, &raw, &error)) return std::unexpected(Error(error));
+      bytes = bytes.subspan(chunk.size());
+    }
     return {};
+  }
+  Result<void> write(std::string_view text) {
+    return write({reinterpret_cast<const std::uint8_t *>(text.data()), text.size()});
   }
 
 private:
+  airlock_io_value_own_sink_t own_{};
   guest_sink raw_;
 };
 
-// The output that is stored.
-class OutputContext {
-public:
-  explicit OutputContext(guest_output_context raw) : raw_(raw) {}
+namespace detail {
 
-  std::vector<std::string> partition_keys() const { return detail::take(guest_output_keys(raw_)); }
-  // The path of a part below /data; its directories are made.
-  Result<std::string> path(const std::optional<std::string> &key, const char *extension) const {
-    detail::Key raw_key(key);
-    guest_error error;
-    char *path = guest_output_path(raw_, raw_key.get(), extension, &error);
-    if (path == nullptr) return std::unexpected(Error(error));
-    std::string text(path);
-    std::free(path);
-    return text;
-  }
-  Result<void> add_metadata(const std::vector<Entry> &entries) const;
-
-private:
-  guest_output_context raw_;
-};
-
-// The input that is loaded.
-class InputContext {
-public:
-  explicit InputContext(guest_input_context raw) : raw_(raw) {}
-
-  std::vector<std::string> partition_keys() const { return detail::take(guest_input_keys(raw_)); }
-  bool allow_missing() const { return airlock_io_context_method_input_context_allow_missing(raw_); }
-  // The path below /data where a part was stored.
-  Result<std::string> path(const std::optional<std::string> &key, const char *extension) const {
-    detail::Key raw_key(key);
-    guest_error error;
-    char *path = guest_input_path(raw_, raw_key.get(), extension, &error);
-    if (path == nullptr) return std::unexpected(Error(error));
-    std::string text(path);
-    std::free(path);
-    return text;
-  }
-  // What is recorded of a stored part; nothing where nothing is.
-  std::vector<Entry> stored_metadata(const std::optional<std::string> &key) const;
-
-private:
-  guest_input_context raw_;
-};
-
-// Stores a value, as airlock:io/output handle-output.
-Result<void> store(const OutputContext &context, Source value);
-// Loads a value, as airlock:io/input load-input.
-Result<void> load(const InputContext &context, Sink value);
-
-inline Result<void> OutputContext::add_metadata(const std::vector<Entry> &entries) const {
+// Entries for the bindings. They show `entries`, which must outlive them.
+inline std::vector<guest_entry> raw_entries(const std::vector<Entry> &entries) {
   std::vector<guest_entry> raw;
   raw.reserve(entries.size());
   for (const Entry &entry : entries) {
     guest_entry one{};
-    one.label = detail::view(entry.label);
+    one.label = view(entry.label);
     if (const auto *flag = std::get_if<bool>(&entry.value)) {
       one.value.tag = AIRLOCK_IO_TYPES_METADATA_VALUE_BOOLEAN;
       one.value.val.boolean = *flag;
@@ -276,30 +257,26 @@ inline Result<void> OutputContext::add_metadata(const std::vector<Entry> &entrie
       one.value.val.float_ = *real;
     } else if (const auto *text = std::get_if<std::string>(&entry.value)) {
       one.value.tag = AIRLOCK_IO_TYPES_METADATA_VALUE_TEXT;
-      one.value.val.text = detail::view(*text);
+      one.value.val.text = view(*text);
+    } else if (const auto *json = std::get_if<Json>(&entry.value)) {
+      one.value.tag = AIRLOCK_IO_TYPES_METADATA_VALUE_JSON;
+      one.value.val.json = view(json->text);
     } else if (const auto *tagged = std::get_if<Tagged>(&entry.value)) {
       one.value.tag = AIRLOCK_IO_TYPES_METADATA_VALUE_TAGGED;
-      one.value.val.tagged = {detail::view(tagged->kind), detail::view(tagged->text)};
+      one.value.val.tagged = {view(tagged->kind), view(tagged->text)};
     } else {
       one.value.tag = AIRLOCK_IO_TYPES_METADATA_VALUE_NULL;
     }
     raw.push_back(one);
   }
-  guest_entries list = {raw.data(), raw.size()};
-  guest_error error;
-  if (!airlock_io_context_method_output_context_add_metadata(raw_, &list, &error)) return std::unexpected(Error(error));
-  return {};
+  return raw;
 }
 
-inline std::vector<Entry> InputContext::stored_metadata(const std::optional<std::string> &key) const {
-  detail::Key raw_key(key);
-  airlock_io_context_own_stored_output_t stored;
-  if (!airlock_io_context_method_input_context_upstream(raw_, raw_key.get(), &stored)) return {};
-  guest_entries raw;
-  airlock_io_context_method_stored_output_stored_metadata(airlock_io_context_borrow_stored_output(stored), &raw);
+// Copies of the entries that the bindings gave.
+inline std::vector<Entry> entries(std::span<const guest_entry> raw) {
   auto text = [](guest_string shown) { return std::string(reinterpret_cast<char *>(shown.ptr), shown.len); };
   std::vector<Entry> entries;
-  for (const guest_entry &one : std::span(raw.ptr, raw.len)) {
+  for (const guest_entry &one : raw) {
     Entry entry{text(one.label), std::monostate()};
     switch (one.value.tag) {
     case AIRLOCK_IO_TYPES_METADATA_VALUE_BOOLEAN:
@@ -315,7 +292,7 @@ inline std::vector<Entry> InputContext::stored_metadata(const std::optional<std:
       entry.value = text(one.value.val.text);
       break;
     case AIRLOCK_IO_TYPES_METADATA_VALUE_JSON:
-      entry.value = Tagged{"json", text(one.value.val.json)};
+      entry.value = Json{text(one.value.val.json)};
       break;
     case AIRLOCK_IO_TYPES_METADATA_VALUE_TAGGED:
       entry.value = Tagged{text(one.value.val.tagged.f0), text(one.value.val.tagged.f1)};
@@ -323,24 +300,11 @@ inline std::vector<Entry> InputContext::stored_metadata(const std::optional<std:
     }
     entries.push_back(std::move(entry));
   }
-  airlock_io_context_list_metadata_entry_free(&raw);
-  airlock_io_context_stored_output_drop_own(stored);
   return entries;
 }
 
-} // namespace airlock
+} // namespace detail
 
-// One file of the guest says this, so that guest.c finds what it calls.
-#define AIRLOCK_GUEST()                                                                                                   \
-  extern "C" bool guest_store(guest_output_context context, guest_source value, guest_error *error) {                     \
-    auto stored = airlock::store(airlock::OutputContext(context), airlock::Source(value));                                \
-    if (!stored) *error = stored.error().release();                                                                       \
-    return stored.has_value();                                                                                            \
-  }                                                                                                                       \
-  extern "C" bool guest_load(guest_input_context context, guest_sink value, guest_error *error) {                         \
-    auto loaded = airlock::load(airlock::InputContext(context), airlock::Sink(value));                                    \
-    if (!loaded) *error = loaded.error().release();                                                                       \
-    return loaded.has_value();                                                                                            \
-  }
+} // namespace airlock
 
 #endif
