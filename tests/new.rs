@@ -1,7 +1,11 @@
-//! Projects that `airlock new` makes: each is built by `make` outside of this repository, and what it gives stores and loads.
-//! A language whose tools `make guests-all` did not install is named and passed over; Rust is always there.
+//! Projects that `airlock new` makes: each is built by `make` outside of this repository, and what it gives stores and loads, or
+//! computes. A language whose tools `make guests-all` did not install is named and counted, and with `AIRLOCK_LANGUAGES=all` in the
+//! environment a failure; Rust is always there.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/languages.rs"]
+#[expect(dead_code, reason = "each test file uses its part of it")]
+mod languages;
 #[path = "support/pattern.rs"]
 #[expect(clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by panicking")]
 mod pattern;
@@ -60,22 +64,40 @@ fn target() -> PathBuf {
     guests.parent().unwrap().to_owned()
 }
 
-/// What there is of the language `language` on this machine is tried: made, built, and a value stored and loaded.
-fn stores_and_loads(language: &str) {
-    let guest = target().join("guests/languages").join(language).with_extension("wasm");
-    if language != "rust" && !guest.exists() {
-        println!("{language} was not tried, since its tools are not there: `make guests-all` installs them");
-        return;
+/// A project that is not built yet, of an I/O manager or an op; none where the tools of the language are not there.
+fn made_where_there_are_tools(language: &str, op: bool) -> Option<Project> {
+    if language != "rust" {
+        languages::built(&format!("{language}{}", if op { "-op" } else { "" }))?;
     }
-    let (project, told) = made("my-own", &["--lang", language]);
-    assert!(told.contains("made my-own/: an I/O manager in"), "{told}");
+    let (project, told) = made("my-own", &[&["--lang", language][..], if op { &["--op"] } else { &[] }].concat());
+    assert!(told.contains(if op { "made my-own/: an op in" } else { "made my-own/: an I/O manager in" }), "{told}");
+    Some(project)
+}
+
+/// The same, which `make` has built.
+fn built(language: &str, op: bool) -> Option<Project> {
+    let project = made_where_there_are_tools(language, op)?;
     build(&project, "my-own", language);
+    Some(project)
+}
+
+fn stores_and_loads(language: &str) {
+    let Some(project) = built(language, false) else { return };
     let inspected = run(&project, "my-own", "airlock", &["inspect", "my-own.wasm"]);
     assert!(inspected.contains("stores outputs, loads inputs"), "{inspected}");
     run(&project, "my-own", "airlock", &["run"]);
     assert_eq!(run(&project, "my-own", "airlock", &["load", "greeting"]), "hello\n");
     let stored = project.path("my-own/data/greeting.bin");
     assert_eq!(std::fs::read(stored).unwrap(), b"hello\n");
+}
+
+fn computes(language: &str) {
+    let Some(project) = built(language, true) else { return };
+    let inspected = run(&project, "my-own", "airlock", &["inspect", "my-own.wasm"]);
+    assert!(inspected.contains("does        computes\n"), "{inspected}");
+    run(&project, "my-own", "airlock", &["test", "my-own.wasm"]);
+    run(&project, "my-own", "airlock", &["run"]);
+    assert_eq!(run(&project, "my-own", "airlock", &["load", "greeting"]), "1\tgood day\n2\thi\n");
 }
 
 #[test]
@@ -104,17 +126,84 @@ fn a_project_in_javascript_stores_and_loads() {
 }
 
 #[test]
+fn a_project_in_javascript_reads_and_writes_files_itself() {
+    let Some(project) = made_where_there_are_tools("javascript", false) else { return };
+    let source = project.path("my-own/manager.js");
+    let text = std::fs::read_to_string(&source).unwrap();
+    let changes = [
+        ("import { entry,", "import { CHUNK, File, makeParents, entry,"),
+        (
+            "size += part.save(path);",
+            "makeParents(path);
+            using(File.create(path), (file) => {
+              for (let chunk; (chunk = part.read(CHUNK)).length > 0; size += BigInt(chunk.length)) file.write(chunk);
+            });
+            let refused = '';
+            try { entry.int('too-large', 2n ** 63n); } catch (error) { refused = String(error); }
+            context.addMetadata([entry.int('least', -(2n ** 63n)), entry.text('refused', refused)]);",
+        ),
+        (
+            "value.load('/data/' + context.path(key, EXTENSION));",
+            "using(File.open('/data/' + context.path(key, EXTENSION)), (file) => {
+              for (let chunk; (chunk = file.read()).length > 0;) value.write(chunk);
+            });",
+        ),
+    ];
+    let changed = changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    std::fs::write(source, changed).unwrap();
+    build(&project, "my-own", "javascript");
+    let call = |function: &str, more: &[&str], input: &[u8]| {
+        let arguments = ["call", "my-own/my-own.wasm", function, "--asset", "a/b/c", "--mount"];
+        project.run_with_input(&[&arguments[..], more].concat(), input)
+    };
+    let long = "0123456789".repeat(300_000);
+    for given in [&long, "short", ""] {
+        let stored = call("handle-output", &["lake::/data:write", "--media-type", "text/plain"], given.as_bytes());
+        let told = format!("{}{}", stored.stdout, stored.stderr);
+        for recorded in ["-9223372036854775808", "9223372036854775808 is no integer of 64 bits"] {
+            assert!(told.contains(recorded), "{told}");
+        }
+        assert!(call("load-input", &["lake::/data"], b"").ok() == given, "{} bytes come back otherwise", given.len());
+    }
+    call("load-input", &["other::/data"], b"").fails(1, "…not-found…\n…");
+}
+
+#[test]
 fn a_project_in_go_stores_and_loads() {
     stores_and_loads("go");
 }
 
 #[test]
-fn a_project_of_an_op_computes() {
-    let (project, told) = made("hottest", &["--lang", "rust", "--op"]);
-    assert!(told.contains("made hottest/: an op in Rust"), "{told}");
-    build(&project, "hottest", "rust");
-    run(&project, "hottest", "airlock", &["run"]);
-    assert_eq!(run(&project, "hottest", "airlock", &["load", "greeting"]), "good day\n");
+fn an_op_in_rust_computes() {
+    computes("rust");
+}
+
+#[test]
+fn an_op_in_c_computes() {
+    computes("c");
+}
+
+#[test]
+fn an_op_in_cpp_computes() {
+    computes("cpp");
+}
+
+#[test]
+fn an_op_in_python_computes() {
+    computes("python");
+}
+
+#[test]
+fn an_op_in_javascript_computes() {
+    computes("javascript");
+}
+
+#[test]
+fn an_op_in_go_computes() {
+    computes("go");
 }
 
 #[test]
@@ -132,7 +221,6 @@ fn what_cannot_be_made_is_told_and_nothing_is_left() {
             "error: invalid value 'cobol' for '--lang <LANGUAGE>'\n  [possible values: rust, c, cpp, …\n…",
         ),
         (&["a"], "error: the following required arguments were not provided:\n  --lang <LANGUAGE>\n…"),
-        (&["a", "--lang", "go", "--op"], "error: there is no op in Go to begin with yet\nhint: …--lang rust --op"),
     ];
     for (arguments, told) in cases {
         project.run(&[&["new"][..], arguments].concat()).fails(2, told);

@@ -7,7 +7,7 @@ target=${CARGO_TARGET_DIR:-../../target}
 log=$(mktemp) && began=$(mktemp) || exit 1
 trap 'rm -f "$log" "$began"' EXIT
 failed=0
-for name in ${*:-rust c cpp go python javascript python-sqlite python-op}; do
+for name in ${*:-rust c cpp go python javascript rust-op c-op cpp-op go-op python-op javascript-op python-sqlite}; do
   component=$target/guests/languages/$name.wasm
   missing=$(make -s -C "$name" missing)
   if [ -n "$missing" ]; then

@@ -1,4 +1,4 @@
-module parts
+module component
 
 go 1.24
 

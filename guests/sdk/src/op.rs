@@ -10,7 +10,7 @@ use crate::context::{all_pages, parse_config};
 use crate::value::UnseenError;
 use crate::{Error, Level, MetadataEntry, MetadataValue, Sink, Source, TimeWindow};
 
-/// Computes the outputs of a step from its inputs. It has no directories, and all else only as granted.
+/// Computes the outputs of a step from its inputs. It has what it is lent, directories too, and nothing else.
 pub trait Op {
     /// Computes.
     ///

@@ -7,20 +7,30 @@ use std::path::{Path, PathBuf};
 use crate::manifest;
 
 /// Folders of the repository, by the name that they have among the templates.
-const FOLDERS: [(&str, &str); 10] = [
+const FOLDERS: [(&str, &str); 15] = [
     ("c", "guests/languages/c"),
+    ("c-op", "guests/languages/c-op"),
     ("cpp", "guests/languages/cpp"),
+    ("cpp-op", "guests/languages/cpp-op"),
     ("go", "guests/languages/go"),
+    ("go-op", "guests/languages/go-op"),
     ("javascript", "guests/languages/javascript"),
+    ("javascript-op", "guests/languages/javascript-op"),
     ("project", "host/cli/templates"),
     ("python", "guests/languages/python"),
+    ("python-op", "guests/languages/python-op"),
     ("rust", "guests/languages/rust"),
     ("rust-op", "guests/languages/rust-op"),
     ("sdk", "guests/sdk"),
     ("wit", "wit"),
 ];
 /// Files of the repository, likewise.
-const FILES: [(&str, &str); 2] = [("sdk/LICENSE", "LICENSE"), ("project/tools.mk", "guests/languages/tools.mk")];
+const FILES: [(&str, &str); 4] = [
+    ("javascript-op/package-lock.json", "guests/languages/javascript/package-lock.json"),
+    ("javascript-op/package.json", "guests/languages/javascript/package.json"),
+    ("project/tools.mk", "guests/languages/tools.mk"),
+    ("sdk/LICENSE", "LICENSE"),
+];
 /// What builds leave in folders, and what only tests of the SDK need.
 const LEFT_OUT: [&str; 4] = ["__pycache__", "bindings", "testdata", "tests"];
 

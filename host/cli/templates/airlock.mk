@@ -1,5 +1,9 @@
 # What the Makefile builds upon. It says before it includes this which programs it NEEDS, and after it how $(COMPONENT) is made.
 
+ifneq ($(words $(CURDIR)),1)
+$(error make cannot work where a path has spaces: move the project from $(CURDIR) to another folder)
+endif
+
 NAME := @NAME@
 ROOT := $(CURDIR)
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))

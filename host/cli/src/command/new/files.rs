@@ -17,17 +17,15 @@ pub struct File {
     pub text: String,
 }
 
-/// What a component is built from, where that is no op.
-fn template(language: Language, op: bool) -> Option<&'static str> {
-    match (language, op) {
-        (Language::Rust, false) => Some("rust"),
-        (Language::Rust, true) => Some("rust-op"),
-        (Language::C, false) => Some("c"),
-        (Language::Cpp, false) => Some("cpp"),
-        (Language::Python, false) => Some("python"),
-        (Language::Javascript, false) => Some("javascript"),
-        (Language::Go, false) => Some("go"),
-        (_, true) => None,
+/// The language as it is called among the templates; that of an op is called so too, with `-op` after it.
+fn template(language: Language) -> &'static str {
+    match language {
+        Language::Rust => "rust",
+        Language::C => "c",
+        Language::Cpp => "cpp",
+        Language::Python => "python",
+        Language::Javascript => "javascript",
+        Language::Go => "go",
     }
 }
 
@@ -35,38 +33,44 @@ fn template(language: Language, op: bool) -> Option<&'static str> {
 pub fn source(language: Language, op: bool) -> &'static str {
     match (language, op) {
         (Language::Rust, _) => "src/lib.rs",
-        (Language::C, _) => "manager.c",
-        (Language::Cpp, _) => "manager.cpp",
-        (Language::Python, _) => "manager.py",
-        (Language::Javascript, _) => "manager.js",
-        (Language::Go, _) => "manager.go",
+        (Language::C, false) => "manager.c",
+        (Language::C, true) => "op.c",
+        (Language::Cpp, false) => "manager.cpp",
+        (Language::Cpp, true) => "op.cpp",
+        (Language::Python, false) => "manager.py",
+        (Language::Python, true) => "op.py",
+        (Language::Javascript, false) => "manager.js",
+        (Language::Javascript, true) => "op.js",
+        (Language::Go, false) => "manager.go",
+        (Language::Go, true) => "op.go",
     }
 }
 
-/// All files of a project of a component called `name`; nothing where there is none to begin with.
-pub fn project(language: Language, op: bool, name: &str) -> Option<Vec<File>> {
-    let template = template(language, op)?;
-    let mut files: Vec<File> =
-        below(template).map(|(path, text)| File { path: path.to_owned(), text: named(text, template, name) }).collect();
-    files.extend(below("wit").map(|(path, text)| File { path: format!("wit/{path}"), text: text.to_owned() }));
-    let own = |path: &str| text(&format!("project/{path}")).replace("@NAME@", name);
-    let mut add = |path: &str, text: String| files.push(File { path: path.to_owned(), text });
-    add("airlock.mk", own("airlock.mk") + text("project/tools.mk"));
-    add(".gitignore", own("gitignore"));
-    add("airlock.toml", own(if op { "op.toml" } else { "manager.toml" }));
+/// All files of a project of a component called `name`.
+pub fn project(language: Language, op: bool, name: &str) -> Vec<File> {
+    let template = format!("{}{}", template(language), if op { "-op" } else { "" });
+    let mut files: Vec<File> = below(&template)
+        .map(|(path, text)| File { path: path.to_owned(), text: named(text, &template, name) })
+        .collect();
     if language == Language::Rust {
-        if op {
-            add("Makefile", named(text("rust/Makefile"), template, name));
-        }
-        for (path, text) in below("sdk") {
-            add(&format!("vendor/airlock-sdk/{path}"), text.to_owned());
-        }
-        let manifest = files.iter_mut().find(|file| file.path == "Cargo.toml")?;
+        let manifests = files.iter_mut().filter(|file| file.path == "Cargo.toml");
         // Also in a folder that is a workspace, it is none of its members.
-        manifest.text.push_str("[workspace]\n\n");
-        manifest.text.push_str(text("project/profile.toml"));
+        manifests.for_each(|manifest| manifest.text += &format!("[workspace]\n\n{}", text("project/profile.toml")));
     }
-    Some(files)
+    let mut add = |path: String, text: String| files.push(File { path, text });
+    for (path, text) in below("wit") {
+        add(format!("wit/{path}"), text.to_owned());
+    }
+    if language == Language::Rust {
+        for (path, text) in below("sdk") {
+            add(format!("vendor/airlock-sdk/{path}"), text.to_owned());
+        }
+    }
+    let own = |path: &str| text(&format!("project/{path}")).replace("@NAME@", name);
+    add("airlock.mk".to_owned(), own("airlock.mk") + text("project/tools.mk"));
+    add(".gitignore".to_owned(), own("gitignore"));
+    add("airlock.toml".to_owned(), own(if op { "op.toml" } else { "manager.toml" }));
+    files
 }
 
 /// The files of a template, by their paths in it.
@@ -82,17 +86,23 @@ fn text(path: &str) -> &'static str {
 /// The text of a file of a template, as it is in a project of a component called `name`.
 fn named(text: &str, template: &str, name: &str) -> String {
     let changes = [
+        // What leads out of the folder.
         ("../../../wit/", "wit/"),
+        ("../javascript/", ""),
         ("include ../common.mk", "include airlock.mk"),
         ("airlock-bindings ", "airlock "),
+        (&format!("make -C guests/languages/{template}"), "make"),
+        // What it is called. No name has an `@`, so that it is not taken for what is replaced.
         ("The I/O manager that is written in six languages, in ", "An I/O manager in "),
-        ("airlock-parts", name),
-        ("airlock-longest", name),
-        ("airlock_parts", &name.replace('-', "_")),
-        ("airlock_longest", &name.replace('-', "_")),
-        ("module parts", &format!("module {name}")),
-        (&format!("\"parts-{template}\""), &format!("{name:?}")),
-        ("\"longest\"", &format!("{name:?}")),
+        ("The op that is written in six languages, in ", "An op in "),
+        (&format!("\"parts-{template}\""), "\"@NAME@\""),
+        (&format!("\"numbered-{}\"", template.trim_end_matches("-op")), "\"@NAME@\""),
+        ("airlock-parts", "@NAME@"),
+        ("airlock-numbered", "@NAME@"),
+        ("airlock_parts", "@NAME_IN_RUST@"),
+        ("airlock_numbered", "@NAME_IN_RUST@"),
+        ("@NAME_IN_RUST@", &name.replace('-', "_")),
+        ("@NAME@", name),
     ];
     let text = text.to_owned();
     changes.iter().fold(text, |text, (from, to)| text.replace(from, to))
@@ -106,29 +116,55 @@ mod tests {
 
     use super::*;
 
+    /// What is of this repository, or leads out of a project.
+    const FOREIGN: [&str; 12] = [
+        "workspace = true",
+        "guests/languages",
+        "airlock-bindings",
+        "six languages",
+        "airlock-parts",
+        "airlock_parts",
+        "airlock-numbered",
+        "airlock_numbered",
+        "\"parts-",
+        "\"numbered-",
+        "@NAME@",
+        " ../",
+    ];
+
     #[test]
     fn a_project_has_each_file_once_and_leads_to_nothing_beside_it() {
-        for language in Language::value_variants() {
-            for op in [false, true] {
-                let Some(files) = project(*language, op, "my-own") else { continue };
-                let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
-                assert_eq!(paths.len(), files.len(), "{language:?}");
-                let needed =
-                    ["Makefile", "airlock.mk", "airlock.toml", "manifest.json", "wit/value.wit", source(*language, op)];
-                for needed in needed {
-                    assert!(paths.contains(needed), "{needed} of {language:?}, {op}");
-                }
-                for File { path, text } in &files {
-                    assert!(!text.is_empty(), "{path} of {language:?} is empty");
-                    for foreign in
-                        ["workspace = true", "../common.mk", "airlock-parts", "airlock_parts", "@NAME@", "../../../wit"]
-                    {
-                        assert!(!text.contains(foreign), "{path} of {language:?} has {foreign}");
-                    }
-                }
-                let manifest = files.iter().find(|file| file.path == "manifest.json").unwrap();
-                assert!(manifest.text.contains("\"name\": \"my-own\""), "{language:?}");
+        for (language, op) in
+            Language::value_variants().iter().flat_map(|language| [(*language, false), (*language, true)])
+        {
+            let files = project(language, op, "my-own");
+            let paths: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+            assert_eq!(paths.len(), files.len(), "{language:?}, {op}");
+            let needed = ["Makefile", "README.md", "airlock.mk", "airlock.toml", "manifest.json", "wit/value.wit"];
+            for needed in needed.into_iter().chain([source(language, op)]) {
+                assert!(paths.contains(needed), "{needed} of {language:?}, {op}");
             }
+            for File { path, text } in &files {
+                assert!(!text.is_empty(), "{path} of {language:?} is empty");
+                let is_own = !path.starts_with("vendor/") && !path.starts_with("wit/");
+                for foreign in FOREIGN.iter().filter(|_| is_own) {
+                    assert!(!text.contains(foreign), "{path} of {language:?}, {op} has {foreign}");
+                }
+            }
+            let manifest = files.iter().find(|file| file.path == "manifest.json").unwrap();
+            assert!(manifest.text.contains("\"name\": \"my-own\""), "{language:?}");
+        }
+    }
+    #[test]
+    fn a_name_that_is_like_those_of_the_templates_is_left_as_it_is() {
+        let name = "an-airlock-numbered-airlock-parts";
+        let text = |op: bool, path: &str| {
+            project(Language::Rust, op, name).into_iter().find(|file| file.path == path).unwrap().text
+        };
+        for op in [false, true] {
+            assert!(text(op, "Cargo.toml").contains(&format!("name = \"{name}\"\n")));
+            assert!(text(op, "Makefile").contains("/an_airlock_numbered_airlock_parts.wasm\n"));
+            assert!(text(op, "manifest.json").contains(&format!("\"name\": \"{name}\"")));
         }
     }
 }

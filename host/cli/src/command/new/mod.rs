@@ -14,8 +14,8 @@ use crate::output::tell;
 
 const HELP: &str = "\
 Examples:
-  airlock new pictures --lang rust     an I/O manager
-  airlock new hottest --lang rust --op an op, which computes values
+  airlock new pictures --lang rust      an I/O manager
+  airlock new hottest --lang python --op  an op, which computes values
 
 The project is built with `make` and needs nothing of Airlock but the command.";
 
@@ -74,11 +74,7 @@ impl New {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let Self { name, lang, op } = self;
-        let Some(files) = files::project(lang, op, &name) else {
-            let message = format!("there is no op in {} to begin with yet", lang.shown());
-            return Err(Error::usage(message).hint("an op can be begun in Rust: --lang rust --op").into());
-        };
-        write(Path::new(&name), &files)?;
+        write(Path::new(&name), &files::project(lang, op, &name))?;
         let kind = if op { "an op" } else { "an I/O manager" };
         tell(format!("made {name}/: {kind} in {}, of which {} is what it does", lang.shown(), files::source(lang, op)));
         tell("next:");

@@ -1,0 +1,8 @@
+module component
+
+go 1.24
+
+require airlock v0.0.0
+
+// `airlock-bindings bindings go bindings --op` writes it.
+replace airlock => ./bindings
