@@ -22,7 +22,8 @@ pub fn rows(folder: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn processes() -> Result<Processes> {
+/// Has calls made in worker processes.
+pub fn processes() -> Result<Processes> {
     Ok(Processes::Calls(Program::own(PROCESS)?))
 }
 

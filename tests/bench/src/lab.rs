@@ -30,6 +30,12 @@ pub struct Done<T> {
     pub guest_memory: u64,
 }
 
+/// A sandbox that keeps compiled code in `folder`.
+pub fn sandbox(folder: &Path, processes: Processes) -> Result<Sandbox> {
+    let cache = CacheSettings { directory: folder.join("compiled"), key_file: folder.join("key") };
+    Ok(Sandbox::new(&Settings { cache: Some(cache), durability: Durability::None, processes })?)
+}
+
 impl Lab {
     /// One of the built component `manager` whose values lie in `folder`, below its name.
     pub fn new(manager: &str, folder: &Path, budget: Budget) -> Result<Self> {
@@ -49,8 +55,7 @@ impl Lab {
     }
 
     fn with(manager: &str, folder: &Path, source: MountSource, budget: Budget, processes: Processes) -> Result<Self> {
-        let cache = CacheSettings { directory: folder.join("compiled"), key_file: folder.join("key") };
-        let sandbox = Sandbox::new(&Settings { cache: Some(cache), durability: Durability::None, processes })?;
+        let sandbox = sandbox(folder, processes)?;
         let manager = sandbox.load_bytes(manager, &crate::component(&format!("{manager}.wasm"))?)?;
         let guest_path = GuestPath::new("/data")?;
         let mount = MountGrant { guest_path, source, access: Access::Write, scope: Scope::Output };

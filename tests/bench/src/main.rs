@@ -1,6 +1,6 @@
 //! Measures Airlock beside native Rust doing the same work in the same run, and prints a table.
 //!
-//! `airlock-bench` measures all, `airlock-bench FILTER` the groups of rows whose names have `FILTER` in them.
+//! `airlock-bench` measures all, `airlock-bench FILTER` the groups whose names have `FILTER` in them.
 //!
 //! Absolute times depend on the machine; the ratios, of medians of rounds in which both sides took their turn, less so.
 #![allow(
@@ -16,12 +16,14 @@ mod dagster;
 mod generate;
 mod isolation;
 mod lab;
+mod languages;
 mod measure;
 mod memory;
 mod partitions;
 mod process;
 mod project;
 mod row;
+mod table;
 mod tables;
 mod values;
 
@@ -30,12 +32,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::row::Row;
+use crate::table::Column;
 
-/// Rows that are measured together: their name, and what measures them in a folder.
+/// What is measured together: its name, and what measures it in a folder.
 struct Group {
     name: &'static str,
     folder: Folder,
-    rows: fn(&Path) -> Result<Vec<Row>>,
+    measure: Measure,
+}
+
+enum Measure {
+    /// Rows of the table that groups have in common.
+    Rows(fn(&Path) -> Result<Vec<Row>>),
+    /// A table of its own.
+    Columns(fn(&Path) -> Result<Vec<Column>>),
 }
 
 /// Where a group of rows is measured.
@@ -47,14 +57,15 @@ enum Folder {
 }
 
 const GROUPS: &[Group] = &[
-    Group { name: "values", folder: Folder::Memory, rows: values::rows },
-    Group { name: "isolation", folder: Folder::Memory, rows: isolation::rows },
-    Group { name: "memory", folder: Folder::Memory, rows: memory::rows },
-    Group { name: "tables", folder: Folder::Memory, rows: tables::rows },
-    Group { name: "chain", folder: Folder::Disk, rows: chain::rows },
-    Group { name: "partitions", folder: Folder::Disk, rows: partitions::rows },
-    Group { name: "assets", folder: Folder::Disk, rows: assets::rows },
-    Group { name: "process", folder: Folder::Disk, rows: process::rows },
+    Group { name: "values", folder: Folder::Memory, measure: Measure::Rows(values::rows) },
+    Group { name: "isolation", folder: Folder::Memory, measure: Measure::Rows(isolation::rows) },
+    Group { name: "memory", folder: Folder::Memory, measure: Measure::Rows(memory::rows) },
+    Group { name: "tables", folder: Folder::Memory, measure: Measure::Rows(tables::rows) },
+    Group { name: "languages", folder: Folder::Memory, measure: Measure::Columns(languages::columns) },
+    Group { name: "chain", folder: Folder::Disk, measure: Measure::Rows(chain::rows) },
+    Group { name: "partitions", folder: Folder::Disk, measure: Measure::Rows(partitions::rows) },
+    Group { name: "assets", folder: Folder::Disk, measure: Measure::Rows(assets::rows) },
+    Group { name: "process", folder: Folder::Disk, measure: Measure::Rows(process::rows) },
 ];
 
 fn main() -> Result<()> {
@@ -67,29 +78,34 @@ fn main() -> Result<()> {
             return Ok(());
         }
         [filter] => filter,
-        [what, subject, folder] if what == memory::CHILD => return memory::child(subject, Path::new(folder)),
+        [what, subject, manager, folder] if what == memory::CHILD => {
+            return memory::child(subject, manager, Path::new(folder));
+        }
         _ => bail!("usage: airlock-bench [FILTER]"),
     };
     let groups: Vec<&Group> = GROUPS.iter().filter(|group| group.name.contains(filter)).collect();
     let names = |groups: &[&Group]| groups.iter().map(|group| group.name).collect::<Vec<_>>();
     if groups.is_empty() {
-        bail!(
-            "no group of rows is named like {filter:?}; there are {}",
-            names(&GROUPS.iter().collect::<Vec<_>>()).join(", ")
-        );
+        bail!("no group is named like {filter:?}; there are {}", names(&GROUPS.iter().collect::<Vec<_>>()).join(", "));
     }
     let machine = row::machine();
-    let mut rows = Vec::new();
+    let (mut rows, mut columns) = (Vec::new(), Vec::new());
     // They are removed when all is measured, since removing many files slows down what follows.
     let mut folders = Vec::new();
     for group in &groups {
         eprintln!("bench: measuring {}", group.name);
         let folder = group.folder.make()?;
-        rows.extend((group.rows)(folder.path()).with_context(|| format!("cannot measure {}", group.name))?);
+        let failed = || format!("cannot measure {}", group.name);
+        match group.measure {
+            Measure::Rows(measure) => rows.extend(measure(folder.path()).with_context(failed)?),
+            Measure::Columns(measure) => columns.extend(measure(folder.path()).with_context(failed)?),
+        }
         folders.push(folder);
     }
     let dagster = dagster::measure(&names(&groups), Folder::Memory.make()?.path())?;
-    row::print(&rows, &machine, dagster.as_ref());
+    println!("{machine}");
+    row::print(&rows, dagster.as_ref());
+    table::print(&columns);
     Ok(())
 }
 

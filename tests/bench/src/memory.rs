@@ -24,7 +24,8 @@ const BUDGET: u64 = 32 << 20;
 pub fn rows(folder: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (way, of) in [("store", "bytes"), ("load", "bytes"), ("store", "table"), ("load", "table")] {
-        let (process, guest) = measure(&format!("{way} {of}"), folder)?;
+        let manager = if of == "table" { "tables" } else { "files" };
+        let (process, guest) = measure(&format!("{way} {of}"), manager, folder)?;
         if of == "bytes" {
             rows.push(Row::bytes(format!("memory above idle, {way} of 1 GiB"), process).goal("≤ 64 MiB"));
         } else {
@@ -36,23 +37,22 @@ pub fn rows(folder: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How far the memory of a process rises that stores or loads, and the memory of the guest.
-fn measure(subject: &str, folder: &Path) -> Result<(u64, u64)> {
+/// How far the memory of a process rises that stores or loads through `manager`, and the memory of the guest.
+pub fn measure(subject: &str, manager: &str, folder: &Path) -> Result<(u64, u64)> {
     // Components are compiled here, so that the process only reads what was compiled.
-    lab(subject, folder)?;
-    let output = Command::new(std::env::current_exe()?).args([CHILD, subject]).arg(folder).output()?;
+    lab(manager, folder)?;
+    let output = Command::new(std::env::current_exe()?).args([CHILD, subject, manager]).arg(folder).output()?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn lab(subject: &str, folder: &Path) -> Result<Lab> {
-    let manager = if subject.ends_with("table") { "tables" } else { "files" };
+fn lab(manager: &str, folder: &Path) -> Result<Lab> {
     Lab::new(manager, folder, Budget::new(BUDGET, folder))
 }
 
 /// Prints how far the peak of this process rises above what it took before it stored or loaded, and that of the guest.
-pub fn child(subject: &str, folder: &Path) -> Result<()> {
-    let lab = lab(subject, folder)?;
+pub fn child(subject: &str, manager: &str, folder: &Path) -> Result<()> {
+    let lab = lab(manager, folder)?;
     // What it took to get ready does not count.
     std::fs::write("/proc/self/clear_refs", "5").context("cannot forget the peak so far")?;
     let idle = status("VmRSS")?;

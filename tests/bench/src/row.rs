@@ -49,7 +49,7 @@ impl Row {
         let seconds = self.dagster.as_ref().and_then(|name| dagster?[name.as_str()].as_f64());
         let (dagster, native) = (seconds.map(Duration::from_secs_f64), self.native);
         let (airlock, times, faster) = match self.airlock {
-            Measured::Bytes(bytes) => (format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)), None, None),
+            Measured::Bytes(bytes) => (shown_bytes(bytes), None, None),
             Measured::Time(time) => (
                 shown(time),
                 native.map(|native| format!("{:.2}", ratio(time, native))),
@@ -67,7 +67,8 @@ pub fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }
 
-fn shown(time: Duration) -> String {
+/// `time` as it is read.
+pub fn shown(time: Duration) -> String {
     if time < Duration::from_millis(1) {
         format!("{:.1} µs", time.as_secs_f64() * 1e6)
     } else {
@@ -75,14 +76,21 @@ fn shown(time: Duration) -> String {
     }
 }
 
-/// Prints `rows`, measured on `machine`, beside what `dagster` took.
-pub fn print(rows: &[Row], machine: &str, dagster: Option<&Value>) {
-    println!("{machine}\n");
+/// `bytes` as they are read.
+pub fn shown_bytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// Prints `rows` beside what `dagster` took.
+pub fn print(rows: &[Row], dagster: Option<&Value>) {
+    if rows.is_empty() {
+        return;
+    }
     if let Some(dagster) = dagster {
         let text = |key: &str| dagster[key].as_str().unwrap_or("?").to_owned();
-        println!("Dagster {}, Python {}.\n", text("version"), text("python"));
+        println!("\nDagster {}, Python {}.", text("version"), text("python"));
     }
-    println!("| | Airlock | native Rust | × native | Dagster | Dagster ÷ Airlock | goal |");
+    println!("\n| | Airlock | native Rust | × native | Dagster | Dagster ÷ Airlock | goal |");
     println!("|---|---|---|---|---|---|---|");
     for row in rows {
         row.print(dagster);

@@ -33,6 +33,18 @@ fn overhead(folder: &Path) -> Result<Row> {
 
 fn bytes(folder: &Path, name: &str, size: usize, rounds: usize, goal: &str) -> Result<[Row; 2]> {
     let lab = Lab::new("files", folder, Budget::new(u64::MAX, folder))?;
+    let row = |way: &str, (airlock, native): (Cost, Cost)| {
+        Row::time(format!("{way} {name} through `files`"), airlock.time)
+            .native(native.time)
+            .dagster(format!("{way} {name}"))
+            .goal(goal)
+    };
+    let (store, load) = beside_native(&lab, folder, size, rounds)?;
+    Ok([row("store", store), row("load", load)])
+}
+
+/// What storing so many bytes takes, and loading them, each beside writing and reading a file in `folder`.
+pub fn beside_native(lab: &Lab, folder: &Path, size: usize, rounds: usize) -> Result<((Cost, Cost), (Cost, Cost))> {
     let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
     let value = Value::single("application/octet-stream", Content::from_bytes(&bytes, &lab.budget)?);
     let native = folder.join("native.bin");
@@ -53,11 +65,5 @@ fn bytes(folder: &Path, name: &str, size: usize, rounds: usize, goal: &str) -> R
         || Ok(timed(|| Ok(fs::read(&native)?))?.0),
     )?;
     fs::remove_file(&native)?;
-    let row = |way: &str, (airlock, native): (Cost, Cost)| {
-        Row::time(format!("{way} {name} through `files`"), airlock.time)
-            .native(native.time)
-            .dagster(format!("{way} {name}"))
-            .goal(goal)
-    };
-    Ok([row("store", store), row("load", load)])
+    Ok((store, load))
 }
