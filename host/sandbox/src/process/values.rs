@@ -112,7 +112,7 @@ mod tests {
             }
             let list = rmp_serde::to_vec(&vec![(); length]).unwrap();
             assert!(check(&list, length + 1).is_ok() && check(&list, length).is_err(), "{length}");
-            let map: std::collections::BTreeMap<usize, ()> = (0..length).map(|key| (key, ())).collect();
+            let map: std::collections::BTreeMap<usize, u8> = (0..length).map(|key| (key, 0)).collect();
             let map = rmp_serde::to_vec(&map).unwrap();
             assert!(check(&map, 2 * length + 1).is_ok() && check(&map, 2 * length).is_err(), "{length}");
         }

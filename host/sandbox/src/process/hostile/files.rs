@@ -1,0 +1,88 @@
+//! Files that pass between the sandbox and a worker.
+
+use rustix::fs::{FallocateFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate};
+
+use super::*;
+use crate::limits::GIVEN_FILES;
+use crate::process::wire::anonymous;
+
+#[test]
+fn a_given_file_that_a_worker_keeps_for_itself_or_overfills_is_refused() {
+    type Trick = fn(&File);
+    let tricks: [(&str, Trick); 4] = [
+        ("it can go on writing", |file| fcntl_add_seals(file, SealFlags::SEAL).unwrap()),
+        ("it has more bytes than room", |file| ftruncate(file, 32 * MIB + 1).unwrap()),
+        ("it takes memory beyond its end", |file| {
+            fallocate(file, FallocateFlags::KEEP_SIZE, 0, 40 * MIB).unwrap();
+        }),
+        ("it ends before what is said", |file| ftruncate(file, 2).unwrap()),
+    ];
+    for (name, trick) in tricks {
+        let scene = Scene::new();
+        let lost = scene.call::<Loaded>(loading(), |theirs| {
+            let given = ask_for_file(theirs).unwrap();
+            given.write_all_at(b"abc", 0).unwrap();
+            trick(&given);
+            say(theirs, &ended(single(vec![at(0, 0, 3)])), &[&given]);
+        });
+        assert!(matches!(lost, Err(Lost::Worker(_))), "{name}");
+        assert_eq!(scene.budget.available(), 64 * MIB, "{name}");
+    }
+}
+
+#[test]
+fn a_worker_is_given_only_so_many_files() {
+    let scene = Scene::new();
+    let given = std::sync::atomic::AtomicUsize::new(0);
+    let lost = scene.call::<Loaded>(loading(), |theirs| {
+        while ask_for_file(theirs).is_some() {
+            given.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    assert!(told(lost.err().unwrap()).contains("more files"));
+    // One more for the only value.
+    assert_eq!(given.into_inner(), GIVEN_FILES + 1);
+}
+
+#[test]
+fn a_worker_that_filled_a_file_on_disk_makes_no_other_call() {
+    let scene = Scene { budget: Budget::new(0, std::env::temp_dir()), ..Scene::new() };
+    let ended = scene.call::<Loaded>(loading(), |theirs| {
+        let given = ask_for_file(theirs).unwrap();
+        say(theirs, &ended(single(vec![at(0, 0, 0)])), &[&given]);
+    });
+    assert!(!ended.map_err(told).unwrap().reusable);
+}
+
+#[test]
+fn a_value_lies_in_no_memory_that_nobody_gave() {
+    let own = anonymous(b"abc").unwrap();
+    assert!(Scene::new().loaded(single(vec![at(0, 0, 3)]), &[&own]).unwrap_err().contains("memory"));
+    crate::mount::seal(&own).unwrap();
+    assert!(Scene::new().loaded(single(vec![at(0, 0, 3)]), &[&own]).unwrap_err().contains("memory"));
+    // What a directory in memory holds may be loaded.
+    let directory = MemoryDirectory::default();
+    let contents = vec![("f".to_owned(), Some(own.try_clone().unwrap()))];
+    directory.replace(crate::mount::Contents::new(contents).unwrap());
+    let scene = Scene::lending(&[(&directory, Access::Read)], Limits::default());
+    assert!(scene.loaded(single(vec![at(0, 0, 3)]), &[&own]).is_ok());
+}
+
+#[test]
+fn a_worker_cannot_write_what_others_are_given_too() {
+    // On disk and in memory.
+    for memory in [0, 64 * MIB] {
+        let scene = Scene { budget: Budget::new(memory, std::env::temp_dir()), ..Scene::new() };
+        let content = crate::value::Content::from_bytes(&vec![7; 3 << 20], &scene.budget).unwrap();
+        let value = Value::single("text/plain", content);
+        let held = scene.call_with_files::<Stored>(Subject::Output(storing(), &value), |theirs, mut beside| {
+            let file = beside.take(0).unwrap();
+            let mut first = [0];
+            file.read_exact_at(&mut first, 0).unwrap();
+            assert_eq!((first, file.write_all_at(b"new", 0).is_err()), ([7], true));
+            say(theirs, &ended(PackedResult::Stored(Stored::default())), &[]);
+        });
+        assert!(held.is_ok());
+        assert!(bytes(&value) == [vec![7; 3 << 20]]);
+    }
+}
