@@ -47,7 +47,14 @@ impl Lab {
         };
         let grant = Grant::new(vec![mount], [].into(), Limits::default()).unwrap();
         let interrupt = Interrupt::new();
-        work(&Call { component: &self.guest, grant: &grant, budget: &self.budget, interrupt: &interrupt, strict: true })
+        work(&Call {
+            component: &self.guest,
+            grant: &grant,
+            budget: &self.budget,
+            interrupt: &interrupt,
+            strict: true,
+            deterministic: None,
+        })
     }
 
     fn part(&self, key: Option<&str>, text: &str) -> Part {

@@ -84,7 +84,7 @@ impl Scene {
         let (ours, theirs) = Connection::pair().unwrap();
         let theirs = Connection::of_process(theirs);
         let (grant, budget, interrupt) = (&self.grant, &self.budget, &self.interrupt);
-        let call = Call { component: &COMPONENT, grant, budget, interrupt, strict: false };
+        let call = Call { component: &COMPONENT, grant, budget, interrupt, strict: false, deterministic: None };
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 if let Some((_, beside)) = hear(&theirs) {
