@@ -140,7 +140,8 @@ fn told(log: &Log) -> String {
     for (line, level) in log.lines.iter().zip(levels.into_iter().cycle()) {
         assert_eq!(line.level, level, "{}", line.text);
     }
-    log.lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    let lines = log.lines.iter().flat_map(|line| [line.text.as_str(), "\n"]);
+    lines.collect()
 }
 
 fn texts(value: &Value) -> Vec<(Option<&str>, String)> {

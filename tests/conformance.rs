@@ -185,7 +185,7 @@ fn an_op_is_held_to_computing_the_same_of_the_inputs_that_the_kit_has_for_it() {
     assert!(note_of_copies.as_str().unwrap().starts_with("parts was given no part, application/octet"));
     assert_eq!(note("join", "passed"), Value::Null);
     // What it needs nobody knows.
-    assert_eq!(note("every_output", "not-tried"), "of no value that the kit has did it compute anything");
+    assert_eq!(note("every_output", "not-claimed"), "of no value that the kit has does it compute anything");
 }
 
 /// The test of an op that fails no case.

@@ -48,10 +48,8 @@ fn add(resolve: &mut Resolve, files: &Files, version: &str) -> Result<PackageId,
     let mut sources = SourceMap::default();
     for (name, text) in files {
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("@since("));
-        let lines = lines.map(|line| match line.starts_with("package ") {
-            true => format!("package airlock:io@{version};"),
-            false => line.to_owned(),
-        });
+        let package = format!("package airlock:io@{version};");
+        let lines = lines.map(|line| if line.starts_with("package ") { package.as_str() } else { line });
         sources.push_str(name, lines.collect::<Vec<_>>().join("\n"));
     }
     let group = sources.parse().map_err(|(_, error)| error.to_string())?;

@@ -130,7 +130,7 @@ fn a_project_in_javascript_reads_and_writes_files_itself() {
     let Some(project) = made_where_there_are_tools("javascript", false) else { return };
     let source = project.path("my-own/manager.js");
     let text = std::fs::read_to_string(&source).unwrap();
-    let changes = [
+    let edits = [
         ("import { entry,", "import { CHUNK, File, makeParents, entry,"),
         (
             "size += part.save(path);",
@@ -149,7 +149,7 @@ fn a_project_in_javascript_reads_and_writes_files_itself() {
             });",
         ),
     ];
-    let changed = changes.iter().fold(text, |text, (from, to)| {
+    let changed = edits.iter().fold(text, |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
     });

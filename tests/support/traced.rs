@@ -227,16 +227,16 @@ fn trace_with(program: &Command, processes: Options, mut judge: impl FnMut(&Syst
         stderr.read_to_end(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     });
-    let code = follow(leader, &mut judge);
+    let code = follow(leader, processes.is_empty(), &mut judge);
     stdout.read_to_end(&mut Vec::new()).unwrap();
     // It was waited for where it was traced; this only closes what is kept of it.
     let _ = child.try_wait();
     Traced { code, stderr: told.join().unwrap() }
 }
 
-/// Follows the threads of the process `leader`, and those of the processes that are traced with it, to their end. Gives its exit
-/// code.
-fn follow(leader: Pid, judge: &mut impl FnMut(&SystemCall) -> Verdict) -> Option<i32> {
+/// Follows the threads of the process `leader` to its end, and, unless it is traced `alone`, those of the processes that it starts to
+/// theirs; then this thread has no other child. Gives the exit code of `leader`.
+fn follow(leader: Pid, alone: bool, judge: &mut impl FnMut(&SystemCall) -> Verdict) -> Option<i32> {
     // What the calls give that threads are in and that are not done.
     let mut instead: HashMap<Pid, i64> = HashMap::new();
     let mut begun = false;
@@ -251,8 +251,12 @@ fn follow(leader: Pid, judge: &mut impl FnMut(&SystemCall) -> Verdict) -> Option
         let (thread, signal) = match status {
             WaitStatus::Exited(pid, code) if pid == leader => {
                 exit = Some(code);
+                if alone {
+                    return exit;
+                }
                 continue;
             }
+            WaitStatus::Signaled(pid, ..) if pid == leader && alone => return None,
             WaitStatus::PtraceSyscall(thread) => {
                 let begins = ptrace::syscall_info(thread).is_ok_and(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY);
                 let given = instead.remove(&thread);

@@ -99,7 +99,7 @@ impl<'b> Lab<'b> {
         let (mut mounts, mut limits) = (self.grant.mounts().to_vec(), self.grant.limits().clone());
         mounts.iter_mut().for_each(change);
         limit(&mut limits);
-        let grant = Grant::new(mounts, self.grant.environment().clone(), limits).map_err(refused)?;
+        let grant = Grant::new(mounts, self.grant.environment().clone(), limits).map_err(Stopped::from)?;
         Ok(Self { grant, ..self.clone() })
     }
 
@@ -309,8 +309,10 @@ impl<'b> Lab<'b> {
     }
 }
 
-fn refused(error: GrantError) -> Stopped {
-    Stopped::Grant(error.to_string())
+impl From<GrantError> for Stopped {
+    fn from(error: GrantError) -> Self {
+        Self::Grant(error.to_string())
+    }
 }
 
 /// What `component` asks for, below `folder`.
@@ -320,18 +322,18 @@ fn grant(component: &Component, folder: &Path) -> Result<Grant, Stopped> {
         let directory = folder.join(segment(path));
         std::fs::create_dir_all(&directory).map_err(|error| Stopped::Storage(error.to_string()))?;
         Ok(MountGrant {
-            guest_path: GuestPath::new(path).map_err(refused)?,
-            source: MountSource::Directory(DirectoryPath::new(&directory, &[]).map_err(refused)?),
+            guest_path: GuestPath::new(path)?,
+            source: MountSource::Directory(DirectoryPath::new(&directory, &[])?),
             access,
             scope,
         })
     };
     let Some(manifest) = &component.inspection().manifest else {
         let mounts = vec![mount(DATA, Access::Write, Scope::Output)?];
-        return Grant::new(mounts, BTreeMap::new(), limits).map_err(refused);
+        return Ok(Grant::new(mounts, BTreeMap::new(), limits)?);
     };
     let mounts = manifest.mounts.iter().map(|asked| mount(&asked.path, asked.access, asked.scope));
     let mounts = mounts.collect::<Result<Vec<_>, Stopped>>()?;
     let environment = manifest.environment.iter().map(|entry| (entry.name.clone(), ENVIRONMENT.to_owned())).collect();
-    Grant::new(mounts, environment, limits).map_err(refused)
+    Ok(Grant::new(mounts, environment, limits)?)
 }

@@ -99,10 +99,11 @@ fn with_schema(batch: &RecordBatch, schema: Schema) -> Result<RecordBatch, Error
 
 /// Gives the first column of the table in `file`, whichever were asked for.
 pub fn load_first_column(file: &Path, target: &mut impl Write) -> Result<(), Error> {
-    let table = StreamReader::try_new(File::open(file)?, Some(vec![0])).map_err(wrong)?;
-    let mut writer = StreamWriter::try_new(target, &table.schema()).map_err(wrong)?;
+    let table = StreamReader::try_new(File::open(file)?, None).map_err(wrong)?;
+    let schema = table.schema().project(&[0]).map_err(wrong)?;
+    let mut writer = StreamWriter::try_new(target, &schema).map_err(wrong)?;
     for batch in table {
-        writer.write(&batch.map_err(wrong)?).map_err(wrong)?;
+        writer.write(&batch.and_then(|batch| batch.project(&[0])).map_err(wrong)?).map_err(wrong)?;
     }
     writer.finish().map_err(wrong)
 }

@@ -214,10 +214,10 @@ impl Changes {
             }
             match (old.whole_mounts.contains(path), new.whole_mounts.contains(path)) {
                 (false, true) => {
-                    self.widen(format!("asks for all of {path_shown}; it asked for the files of one value"))
+                    self.widen(format!("asks for all of {path_shown}; it asked for the files of one value"));
                 }
                 (true, false) => {
-                    self.say(format!("asks for the files of one value in {path_shown}; it asked for all of it"))
+                    self.say(format!("asks for the files of one value in {path_shown}; it asked for all of it"));
                 }
                 _ => {}
             }

@@ -55,7 +55,7 @@ pub fn project(language: Language, op: bool, name: &str) -> Vec<File> {
     if language == Language::Rust {
         let manifests = files.iter_mut().filter(|file| file.path == "Cargo.toml");
         // Also in a folder that is a workspace, it is none of its members.
-        manifests.for_each(|manifest| manifest.text += &format!("[workspace]\n\n{}", text("project/profile.toml")));
+        manifests.for_each(|manifest| manifest.text += &["[workspace]\n\n", text("project/profile.toml")].concat());
     }
     let mut add = |path: String, text: String| files.push(File { path, text });
     for (path, text) in below("wit") {
