@@ -31,7 +31,7 @@ help:
 	@echo "make fuzz     change what Airlock reads at random, 100,000 times each (some minutes); INPUTS=1000 does less"
 	@echo "make fuzz-guided  the same, led by what code an input reaches, a minute each; needs cargo-fuzz; TARGET=locks SECONDS=600"
 	@echo "make lint     check format, lints and licences"
-	@echo "make bench    measure, beside native Rust doing the same work; FILTER=tables measures only that"
+	@echo "make bench    measure, beside native Rust doing the same work; FILTER=tables measures only that; languages need guests-all"
 	@echo "make guests   build the components that the command embeds and the examples use"
 	@echo "make guests-all  these, and guests in six languages, whose tools it installs into target/toolchains"
 
