@@ -220,9 +220,7 @@ fn shuffle(context: &OpContext) -> Result<(), Error> {
 #[expect(clippy::panic, reason = "a test looks for that")]
 fn unwrap(context: &OpContext, media_type: Option<&str>) -> Result<(), Error> {
     let Ok(mut input) = context.input("parts") else {
-        if media_type.is_none() {
-            panic!("it lacks an input")
-        }
+        assert!(media_type.is_some(), "it lacks an input");
         return context.input("parts").map(drop);
     };
     let Ok(part) = input.single() else { return give(context, "") };
