@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use semver::Version;
+
 use crate::limits::{Bytes, COMPONENT_BYTES};
 use crate::text::safe;
 
@@ -123,7 +125,10 @@ impl ComponentError {
 }
 
 fn version_help(found: &str, offered: &str) -> &'static str {
-    if found > offered { "use a newer Airlock" } else { "build it anew against this version" }
+    match (Version::parse(found), Version::parse(offered)) {
+        (Ok(found), Ok(offered)) if found > offered => "use a newer Airlock",
+        _ => "build it anew against this version",
+    }
 }
 
 fn but_exports(names: &[String]) -> String {

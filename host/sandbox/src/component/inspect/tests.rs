@@ -80,6 +80,7 @@ fn another_version_of_the_contract_is_told_which_side_is_old() {
         message(&OUTPUT.replace("0.1.0", "0.2.0")),
         "the component speaks airlock:io@0.2.0, and this Airlock speaks airlock:io@0.1.0; use a newer Airlock"
     );
+    assert!(message(&OUTPUT.replace("0.1.0", "0.10.0")).ends_with("; use a newer Airlock"));
     assert_eq!(
         message(&OUTPUT.replace("0.1.0", "0.0.9")),
         "the component speaks airlock:io@0.0.9, and this Airlock speaks airlock:io@0.1.0; build it anew against this \
