@@ -39,7 +39,10 @@ pub(super) fn new(calls: usize) -> wasmtime::Result<Engine> {
         .async_stack_size(NATIVE_STACK)
         .concurrency_support(false)
         .wasm_memory64(false)
-        .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES));
+        .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES))
+        // A backtrace tells functions, and nothing but wasmtime unwinds a guest: of both there is much to load.
+        .generate_address_map(false)
+        .native_unwind_info(false);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(calls)));
     Engine::new(&config).or_else(|_| {
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand).memory_reservation(SMALL_RESERVATION);

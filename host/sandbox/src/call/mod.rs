@@ -13,7 +13,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -26,7 +25,7 @@ pub use deterministic::Deterministic;
 pub use interrupt::Interrupt;
 pub(crate) use state::State;
 
-use crate::component::{Cache, CacheSettings, Compiler, Component, ComponentError, Inspection};
+use crate::component::{Cache, CacheSettings, Code, Compiler, Component, ComponentError, Inspection};
 use crate::context::{InputContext, OpContext, OpOutput, OutputContext};
 use crate::contract::{Recorded, SinkKeys, SinkState, SourceHandle, wit_types};
 use crate::grant::Grant;
@@ -193,14 +192,14 @@ impl Sandbox {
         Component::load(&compiler, name, bytes)
     }
 
-    /// Links the component whose code the sandbox of this worker keeps in `file`.
+    /// Links the component whose code the sandbox of this worker lends.
     pub(crate) fn load_compiled(
         &self,
         name: &str,
         inspection: Inspection,
-        file: &File,
+        code: &Code,
     ) -> Result<Component, ComponentError> {
-        Component::link(&self.0.linker, name, inspection, file)
+        Component::link(&self.0.linker, name, inspection, code)
     }
 
     /// Stores `value` through the component's `handle-output`. What it wrote is there if, and only if, the outcome
@@ -313,8 +312,8 @@ impl Sandbox {
     }
 
     /// The workers that make `call`, and the code that they run; nothing where it is made in this process.
-    fn workers<'a>(&'a self, call: &Call<'a>) -> Option<(&'a Workers, &'a File)> {
-        self.0.workers.as_ref().zip(call.component.kept())
+    fn workers<'a>(&'a self, call: &Call<'a>) -> Option<(&'a Workers, &'a Code)> {
+        self.0.workers.as_ref().zip(call.component.code())
     }
 
     /// Has a worker make a call when it is its turn. Who holds a lock of an output has a turn then, so that those who wait for it

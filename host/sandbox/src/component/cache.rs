@@ -13,14 +13,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use wasmtime::Engine;
-use wasmtime::component::Component as Compiled;
+
+use super::Code;
+use crate::limits::COMPILED_BYTES;
 
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = blake3::OUT_LEN;
 /// What the names of entries begin with that are being written.
 const UNFINISHED: &str = "unfinished-";
-/// The code and its tag.
-const ENTRY_BYTES: u64 = crate::limits::COMPILED_BYTES + TAG_BYTES as u64;
+/// Bytes that are read, hashed and written in one go.
+const CHUNK: usize = 256 << 10;
 
 /// Where compiled code is kept, and where the key lies that makes it trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,13 +54,13 @@ impl Cache {
     }
 
     /// The code of the component with this digest, if what the cache holds is authentic.
-    pub(super) fn get(&self, engine: &Engine, digest: &str) -> Option<Vec<u8>> {
+    pub(super) fn get(&self, engine: &Engine, digest: &str) -> Option<Code> {
         let identity = identity(engine, digest);
         self.read(&self.path(&identity), &identity)
     }
 
     /// Keeps the code of the component with this digest. A cache that cannot be written costs time, not correctness.
-    pub(super) fn keep(&self, engine: &Engine, digest: &str, code: &[u8]) {
+    pub(super) fn keep(&self, engine: &Engine, digest: &str, code: &Code) {
         let identity = identity(engine, digest);
         let _ = self.write(&self.path(&identity), &identity, code);
     }
@@ -67,33 +69,41 @@ impl Cache {
         self.directory.join(format!("{}.cwasm", identity.to_hex()))
     }
 
-    fn tag(&self, identity: &blake3::Hash, code: &[u8]) -> blake3::Hash {
-        blake3::Hasher::new_keyed(&self.key).update(identity.as_bytes()).update(code).finalize()
+    fn hasher(&self, identity: &blake3::Hash) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(identity.as_bytes());
+        hasher
     }
 
-    /// The code at `path` if it is what this key wrote for `identity`. It is read whole before it is checked: a file
-    /// that is mapped could change after the check.
-    fn read(&self, path: &Path, identity: &blake3::Hash) -> Option<Vec<u8>> {
-        let file = OpenOptions::new().read(true).custom_flags(open_flags(Links::Refuse)).open(path).ok()?;
+    /// The code at `path` if it is what this key wrote for `identity`. What is hashed is a copy, which is sealed before
+    /// the hash is compared: the file at `path` could change after that.
+    fn read(&self, path: &Path, identity: &blake3::Hash) -> Option<Code> {
+        let mut file = OpenOptions::new().read(true).custom_flags(open_flags(Links::Refuse)).open(path).ok()?;
         if !file.metadata().ok()?.is_file() {
             return None;
         }
         let mut tag = [0; TAG_BYTES];
-        let mut code = Vec::new();
-        let mut file = file.take(ENTRY_BYTES);
         file.read_exact(&mut tag).ok()?;
-        file.read_to_end(&mut code).ok()?;
+        let mut hasher = self.hasher(identity);
+        let mut copy = crate::mount::anonymous_file().ok()?;
+        pour(&mut file.take(COMPILED_BYTES), |chunk| {
+            hasher.update(chunk);
+            copy.write_all(chunk)
+        })
+        .ok()?;
+        let code = Code::sealed(copy).ok()?;
         // The comparison of hashes takes the same time whatever they are.
-        (self.tag(identity, &code) == blake3::Hash::from_bytes(tag)).then_some(code)
+        (hasher.finalize() == blake3::Hash::from_bytes(tag)).then_some(code)
     }
 
-    fn write(&self, path: &Path, identity: &blake3::Hash, code: &[u8]) -> io::Result<()> {
+    fn write(&self, path: &Path, identity: &blake3::Hash, code: &Code) -> io::Result<()> {
         self.sweep()?;
         let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.directory)?;
         // While it is held, who sweeps leaves it; one that was swept before it was held is not kept.
         file.as_file().try_lock()?;
-        file.write_all(self.tag(identity, code).as_bytes())?;
-        file.write_all(code)?;
+        let code = code.bytes()?;
+        file.write_all(self.hasher(identity).update(&code).finalize().as_bytes())?;
+        file.write_all(&code)?;
         file.persist(path)?;
         Ok(())
     }
@@ -111,18 +121,17 @@ impl Cache {
     }
 }
 
-/// Turns authentic code into a component; nothing where it is of another version of the compiler.
-#[expect(
-    unsafe_code,
-    reason = "Component::deserialize runs what it is given. Its contract asks for bytes that Component::serialize gave and \
-              nobody changed. Its callers pass code that this process compiled, or that a process of this program did which runs \
-              no guest; or what the cache gave, whose keyed hash was verified over the very buffer that is passed, under a key \
-              that only this user can read, bound to this component and these compiler settings; or, in a worker, a copy of \
-              either that its sandbox sealed. wasmtime itself refuses code of another version of wasmtime."
-)]
-pub(super) fn load(engine: &Engine, authentic: &[u8]) -> Option<Compiled> {
-    // SAFETY: see the reason above.
-    unsafe { Compiled::deserialize(engine, authentic) }.ok()
+/// Passes all that `from` gives to `take`, a chunk at a time.
+fn pour(from: &mut impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match from.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => take(chunk.get(..count).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Names an entry by all that its code depends on.

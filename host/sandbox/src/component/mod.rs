@@ -1,14 +1,15 @@
 //! Components: read, digested, checked and compiled, in that order, before any of their code runs.
 
 mod cache;
+mod code;
 mod config_schema;
 mod error;
 mod inspect;
 mod signature;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use wasmtime::component::Linker;
 
 pub(crate) use cache::Cache;
 pub use cache::CacheSettings;
+pub(crate) use code::Code;
 pub use config_schema::{ConfigMistake, ConfigSchema};
 pub use error::ComponentError;
 pub use inspect::{Exports, Inspection, Manifest, ManifestEnvironment, ManifestMount, inspect};
@@ -33,15 +35,15 @@ pub struct Component(Arc<Loaded>);
 struct Loaded {
     name: String,
     inspection: Inspection,
-    code: Code,
+    runs: Runs,
 }
 
-/// Where the compiled code is.
-enum Code {
+/// Where it runs.
+enum Runs {
     /// In this process, ready to be called.
-    Linked(Entry),
-    /// In a file that nobody changes, for worker processes.
-    Kept(File),
+    Here(Entry),
+    /// In worker processes, which are lent its code.
+    InWorkers(Code),
 }
 
 /// What turns components into code.
@@ -72,17 +74,17 @@ impl Component {
 
     /// What of it can be called in this process.
     pub(crate) fn entry(&self) -> Option<&Entry> {
-        match &self.0.code {
-            Code::Linked(entry) => Some(entry),
-            Code::Kept(_) => None,
+        match &self.0.runs {
+            Runs::Here(entry) => Some(entry),
+            Runs::InWorkers(_) => None,
         }
     }
 
-    /// Its code, for worker processes.
-    pub(crate) fn kept(&self) -> Option<&File> {
-        match &self.0.code {
-            Code::Linked(_) => None,
-            Code::Kept(file) => Some(file),
+    /// Its code, where it runs in worker processes.
+    pub(crate) fn code(&self) -> Option<&Code> {
+        match &self.0.runs {
+            Runs::Here(_) => None,
+            Runs::InWorkers(code) => Some(code),
         }
     }
 
@@ -90,21 +92,20 @@ impl Component {
     pub(crate) fn load(compiler: &Compiler<'_>, name: &str, bytes: &[u8]) -> Result<Self, ComponentError> {
         let inspection = inspect(bytes)?;
         inspection.check_imports()?;
-        let code = compiler.code(&inspection, bytes)?;
-        Ok(Self(Arc::new(Loaded { name: name.to_owned(), inspection, code })))
+        let runs = compiler.compile(&inspection, bytes)?;
+        Ok(Self(Arc::new(Loaded { name: name.to_owned(), inspection, runs })))
     }
 
-    /// The component whose code another process of this sandbox compiled and keeps in `file`.
+    /// The component with this `code`, which another process of this sandbox compiled.
     pub(crate) fn link(
         linker: &Linker<State>,
         name: &str,
         inspection: Inspection,
-        file: &File,
+        code: &Code,
     ) -> Result<Self, ComponentError> {
-        let code = read_code(file).map_err(|error| ComponentError::Compiler(error.to_string()))?;
-        let entry = link(linker, inspection.exports, &code)
+        let entry = link(linker, inspection.exports, code)
             .unwrap_or_else(|| Err(ComponentError::Compiler("its code is of another version of Airlock".to_owned())))?;
-        Ok(Self(Arc::new(Loaded { name: name.to_owned(), inspection, code: Code::Linked(entry) })))
+        Ok(Self(Arc::new(Loaded { name: name.to_owned(), inspection, runs: Runs::Here(entry) })))
     }
 }
 
@@ -115,48 +116,35 @@ impl std::fmt::Debug for Component {
 }
 
 impl Compiler<'_> {
-    fn code(&self, inspection: &Inspection, bytes: &[u8]) -> Result<Code, ComponentError> {
+    fn compile(&self, inspection: &Inspection, bytes: &[u8]) -> Result<Runs, ComponentError> {
         let kept = self.cache.and_then(|cache| cache.get(self.linker.engine(), &inspection.digest));
         if let Some(code) = kept
-            && let Some(usable) = self.use_code(inspection, &code)
+            && let Some(usable) = self.prepare(inspection, code)
         {
             return usable;
         }
         let code = match self.program {
             Some(program) => crate::process::compile(program, inspection, bytes)?,
-            None => check_and_compile(self.linker, inspection, bytes)?,
+            None => {
+                let bytes = check_and_compile(self.linker, inspection, bytes)?;
+                Code::new(&bytes)
+                    .map_err(|error| ComponentError::Compiler(format!("its code cannot be kept: {error}")))?
+            }
         };
         if let Some(cache) = self.cache {
             cache.keep(self.linker.engine(), &inspection.digest, &code);
         }
-        self.use_code(inspection, &code)
+        self.prepare(inspection, code)
             .unwrap_or_else(|| Err(ComponentError::Compiler("it gave code of another version".to_owned())))
     }
 
     /// Nothing where the code is of another version of the compiler.
-    fn use_code(&self, inspection: &Inspection, code: &[u8]) -> Option<Result<Code, ComponentError>> {
+    fn prepare(&self, inspection: &Inspection, code: Code) -> Option<Result<Runs, ComponentError>> {
         if self.isolated {
-            let unable = |error: io::Error| ComponentError::Compiler(format!("its code cannot be kept: {error}"));
-            return Some(kept(code).map(Code::Kept).map_err(unable));
+            return Some(Ok(Runs::InWorkers(code)));
         }
-        Some(link(self.linker, inspection.exports, code)?.map(Code::Linked))
+        Some(link(self.linker, inspection.exports, &code)?.map(Runs::Here))
     }
-}
-
-/// A file that holds `code` and that nobody can change.
-fn kept(code: &[u8]) -> io::Result<File> {
-    let mut file = crate::mount::anonymous_file()?;
-    file.write_all(code)?;
-    crate::mount::seal(&file)?;
-    Ok(file)
-}
-
-fn read_code(file: &File) -> io::Result<Vec<u8>> {
-    let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    let mut code = vec![0; size];
-    // Not from its position, which all have in common that hold it.
-    file.read_exact_at(&mut code, 0)?;
-    Ok(code)
 }
 
 /// The code of the component `bytes`, which was inspected, once it is known that it can be called.
@@ -171,9 +159,9 @@ pub(crate) fn check_and_compile(
     compiled.serialize().map_err(rejected)
 }
 
-/// What of the component with this authentic `code` can be called; nothing where it is of another version of the compiler.
-fn link(linker: &Linker<State>, exports: Exports, code: &[u8]) -> Option<Result<Entry, ComponentError>> {
-    let compiled = cache::load(linker.engine(), code)?;
+/// What of the component with this `code` can be called; nothing where it is of another version of the compiler.
+fn link(linker: &Linker<State>, exports: Exports, code: &Code) -> Option<Result<Entry, ComponentError>> {
+    let compiled = code.load(linker.engine())?;
     Some(check_and_link(linker, exports, &compiled))
 }
 
@@ -206,10 +194,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>, ComponentError> {
 pub fn read_file(path: &Path, at_most: u64) -> io::Result<Vec<u8>> {
     // A FIFO would block until somebody writes to it.
     let file = OpenOptions::new().read(true).custom_flags(cache::open_flags(cache::Links::Follow)).open(path)?;
-    if !file.metadata()?.is_file() {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(at_most)).unwrap_or(0));
     file.take(at_most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > at_most {
         let message = format!("it is larger than {}", Bytes(at_most));

@@ -13,7 +13,7 @@ use super::layers::{Needs, confine};
 use super::message::{Compiled, Refusal, Task};
 use super::wire::{Broken, Connection, Descriptors, anonymous, invalid};
 use crate::call::linker;
-use crate::component::{ComponentError, Inspection, check_and_compile};
+use crate::component::{Code, ComponentError, Inspection, check_and_compile};
 use crate::limits::{Bytes, COMPILE_MEMORY, COMPILE_TIME, COMPILE_WAIT, COMPILED_BYTES, COMPONENT_BYTES};
 
 /// Why compiling in a process gave nothing.
@@ -55,7 +55,7 @@ impl Bounds {
 ///
 /// # Errors
 /// [`ComponentError`] where the compiler refuses it, needs more than it may have, or cannot be run.
-pub(crate) fn compile(program: &Program, inspection: &Inspection, bytes: &[u8]) -> Result<Vec<u8>, ComponentError> {
+pub(crate) fn compile(program: &Program, inspection: &Inspection, bytes: &[u8]) -> Result<Code, ComponentError> {
     compile_within(&Bounds::default(), program, inspection, bytes)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn compile_within(
     program: &Program,
     inspection: &Inspection,
     bytes: &[u8],
-) -> Result<Vec<u8>, ComponentError> {
+) -> Result<Code, ComponentError> {
     let unable = |error: io::Error| ComponentError::Compiler(format!("its process cannot be started: {error}"));
     let (process, connection) = Process::start(program).map_err(unable)?;
     match converse(&connection, bounds, inspection, bytes) {
@@ -93,7 +93,7 @@ fn converse(
     bounds: &Bounds,
     inspection: &Inspection,
     bytes: &[u8],
-) -> Result<Result<Vec<u8>, Refusal>, Failed> {
+) -> Result<Result<Code, Refusal>, Failed> {
     let started = Instant::now();
     let mut wait = || if started.elapsed() > bounds.wait { Err(()) } else { Ok(()) };
     let failed = |broken| match broken {
@@ -108,8 +108,13 @@ fn converse(
     if let Err(refusal) = answer {
         return Ok(Err(refusal));
     }
-    let code = descriptors.take(0).and_then(|file| read_whole(file, COMPILED_BYTES)).map_err(Failed::Lost)?;
-    Ok(Ok(code))
+    Ok(Ok(descriptors.take(0).and_then(take_code).map_err(Failed::Lost)?))
+}
+
+/// The code in `file`, which somebody else may have written until now.
+fn take_code(file: File) -> io::Result<Code> {
+    let code = Code::sealed(file)?;
+    if code.size()? > COMPILED_BYTES { Err(invalid(too_large())) } else { Ok(code) }
 }
 
 /// In the process: confines itself, compiles and answers.
@@ -120,7 +125,7 @@ pub(super) fn serve(
     mut beside: Descriptors,
 ) -> io::Result<()> {
     confine(&Needs { directories: Vec::new(), memory: bounds.memory, file: COMPILED_BYTES, cpu_time: bounds.time });
-    let bytes = beside.take(0).and_then(|file| read_whole(file, COMPONENT_BYTES))?;
+    let bytes = beside.take(0).and_then(read_component)?;
     let linker = linker(1).map_err(io::Error::other)?;
     let code = match check_and_compile(&linker, inspection, &bytes) {
         Ok(code) => code,
@@ -138,12 +143,12 @@ fn answer(connection: &Connection, compiled: &Compiled, code: Option<&File>) -> 
     super::patiently(|wait| connection.send(compiled, &descriptors, wait))
 }
 
-/// The bytes of `file`, which somebody else may still write.
-fn read_whole(mut file: File, at_most: u64) -> io::Result<Vec<u8>> {
+/// The bytes of the component in `file`.
+fn read_component(mut file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.rewind()?;
-    file.take(at_most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > at_most { Err(invalid(too_large())) } else { Ok(bytes) }
+    file.take(COMPONENT_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn too_large() -> String {
@@ -152,11 +157,13 @@ fn too_large() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::component::inspect;
 
     /// What is made of a process that answers `said`, with these files.
-    fn answered(said: &Compiled, files: &[&File]) -> Result<Result<Vec<u8>, ComponentError>, String> {
+    fn answered(said: &Compiled, files: &[&File]) -> Result<Result<Code, ComponentError>, String> {
         let bytes = wat::parse_str("(component)").unwrap();
         let inspection = inspect(
             &wat::parse_str(r#"(component (instance $i) (export "airlock:io/output@0.1.0" (instance $i)))"#).unwrap(),
@@ -179,11 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn code_that_is_too_large_or_grows_is_not_read() {
+    fn code_that_is_too_large_or_can_change_is_not_taken() {
         let file = anonymous(b"code").unwrap();
-        assert!(matches!(answered(&Ok(()), &[&file]), Ok(Ok(code)) if code == b"code"));
-        file.set_len(COMPILED_BYTES + 1).unwrap();
-        assert_eq!(answered(&Ok(()), &[&file]).unwrap_err(), "its compiled code takes more than 512 MiB");
+        assert!(matches!(answered(&Ok(()), &[&file]), Ok(Ok(code)) if code.bytes().unwrap() == b"code"));
+        assert!((&file).write_all(b"x").is_err(), "it is sealed");
+        let large = anonymous(b"code").unwrap();
+        large.set_len(COMPILED_BYTES + 1).unwrap();
+        assert_eq!(answered(&Ok(()), &[&large]).unwrap_err(), "its compiled code takes more than 512 MiB");
+        let mut named = tempfile::tempfile().unwrap();
+        named.write_all(b"code").unwrap();
+        assert!(answered(&Ok(()), &[&named]).is_err(), "no file in memory");
         assert!(answered(&Ok(()), &[]).is_err(), "no file");
     }
 

@@ -11,7 +11,7 @@ use super::packing::{Parcel, Unpacker};
 use super::patiently;
 use super::wire::{Connection, Descriptors};
 use crate::call::{Call, Interrupt, Sandbox};
-use crate::component::Component;
+use crate::component::{Code, Component};
 use crate::grant::{Access, DirectoryPath, Grant, MountGrant, MountSource};
 use crate::limits::{INLINE_BYTES, Limits};
 use crate::mount::MemoryDirectory;
@@ -29,7 +29,7 @@ pub(super) fn serve(connection: Connection, task: CallTask, mut beside: Descript
     let grant = task.grant.unpack().map_err(io::Error::other)?;
     let layers = confine(&Needs::of_calls(grant.limits(), directories(&grant)));
     let sandbox_end = SandboxEnd::listen(connection)?;
-    let code = beside.take(0)?;
+    let code = Code::sealed(beside.take(0)?)?;
     let phase = Arc::clone(&sandbox_end.replies);
     let made = Sandbox::for_worker(task.durability, move |now| {
         // One that is not heard is noticed by who reads.

@@ -1,6 +1,5 @@
 //! The worker processes of a sandbox: started when there is a call for one, kept for the next call of their kind.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +12,7 @@ use super::layers::Layers;
 use super::message::{CallTask, Outcome, PackedGrant, Reply, Task};
 use super::wire::{Broken, Connection, invalid};
 use crate::call::{Call, failed};
+use crate::component::Code;
 use crate::grant::{Access, MountSource};
 use crate::limits::{IDLE_WORKERS, WORKER_START};
 use crate::mount::Durability;
@@ -49,7 +49,7 @@ impl Workers {
     }
 
     /// Has a worker make `call`.
-    pub fn call<T: Outcome>(&self, call: &Call<'_>, code: &File, subject: Subject<'_>) -> Report<T> {
+    pub fn call<T: Outcome>(&self, call: &Call<'_>, code: &Code, subject: Subject<'_>) -> Report<T> {
         let worker = match self.find(call, code, &subject) {
             Ok(worker) => worker,
             Err(reason) => return failed(Failure::Host { reason: format!("there is no worker process: {reason}") }),
@@ -72,7 +72,7 @@ impl Workers {
         }
     }
 
-    fn find(&self, call: &Call<'_>, code: &File, subject: &Subject<'_>) -> io::Result<Worker> {
+    fn find(&self, call: &Call<'_>, code: &Code, subject: &Subject<'_>) -> io::Result<Worker> {
         let grant = PackedGrant::pack(call.grant);
         let purpose = rmp_serde::to_vec_named(&(call.component.digest(), &grant)).map_err(io::Error::other)?;
         while let Some(mut worker) = self.take_idle(&purpose) {
@@ -137,13 +137,13 @@ impl Worker {
 pub(super) fn start(
     program: &Program,
     task: &Task,
-    code: Option<&File>,
+    code: Option<&Code>,
     patience: Duration,
 ) -> io::Result<((Process, Connection), Layers)> {
     let (process, connection) = Process::start(program)?;
     let started = Instant::now();
     let mut wait = || if started.elapsed() > patience { Err(started.elapsed()) } else { Ok(()) };
-    let descriptors: Vec<_> = code.iter().map(|code| code.as_fd()).collect();
+    let descriptors: Vec<_> = code.iter().map(|code| code.file().as_fd()).collect();
     let mut converse = || {
         connection.send(task, &descriptors, &mut wait)?;
         connection.receive::<Reply, Duration>(&mut wait)

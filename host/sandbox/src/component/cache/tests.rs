@@ -36,7 +36,8 @@ impl Fixture {
     fn compile(&self, digest: &str) {
         let cache = self.cache();
         if cache.get(&self.engine, digest).is_none() {
-            cache.keep(&self.engine, digest, &self.engine.precompile_component(&self.component).unwrap());
+            let bytes = self.engine.precompile_component(&self.component).unwrap();
+            cache.keep(&self.engine, digest, &Code::new(&bytes).unwrap());
         }
     }
 }
