@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use airlock_sdk::{Error, InputContext, OutputContext};
+use airlock_sdk::{Error, InputContext, OutputContext, StoredOutput};
 
 use crate::Fault;
 
@@ -23,8 +23,8 @@ impl Place {
         let output = || {
             let stored = context.upstream(key);
             let of = |text: Option<String>| text.unwrap_or_default();
-            let run = of(stored.as_ref().and_then(|stored| stored.run_id()));
-            let step = of(stored.as_ref().and_then(|stored| stored.step_key()));
+            let run = of(stored.as_ref().and_then(StoredOutput::run_id));
+            let step = of(stored.as_ref().and_then(StoredOutput::step_key));
             (run, step, of(stored.map(|stored| stored.output_name())))
         };
         Self::new(context.asset_key(), output, fault)
@@ -35,13 +35,12 @@ impl Place {
         output: impl FnOnce() -> (String, String, String),
         fault: Option<Fault>,
     ) -> Self {
-        let name = match asset {
-            Some(key) => format!("asset {key:?}"),
-            None => {
-                let (run, step, output) = output();
-                let run = if fault == Some(Fault::ForgetsRuns) { String::new() } else { run };
-                format!("output {run:?} {step:?} {output:?}")
-            }
+        let name = if let Some(key) = asset {
+            format!("asset {key:?}")
+        } else {
+            let (run, step, output) = output();
+            let run = if fault == Some(Fault::ForgetsRuns) { String::new() } else { run };
+            format!("output {run:?} {step:?} {output:?}")
         };
         Self(if fault == Some(Fault::HasOnePlace) { String::new() } else { name })
     }
