@@ -7,7 +7,7 @@ mod error;
 mod inspect;
 mod signature;
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -125,17 +125,18 @@ impl Compiler<'_> {
         }
         let code = match self.program {
             Some(program) => crate::process::compile(program, inspection, bytes)?,
-            None => {
-                let bytes = check_and_compile(self.linker, inspection, bytes)?;
-                Code::new(&bytes)
-                    .map_err(|error| ComponentError::Compiler(format!("its code cannot be kept: {error}")))?
-            }
+            None => self.compile_here(inspection, bytes)?,
         };
         if let Some(cache) = self.cache {
             cache.keep(self.linker.engine(), &inspection.digest, &code);
         }
         self.prepare(inspection, code)
             .unwrap_or_else(|| Err(ComponentError::Compiler("it gave code of another version".to_owned())))
+    }
+
+    fn compile_here(&self, inspection: &Inspection, bytes: &[u8]) -> Result<Code, ComponentError> {
+        let code = check_and_compile(self.linker, inspection, bytes)?;
+        Code::new(&code).map_err(|error| ComponentError::Compiler(format!("its code cannot be kept: {error}")))
     }
 
     /// Nothing where the code is of another version of the compiler.
