@@ -40,6 +40,11 @@ fn component(functions: usize, terms: usize) -> Vec<u8> {
         }
         module.push_str("local.get 1)\n");
     }
+    component_of(&module)
+}
+
+/// A component with this core module, whose exports are too few.
+fn component_of(module: &str) -> Vec<u8> {
     let text = format!(
         "(component (core module {module}) (instance $empty) (export \"airlock:io/output@0.1.0\" (instance $empty)))"
     );
@@ -63,6 +68,23 @@ fn compiling_that_takes_too_much_memory_is_a_named_error() {
     let bounds = Bounds { memory: 64 << 20, ..Bounds::default() };
     let error = refused(&bounds, &component(4000, 400)).to_string();
     assert!(error.starts_with("compiling the component takes more than 64 MiB of memory"), "{error}");
+}
+
+/// Eight functions of nested loops, each of which may carry each local from one turn to the next: a compiler keeps a value
+/// for each pair, and this stands for 32 million.
+#[test]
+fn loops_that_carry_many_locals_do_not_get_more_memory_than_compiling_may_take() {
+    const LOOPS: usize = 2000;
+    const LOCALS: usize = 2000;
+    let add = |local: usize| {
+        let next = (local + 1) % LOCALS;
+        format!("(local.set {local} (i32.add (local.get {local}) (local.get {next})))")
+    };
+    let adds: String = (0..LOCALS).map(add).collect();
+    let (begin, end) = ("loop ".repeat(LOOPS), "(br_if 0 (local.get 0)) end ".repeat(LOOPS));
+    let function = format!("(func (local {}) {begin} {adds} {end})", "i32 ".repeat(LOCALS));
+    let error = refused(&Bounds::default(), &component_of(&function.repeat(8))).to_string();
+    assert!(error.starts_with("compiling the component takes more than 2 GiB of memory"), "{error}");
 }
 
 #[test]
