@@ -160,23 +160,25 @@ impl Worker {
             match *subject {
                 PackedSubject::Output(context, value) => {
                     let value = unpacker.value(value)?;
-                    self.end(self.sandbox.handle_output(&call, context, &value), &budget)?;
+                    self.end(self.sandbox.handle_output(&call, context, &value), &budget, &self.in_memory)?;
                 }
-                PackedSubject::Input(context) => self.end(self.sandbox.load_input(&call, context), &budget)?,
+                // It leaves the directories in memory as they were.
+                PackedSubject::Input(context) => self.end(self.sandbox.load_input(&call, context), &budget, &[])?,
                 PackedSubject::Op(op) => {
                     let lazy =
                         |input| Input::Lazy(Arc::new(Asked { input, sandbox_end: Arc::clone(&self.sandbox_end) }));
                     let context = op.unpack(&mut unpacker, lazy)?;
-                    self.end(self.sandbox.run_op(&call, context), &budget)?;
+                    self.end(self.sandbox.run_op(&call, context), &budget, &self.in_memory)?;
                 }
             }
         }
     }
 
-    fn end<T: Outcome>(&self, report: Report<T>, budget: &Budget) -> io::Result<()> {
+    /// Says what a call gave, and what it made of the directories `changed` in memory where it succeeded.
+    fn end<T: Outcome>(&self, report: Report<T>, budget: &Budget, changed: &[MemoryDirectory]) -> io::Result<()> {
         let mut parcel = Parcel::new(budget);
         let report = PackedReport::pack(report, &mut parcel);
-        let memory = memory::pack(&self.in_memory, &mut parcel)?;
+        let memory = if report.outcome.is_ok() { memory::pack(changed, &mut parcel)? } else { Vec::new() };
         send(&self.sandbox_end.replies, &Reply::Ended(Box::new(report), memory), Some(&parcel))
     }
 }
