@@ -26,8 +26,8 @@ pub use op::OpHandle;
 pub(crate) use op::{OpCall, sinks};
 pub(crate) use output::OutputCall;
 pub use output::OutputHandle;
+pub(crate) use value::{HELD_FILES, SinkKeys, SinkQuota, SinkState};
 pub use value::{ReaderHandle, SinkHandle, SourceHandle};
-pub(crate) use value::{SinkKeys, SinkQuota, SinkState};
 
 /// Bindings of a component that stores.
 pub(crate) mod output_manager {

@@ -18,7 +18,7 @@ use crate::text::safe_line;
 use crate::value::{Budget, Content, ContentReader, ContentWriter, Input, Part, SpillFile, Value};
 
 /// Files that a value holds open at most; what is loaded beyond that is copied.
-const HELD_FILES: usize = 64;
+pub(crate) const HELD_FILES: usize = 64;
 
 /// Bytes that the host keeps of a part beside its content, its key and its media type, about.
 const PART_OVERHEAD: usize = 512;

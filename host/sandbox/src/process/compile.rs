@@ -104,7 +104,8 @@ fn converse(
     connection
         .send(&Task::Compile(inspection.clone(), bounds.clone()), &[component.as_fd()], &mut wait)
         .map_err(failed)?;
-    let (answer, mut descriptors): (Compiled, _) = connection.receive(&mut wait).map_err(failed)?;
+    // The code.
+    let (answer, mut descriptors): (Compiled, _) = connection.receive(1, &mut wait).map_err(failed)?;
     if let Err(refusal) = answer {
         return Ok(Err(refusal));
     }
@@ -173,7 +174,7 @@ mod tests {
         let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                let asked = theirs.receive::<Task, ()>(&mut || Ok(()));
+                let asked = theirs.receive::<Task, ()>(1, &mut || Ok(()));
                 let _ = theirs.send(said, &files, &mut || Ok::<_, ()>(()));
                 drop(asked);
             });

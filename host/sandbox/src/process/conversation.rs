@@ -13,7 +13,8 @@ use super::packing::Parcel;
 use super::wire::{Broken, Connection, Descriptors, invalid};
 use crate::call::{Call, Interrupt};
 use crate::context::{InputContext, OpContext, OutputContext};
-use crate::limits::{GIVEN_FILES, PUBLISH_TIME};
+use crate::contract::HELD_FILES;
+use crate::limits::{GIVEN_FILES, MEMORY_DIRECTORY_FILES, PUBLISH_TIME};
 use crate::report::{Failure, Report, StorageFailure};
 use crate::value::{Input, Shelf, Value};
 
@@ -146,8 +147,15 @@ impl<'a> Conversation<'a> {
         self.clock.since = since;
         self.send(&request, &parcel.descriptors())?;
         drop((request, parcel));
+        // The files of the values at the end, but for those that the worker was given: each that a value holds, and between them
+        // what it collected. A call that stores also says what it made of the directories in memory.
+        let changed = if stores { in_memory.len() } else { 0 };
+        let most = expected.values().saturating_mul(2 * HELD_FILES + 1) + changed * MEMORY_DIRECTORY_FILES;
         loop {
-            let (reply, beside) = self.receive()?;
+            let (reply, beside) = self.receive(most.saturating_add(self.given.len()))?;
+            if !matches!(reply, Reply::Ended(..)) && !beside.are_none() {
+                return Err(invalid("files come with a message that has none").into());
+            }
             match reply {
                 Reply::Phase(phase) => self.clock.enter(phase)?,
                 Reply::Part { input, place } => self.give_part(inputs.get(input), place)?,
@@ -207,7 +215,8 @@ impl<'a> Conversation<'a> {
         Ok(self.connection.send(request, descriptors, &mut || clock.check())?)
     }
 
-    fn receive(&mut self) -> Result<(Reply, Descriptors), Lost> {
+    /// What the worker says next, with `most` descriptors at most.
+    fn receive(&mut self, most: usize) -> Result<(Reply, Descriptors), Lost> {
         let Self { connection, clock, told, .. } = self;
         let mut wait = || {
             clock.check()?;
@@ -220,7 +229,7 @@ impl<'a> Conversation<'a> {
         };
         // Also where one message follows the other.
         wait().map_err(Lost::Stopped)?;
-        Ok(connection.receive(&mut wait)?)
+        Ok(connection.receive(most, &mut wait)?)
     }
 }
 

@@ -43,6 +43,8 @@ use message::Task;
 use wire::{Broken, Connection, Wait};
 pub(crate) use workers::Workers;
 
+use crate::limits::FRAME_DESCRIPTORS;
+
 /// How long a process may take to end after it was told to.
 const ENDING: Duration = Duration::from_secs(2);
 
@@ -63,7 +65,7 @@ pub fn serve() -> ExitCode {
 fn serve_task() -> io::Result<()> {
     layers::leave_descriptors();
     let connection = Connection::inherited()?;
-    let (task, beside) = patiently(|wait| connection.receive(wait))?;
+    let (task, beside) = patiently(|wait| connection.receive(FRAME_DESCRIPTORS, wait))?;
     match task {
         Task::Compile(inspection, bounds) => compile::serve(&connection, &inspection, &bounds, beside),
         Task::Call(task) => worker::serve(connection, task, beside),

@@ -125,8 +125,14 @@ impl Connection {
         self.write_all(&body, wait)
     }
 
-    /// The next message and its descriptors. `wait` is asked until all of it is there.
-    pub fn receive<M: DeserializeOwned, S>(&self, wait: Wait<'_, S>) -> Result<(M, Descriptors), Broken<S>> {
+    /// The next message and its descriptors, of which there are `most` at most: each is one of this process's, also before it
+    /// is known what they are for. `wait` is asked until all of it is there.
+    pub fn receive<M: DeserializeOwned, S>(
+        &self,
+        most: usize,
+        wait: Wait<'_, S>,
+    ) -> Result<(M, Descriptors), Broken<S>> {
+        let most = most.min(FRAME_DESCRIPTORS);
         let mut descriptors = Vec::new();
         let mut header = [0; HEADER];
         let mut have = 0;
@@ -135,12 +141,18 @@ impl Connection {
                 wait().map_err(Broken::Stopped)?;
             }
             have += self.receive_with(rest, &mut descriptors, wait)?;
+            if descriptors.len() > most {
+                return Err(too_many(most).into());
+            }
         }
         let number = u64::from_le_bytes(header);
         let lengths = [number & u64::from(u32::MAX), number >> u32::BITS];
         let [length, expected] = lengths.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        if length > self.takes.bytes || expected > FRAME_DESCRIPTORS {
+        if length > self.takes.bytes {
             return Err(too_large().into());
+        }
+        if expected > most {
+            return Err(too_many(most).into());
         }
         while descriptors.len() < expected {
             wait().map_err(Broken::Stopped)?;
@@ -264,6 +276,10 @@ fn too_large() -> io::Error {
     ))
 }
 
+fn too_many(most: usize) -> io::Error {
+    invalid(format!("a message comes with more than the {most} descriptors that it may have"))
+}
+
 /// What the other side said cannot be, in these words.
 pub(super) fn invalid(reason: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.into())
@@ -274,6 +290,11 @@ pub(super) fn invalid(reason: impl Into<String>) -> io::Error {
 pub(crate) struct Descriptors(Vec<Option<OwnedFd>>);
 
 impl Descriptors {
+    /// Whether none came.
+    pub fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The regular file at `place`; a descriptor is taken once.
     pub fn take(&mut self, place: usize) -> io::Result<File> {
         let descriptor = self.0.get_mut(place).and_then(Option::take);

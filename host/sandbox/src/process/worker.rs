@@ -13,7 +13,7 @@ use super::wire::{Connection, Descriptors};
 use crate::call::{Call, Interrupt, Sandbox};
 use crate::component::{Code, Component};
 use crate::grant::{Access, DirectoryPath, Grant, MountGrant, MountSource};
-use crate::limits::{INLINE_BYTES, Limits};
+use crate::limits::{FRAME_DESCRIPTORS, INLINE_BYTES, Limits};
 use crate::mount::MemoryDirectory;
 use crate::report::Report;
 use crate::value::{Budget, Input, LoadParts, NotLoaded, Part, Shelf};
@@ -116,7 +116,7 @@ impl SandboxEnd {
 fn listen(connection: &Connection, sender: &Sender<Said>) -> io::Result<()> {
     let mut interrupt = Interrupt::new();
     loop {
-        let (request, beside) = patiently(|wait| connection.receive(wait))?;
+        let (request, beside) = patiently(|wait| connection.receive(FRAME_DESCRIPTORS, wait))?;
         match request {
             Request::Interrupt => {
                 interrupt.interrupt();

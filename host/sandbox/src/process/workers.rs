@@ -146,7 +146,7 @@ pub(super) fn start(
     let descriptors: Vec<_> = code.iter().map(|code| code.file().as_fd()).collect();
     let mut converse = || {
         connection.send(task, &descriptors, &mut wait)?;
-        connection.receive::<Reply, Duration>(&mut wait)
+        connection.receive::<Reply, Duration>(0, &mut wait)
     };
     match converse() {
         Ok((Reply::Ready(Ok(layers)), _)) => Ok(((process, connection), layers)),

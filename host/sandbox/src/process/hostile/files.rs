@@ -3,6 +3,7 @@
 use rustix::fs::{FallocateFlags, SealFlags, fallocate, fcntl_add_seals, ftruncate};
 
 use super::*;
+use crate::contract::HELD_FILES;
 use crate::limits::GIVEN_FILES;
 use crate::process::wire::anonymous;
 
@@ -42,6 +43,42 @@ fn a_worker_is_given_only_so_many_files() {
     assert!(told(lost.err().unwrap()).contains("more files"));
     // One more for the only value.
     assert_eq!(given.into_inner(), GIVEN_FILES + 1);
+}
+
+#[test]
+fn a_worker_sends_no_more_files_than_a_call_can_give() {
+    let file = on_disk(b"abc");
+    let scene = Scene::new();
+    let loads = |files: usize, given: usize| {
+        let outcome = scene.call::<Loaded>(loading(), |theirs| {
+            for _ in 0..given {
+                ask_for_file(theirs).unwrap();
+            }
+            say(theirs, &ended(single(Vec::new())), &vec![&file; files]);
+        });
+        outcome.map_err(told).map(drop)
+    };
+    // Those that a value holds, and between them what it collected.
+    let most = 2 * HELD_FILES + 1;
+    assert_eq!((loads(most, 0), loads(most + 1, 1)), (Ok(()), Ok(())));
+    assert!(loads(most + 1, 0).unwrap_err().contains("descriptors"));
+    let stores = |said: Reply, beside: &[&File]| {
+        let value = Value::default();
+        let act = |theirs: &Connection| {
+            say(theirs, &said, beside);
+            say(theirs, &ended(PackedResult::Stored(Stored::default())), &[]);
+        };
+        scene.call::<Stored>(Subject::Output(storing(), &value), act).map_err(told).map(drop)
+    };
+    assert_eq!(stores(Reply::Phase(Phase::Running), &[]), Ok(()));
+    for said in [Reply::Phase(Phase::Running), ended(PackedResult::Stored(Stored::default()))] {
+        assert!(stores(said, &[&file]).unwrap_err().contains("descriptors"));
+    }
+    let loads_with_a_phase = scene.call::<Loaded>(loading(), |theirs| {
+        say(theirs, &Reply::Phase(Phase::Running), &[&file]);
+        say(theirs, &ended(single(Vec::new())), &[]);
+    });
+    assert!(told(loads_with_a_phase.err().unwrap()).contains("a message that has none"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::component::Component;
 use crate::context::{InputContext, OpContext, OpOutput, OutputContext};
 use crate::grant::{Access, Grant, GuestPath, MountGrant, MountSource, Scope};
 use crate::layout::Location;
-use crate::limits::Limits;
+use crate::limits::{FRAME_DESCRIPTORS, Limits};
 use crate::mount::MemoryDirectory;
 use crate::partition::{PartitionKey, Partitions};
 use crate::report::{Computed, Failure, Loaded, Log, Receipt, Stored};
@@ -105,7 +105,7 @@ impl Scene {
 }
 
 fn hear(theirs: &Connection) -> Option<(Request, Descriptors)> {
-    theirs.receive(&mut || Ok::<_, ()>(())).ok()
+    theirs.receive(FRAME_DESCRIPTORS, &mut || Ok::<_, ()>(())).ok()
 }
 
 /// Says `reply`, if anybody hears it.

@@ -28,7 +28,7 @@ fn said<M: DeserializeOwned>(body: &[u8]) -> Result<M, String> {
         (&theirs.socket).write_all(&(body.len() as u64).to_le_bytes())?;
         (&theirs.socket).write_all(&body)
     });
-    let received = ours.receive(&mut || Ok::<_, ()>(()));
+    let received = ours.receive(FRAME_DESCRIPTORS, &mut || Ok::<_, ()>(()));
     drop(ours);
     let _ = process.join().unwrap();
     match received {
@@ -44,7 +44,7 @@ fn a_message_arrives_with_its_descriptors_in_their_order() {
     let files: Vec<File> = (0..=2 * BATCH).map(|n| anonymous(n.to_string().as_bytes()).unwrap()).collect();
     let descriptors: Vec<BorrowedFd<'_>> = files.iter().map(File::as_fd).collect();
     ours.send("hello", &descriptors, &mut never(100)).unwrap();
-    let (message, mut received): (String, Descriptors) = theirs.receive(&mut never(100)).unwrap();
+    let (message, mut received): (String, Descriptors) = theirs.receive(FRAME_DESCRIPTORS, &mut never(100)).unwrap();
     assert_eq!(message, "hello");
     for place in [0, BATCH, 2 * BATCH] {
         let mut file = received.take(place).unwrap();
@@ -63,11 +63,11 @@ fn large_messages_pass_in_both_directions() {
     let text = "x".repeat(3 << 20);
     let sent = text.clone();
     let echo = std::thread::spawn(move || {
-        let (message, _): (String, _) = theirs.receive(&mut never(10_000)).unwrap();
+        let (message, _): (String, _) = theirs.receive(FRAME_DESCRIPTORS, &mut never(10_000)).unwrap();
         theirs.send(&message, &[], &mut never(10_000)).unwrap();
     });
     ours.send(&sent, &[], &mut never(10_000)).unwrap();
-    let (received, _): (String, _) = ours.receive(&mut never(10_000)).unwrap();
+    let (received, _): (String, _) = ours.receive(FRAME_DESCRIPTORS, &mut never(10_000)).unwrap();
     assert_eq!(received.len(), text.len());
     echo.join().unwrap();
 }
@@ -75,7 +75,7 @@ fn large_messages_pass_in_both_directions() {
 #[test]
 fn who_waits_for_one_that_says_nothing_or_takes_nothing_can_stop() {
     let (ours, _theirs) = ends();
-    let silent = ours.receive::<String, _>(&mut never(2));
+    let silent = ours.receive::<String, _>(FRAME_DESCRIPTORS, &mut never(2));
     assert!(matches!(silent, Err(Broken::Stopped("waited enough"))));
     let full = ours.send(&"x".repeat(8 << 20), &[], &mut never(2));
     assert!(matches!(full, Err(Broken::Stopped("waited enough"))));
@@ -91,7 +91,10 @@ fn one_that_says_a_message_bit_by_bit_is_not_listened_to_for_ever() {
     for _ in 0..20 {
         theirs.send_with(&[0], &[file.as_fd()], &mut never(9)).unwrap();
     }
-    assert!(matches!(ours.receive::<String, _>(&mut never(5)), Err(Broken::Stopped("waited enough"))));
+    assert!(matches!(
+        ours.receive::<String, _>(FRAME_DESCRIPTORS, &mut never(5)),
+        Err(Broken::Stopped("waited enough"))
+    ));
     assert!((&ours.socket).read(&mut [0]).is_ok(), "it was stopped before all was taken");
     // Bytes that come as they are asked for.
     let (ours, theirs) = ends();
@@ -102,21 +105,21 @@ fn one_that_says_a_message_bit_by_bit_is_not_listened_to_for_ever() {
         left -= 1;
         if left > 0 { Ok(()) } else { Err("waited enough") }
     };
-    assert!(matches!(ours.receive::<String, _>(&mut drip), Err(Broken::Stopped("waited enough"))));
+    assert!(matches!(ours.receive::<String, _>(FRAME_DESCRIPTORS, &mut drip), Err(Broken::Stopped("waited enough"))));
 }
 
 #[test]
 fn one_that_went_away_or_claims_too_much_is_an_error() {
     let (ours, theirs) = ends();
     drop(theirs);
-    assert!(matches!(ours.receive::<String, _>(&mut never(9)), Err(Broken::Connection(_))));
+    assert!(matches!(ours.receive::<String, _>(FRAME_DESCRIPTORS, &mut never(9)), Err(Broken::Connection(_))));
     assert!(matches!(ours.send("x", &[], &mut never(9)), Err(Broken::Connection(_))));
     let claims = |bytes: usize, descriptors: usize| {
         let (ours, theirs) = ends();
         let header = (bytes as u64 | (descriptors as u64) << u32::BITS).to_le_bytes();
         (&theirs.socket).write_all(&header).unwrap();
         drop(theirs);
-        format!("{:?}", ours.receive::<String, _>(&mut never(9)).unwrap_err()).contains("takes more than")
+        format!("{:?}", ours.receive::<String, _>(FRAME_DESCRIPTORS, &mut never(9)).unwrap_err()).contains("more than")
     };
     assert!(claims(REPLY_BYTES + 1, 0) && !claims(REPLY_BYTES, 0));
     assert!(claims(0, FRAME_DESCRIPTORS + 1) && !claims(0, FRAME_DESCRIPTORS));
@@ -130,7 +133,7 @@ fn a_message_to_a_process_may_be_larger_than_one_from_it() {
         assert!(ours.send(&text, &[], &mut never(9)).is_err());
         ours.send(&serde_bytes::Bytes::new(&vec![0; REPLY_BYTES + 1]), &[], &mut || Ok::<_, ()>(())).unwrap();
     });
-    let (bytes, _): (serde_bytes::ByteBuf, _) = theirs.receive(&mut || Ok::<_, ()>(())).unwrap();
+    let (bytes, _): (serde_bytes::ByteBuf, _) = theirs.receive(FRAME_DESCRIPTORS, &mut || Ok::<_, ()>(())).unwrap();
     assert_eq!(bytes.len(), REPLY_BYTES + 1);
     sender.join().unwrap();
 }
@@ -177,8 +180,26 @@ fn descriptors_that_were_not_announced_are_refused() {
         let header = (1u64 | announced << u32::BITS).to_le_bytes();
         theirs.send_with(&header, &[file.as_fd(), file.as_fd()], &mut never(9)).unwrap();
         (&theirs.socket).write_all(&[0xc0]).unwrap();
-        assert!(ours.receive::<(), _>(&mut never(9)).is_err(), "{announced}");
+        assert!(ours.receive::<(), _>(1, &mut never(9)).is_err(), "{announced}");
     }
+}
+
+#[test]
+fn more_descriptors_than_a_message_may_have_are_refused_however_they_come() {
+    let file = anonymous(&[]).unwrap();
+    let header = (1u64 | 2 << u32::BITS).to_le_bytes();
+    let refused = |most: usize, pieces: &[(&[u8], usize)]| {
+        let (ours, theirs) = ends();
+        for (bytes, descriptors) in pieces {
+            theirs.send_with(bytes, &vec![file.as_fd(); *descriptors], &mut never(9)).unwrap();
+        }
+        drop(theirs);
+        format!("{:?}", ours.receive::<(), _>(most, &mut never(9)).unwrap_err()).contains("that it may have")
+    };
+    assert!(refused(1, &[(&header, 0)]), "as it announces them");
+    // Each with a byte of what announces them, which is not there yet.
+    assert!(refused(1, &[(&header[..1], 1), (&header[1..2], 1)]));
+    assert!(!refused(2, &[(&header[..1], 1), (&header[1..2], 1)]));
 }
 
 #[test]
@@ -196,7 +217,7 @@ fn only_regular_files_are_taken() {
     for descriptor in odd {
         let (ours, theirs) = ends();
         theirs.send("x", &[descriptor.as_fd()], &mut never(9)).unwrap();
-        let (_, mut received): (String, _) = ours.receive(&mut never(9)).unwrap();
+        let (_, mut received): (String, _) = ours.receive(FRAME_DESCRIPTORS, &mut never(9)).unwrap();
         assert!(received.take(0).is_err(), "{descriptor:?}");
     }
 }
@@ -226,7 +247,7 @@ proptest! {
         let (ours, theirs) = ends();
         (&theirs.socket).write_all(&bytes).unwrap();
         drop(theirs);
-        prop_assert!(ours.receive::<Reply, _>(&mut || Ok::<_, ()>(())).is_err());
+        prop_assert!(ours.receive::<Reply, _>(FRAME_DESCRIPTORS, &mut || Ok::<_, ()>(())).is_err());
     }
 
     #[test]
