@@ -32,7 +32,7 @@ use crate::grant::Grant;
 use crate::layout::Location;
 use crate::limits::CALLS;
 use crate::mount::{self, Durability, FileSystem, Intent, RemovedValue, Wipe};
-use crate::process::{self, Layers, Phase, Program, Workers};
+use crate::process::{self, Layers, Phase, Program, Starter, Workers};
 use crate::report::{Computed, ComputedOutput, Failure, Loaded, Log, Receipt, Report, Stored};
 use crate::value::{Budget, Input, Value};
 use engine::Turns;
@@ -72,7 +72,8 @@ struct Shared {
     cache: Option<Cache>,
     durability: Durability,
     turns: Turns,
-    program: Option<Program>,
+    /// Absent where components are compiled in this process.
+    starter: Option<Arc<Starter>>,
     /// Absent where calls are made in this process.
     workers: Option<Workers>,
     /// Hears what a call does.
@@ -138,15 +139,15 @@ impl Sandbox {
             Cache::open(settings).map_err(|error| SandboxError::Cache { directory: settings.directory.clone(), error })
         });
         let cache = cache.transpose()?;
-        let (program, workers) = match &settings.processes {
-            Processes::None => (None, None),
-            Processes::Compiling(program) => (Some(program.clone()), None),
-            Processes::Calls(program) => {
-                (Some(program.clone()), Some(Workers::new(program.clone(), settings.durability)))
-            }
+        let starter = match &settings.processes {
+            Processes::None => None,
+            Processes::Compiling(program) | Processes::Calls(program) => Some(Arc::new(Starter::new(program.clone()))),
         };
+        let isolates = matches!(settings.processes, Processes::Calls(_));
+        let workers =
+            starter.as_ref().filter(|_| isolates).map(|starter| Workers::new(Arc::clone(starter), settings.durability));
         let shared = Self::shared(CALLS, settings.durability, Box::new(|_| ()))?;
-        Ok(Self(Arc::new(Shared { cache, program, workers, ..shared })))
+        Ok(Self(Arc::new(Shared { cache, starter, workers, ..shared })))
     }
 
     /// The sandbox in a worker process, which makes one call at a time and says to `watch` what that does.
@@ -161,8 +162,8 @@ impl Sandbox {
         let linker = linker(calls)?;
         let engine = linker.engine().clone();
         engine::start_ticking(&engine).map_err(|error| SandboxError::Engine(error.to_string()))?;
-        let (cache, program, workers, turns) = (None, None, None, Turns::default());
-        Ok(Shared { engine, linker, cache, durability, turns, program, workers, watch })
+        let (cache, starter, workers, turns) = (None, None, None, Turns::default());
+        Ok(Shared { engine, linker, cache, durability, turns, starter, workers, watch })
     }
 
     /// How this system confines what is isolated; nothing where calls are made in this process.
@@ -186,9 +187,9 @@ impl Sandbox {
     /// # Errors
     /// [`ComponentError`] where it is not one that Airlock can run.
     pub fn load_bytes(&self, name: &str, bytes: &[u8]) -> Result<Component, ComponentError> {
-        let Shared { linker, cache, program, workers, .. } = &*self.0;
+        let Shared { linker, cache, starter, workers, .. } = &*self.0;
         let compiler =
-            Compiler { linker, cache: cache.as_ref(), program: program.as_ref(), isolated: workers.is_some() };
+            Compiler { linker, cache: cache.as_ref(), starter: starter.as_deref(), isolated: workers.is_some() };
         Component::load(&compiler, name, bytes)
     }
 

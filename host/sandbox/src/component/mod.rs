@@ -26,7 +26,7 @@ pub use signature::{PublicKey, read_signed};
 use crate::call::State;
 use crate::contract::Entry;
 use crate::limits::{Bytes, COMPONENT_BYTES};
-use crate::process::Program;
+use crate::process::Starter;
 
 /// A component that was found fit to run. Cheap to clone.
 #[derive(Clone)]
@@ -50,8 +50,8 @@ enum Runs {
 pub(crate) struct Compiler<'a> {
     pub linker: &'a Linker<State>,
     pub cache: Option<&'a Cache>,
-    /// Compiles in processes of this program, if there is one.
-    pub program: Option<&'a Program>,
+    /// Starts processes to compile in; where there is none, that is done here.
+    pub starter: Option<&'a Starter>,
     /// Whether the code is for worker processes.
     pub isolated: bool,
 }
@@ -123,8 +123,8 @@ impl Compiler<'_> {
         {
             return usable;
         }
-        let code = match self.program {
-            Some(program) => crate::process::compile(program, inspection, bytes)?,
+        let code = match self.starter {
+            Some(starter) => crate::process::compile(starter, inspection, bytes)?,
             None => self.compile_here(inspection, bytes)?,
         };
         if let Some(cache) = self.cache {

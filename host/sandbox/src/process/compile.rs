@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::child::{Process, Program};
-use super::layers::{Needs, confine};
+use super::layers::{Layers, Needs, confine};
 use super::message::{Compiled, Refusal, Task};
+use super::starter::Starter;
 use super::wire::{Broken, Connection, Descriptors, anonymous, invalid};
 use crate::call::linker;
 use crate::component::{Code, ComponentError, Inspection, check_and_compile};
@@ -20,6 +20,8 @@ use crate::limits::{Bytes, COMPILE_MEMORY, COMPILE_TIME, COMPILE_WAIT, COMPILED_
 enum Failed {
     /// It took too long.
     Late,
+    /// The process is confined less than it should be.
+    Unconfined(io::Error),
     /// The process cannot be talked to.
     Lost(io::Error),
 }
@@ -51,29 +53,30 @@ impl Bounds {
     }
 }
 
-/// The code of the component `bytes`, compiled by a process of `program`.
+/// The code of the component `bytes`, compiled by a process that `starter` starts.
 ///
 /// # Errors
 /// [`ComponentError`] where the compiler refuses it, needs more than it may have, or cannot be run.
-pub(crate) fn compile(program: &Program, inspection: &Inspection, bytes: &[u8]) -> Result<Code, ComponentError> {
-    compile_within(&Bounds::default(), program, inspection, bytes)
+pub(crate) fn compile(starter: &Starter, inspection: &Inspection, bytes: &[u8]) -> Result<Code, ComponentError> {
+    compile_within(&Bounds::default(), starter, inspection, bytes)
 }
 
 /// The same within these bounds.
 pub(super) fn compile_within(
     bounds: &Bounds,
-    program: &Program,
+    starter: &Starter,
     inspection: &Inspection,
     bytes: &[u8],
 ) -> Result<Code, ComponentError> {
     let unable = |error: io::Error| ComponentError::Compiler(format!("its process cannot be started: {error}"));
-    let (process, connection) = Process::start(program).map_err(unable)?;
-    match converse(&connection, bounds, inspection, bytes) {
+    let (process, connection) = starter.start().map_err(unable)?;
+    match converse(starter, &connection, bounds, inspection, bytes) {
         Ok(Ok(code)) => Ok(code),
         // What the compiler maps says so itself.
         Ok(Err(Refusal::Rejected(reason))) if reason.contains("os error 12") => Err(bounds.memory_exceeded()),
         Ok(Err(refusal)) => Err(refusal.into()),
         Err(Failed::Late) => Err(Bounds::exceeded(format!("{} s", bounds.wait.as_secs()))),
+        Err(Failed::Unconfined(error)) => Err(ComponentError::Compiler(format!("its process is not used: {error}"))),
         Err(Failed::Lost(error)) => {
             drop(connection);
             let end = process.end();
@@ -89,13 +92,14 @@ pub(super) fn compile_within(
 }
 
 fn converse(
+    starter: &Starter,
     connection: &Connection,
     bounds: &Bounds,
     inspection: &Inspection,
     bytes: &[u8],
 ) -> Result<Result<Code, Refusal>, Failed> {
-    let started = Instant::now();
-    let mut wait = || if started.elapsed() > bounds.wait { Err(()) } else { Ok(()) };
+    let since = Instant::now();
+    let mut wait = || if since.elapsed() > bounds.wait { Err(()) } else { Ok(()) };
     let failed = |broken| match broken {
         Broken::Connection(error) => Failed::Lost(error),
         Broken::Stopped(()) => Failed::Late,
@@ -104,6 +108,8 @@ fn converse(
     connection
         .send(&Task::Compile(inspection.clone(), bounds.clone()), &[component.as_fd()], &mut wait)
         .map_err(failed)?;
+    let (layers, _): (Layers, _) = connection.receive(0, &mut wait).map_err(failed)?;
+    starter.check(&layers).map_err(Failed::Unconfined)?;
     // The code.
     let (answer, mut descriptors): (Compiled, _) = connection.receive(1, &mut wait).map_err(failed)?;
     if let Err(refusal) = answer {
@@ -125,7 +131,10 @@ pub(super) fn serve(
     bounds: &Bounds,
     mut beside: Descriptors,
 ) -> io::Result<()> {
-    confine(&Needs { directories: Vec::new(), memory: bounds.memory, file: COMPILED_BYTES, cpu_time: bounds.time });
+    let layers =
+        confine(&Needs { directories: Vec::new(), memory: bounds.memory, file: COMPILED_BYTES, cpu_time: bounds.time });
+    // Before it reads the component, which may have it say anything.
+    super::patiently(|wait| connection.send(&layers, &[], wait))?;
     let bytes = beside.take(0).and_then(read_component)?;
     let linker = linker(1).map_err(io::Error::other)?;
     let code = match check_and_compile(&linker, inspection, &bytes) {
@@ -162,9 +171,26 @@ mod tests {
 
     use super::*;
     use crate::component::inspect;
+    use crate::process::{Layer, Program};
+
+    fn starter() -> Starter {
+        Starter::new(Program::own("x").unwrap())
+    }
+
+    fn layers(file_system: Layer) -> Layers {
+        Layers { file_system, system_calls: Layer::On, network: Layer::On, resources: Layer::On }
+    }
 
     /// What is made of a process that answers `said`, with these files.
     fn answered(said: &Compiled, files: &[&File]) -> Result<Result<Code, ComponentError>, String> {
+        answered_within(&starter(), said, files)
+    }
+
+    fn answered_within(
+        starter: &Starter,
+        said: &Compiled,
+        files: &[&File],
+    ) -> Result<Result<Code, ComponentError>, String> {
         let bytes = wat::parse_str("(component)").unwrap();
         let inspection = inspect(
             &wat::parse_str(r#"(component (instance $i) (export "airlock:io/output@0.1.0" (instance $i)))"#).unwrap(),
@@ -175,12 +201,13 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 let asked = theirs.receive::<Task, ()>(1, &mut || Ok(()));
+                let _ = theirs.send(&layers(Layer::Partly), &[], &mut || Ok::<_, ()>(()));
                 let _ = theirs.send(said, &files, &mut || Ok::<_, ()>(()));
                 drop(asked);
             });
-            match converse(&ours, &Bounds::default(), &inspection.unwrap(), &bytes) {
+            match converse(starter, &ours, &Bounds::default(), &inspection.unwrap(), &bytes) {
                 Ok(answer) => Ok(answer.map_err(Into::into)),
-                Err(Failed::Lost(error)) => Err(error.to_string()),
+                Err(Failed::Lost(error) | Failed::Unconfined(error)) => Err(error.to_string()),
                 Err(Failed::Late) => Err("it is late".to_owned()),
             }
         })
@@ -198,6 +225,15 @@ mod tests {
         named.write_all(b"code").unwrap();
         assert!(answered(&Ok(()), &[&named]).is_err(), "no file in memory");
         assert!(answered(&Ok(()), &[]).is_err(), "no file");
+    }
+
+    #[test]
+    fn code_of_a_process_that_is_confined_less_than_others_is_not_taken() {
+        let file = anonymous(b"code").unwrap();
+        let starter = starter();
+        starter.check(&layers(Layer::On)).unwrap();
+        let error = answered_within(&starter, &Ok(()), &[&file]).unwrap_err();
+        assert!(error.contains("file system (Landlock)"), "{error}");
     }
 
     #[test]

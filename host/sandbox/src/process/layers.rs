@@ -3,11 +3,12 @@
 //! A process confines itself before it reads anything of a guest, while it has one thread. What the kernel does not offer is
 //! left out and said so; see [`Layers`].
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
+use super::distrust::shown_line;
 use crate::grant::DirectoryPath;
 use crate::limits::{Limits, PLAN_BYTES, PROCESS_MEMORY, PROCESS_TIME};
 
@@ -47,9 +48,32 @@ impl Layers {
         ]
     }
 
+    /// Fails where one of them is there less than in `promised`.
+    pub(super) fn check_at_least(&self, promised: &Self) -> io::Result<()> {
+        for ((name, layer), (_, promised)) in self.list().into_iter().zip(promised.list()) {
+            if layer.strength() < promised.strength() {
+                let said = shown_line(&layer.to_string());
+                return Err(io::Error::other(format!(
+                    "the layer {name} does not confine it as it did the first process of this sandbox, but is {said}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether all of them are there.
     pub fn are_complete(&self) -> bool {
         self.list().iter().all(|(_, layer)| !matches!(layer, Layer::Off(_)))
+    }
+}
+
+impl Layer {
+    fn strength(&self) -> u8 {
+        match self {
+            Self::On => 2,
+            Self::Partly => 1,
+            Self::Off(_) => 0,
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod layers;
 mod memory;
 mod message;
 mod packing;
+mod starter;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -40,6 +41,7 @@ pub(crate) use conversation::Subject;
 pub use layers::{Layer, Layers};
 pub(crate) use message::Phase;
 use message::Task;
+pub(crate) use starter::Starter;
 use wire::{Broken, Connection, Wait};
 pub(crate) use workers::Workers;
 

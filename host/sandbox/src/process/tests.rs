@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::child::Process;
@@ -53,7 +54,7 @@ fn component_of(module: &str) -> Vec<u8> {
 
 fn refused(bounds: &Bounds, bytes: &[u8]) -> ComponentError {
     let inspection = inspect(bytes).unwrap();
-    compile_within(bounds, &this_program(), &inspection, bytes).unwrap_err()
+    compile_within(bounds, &Starter::new(this_program()), &inspection, bytes).unwrap_err()
 }
 
 #[test]
@@ -99,13 +100,16 @@ fn compiling_that_never_ends_is_a_named_error() {
     let bytes = component(1, 1);
     let bounds = Bounds { wait: Duration::from_secs(1), ..Bounds::default() };
     let silent = program("/bin/sleep", &["100"]);
-    let error = compile_within(&bounds, &silent, &inspect(&bytes).unwrap(), &bytes).unwrap_err().to_string();
+    let error =
+        compile_within(&bounds, &Starter::new(silent), &inspect(&bytes).unwrap(), &bytes).unwrap_err().to_string();
     assert!(error.starts_with("compiling the component takes more than 1 s,"), "{error}");
 }
 
 #[test]
 fn a_program_that_is_none_or_says_nothing_is_told() {
-    let error = |program: &Program, patience| start(program, &Task::Probe, None, patience).err().unwrap().to_string();
+    let error = |program: &Program, patience| {
+        start(&Starter::new(program.clone()), &Task::Probe, None, patience).err().unwrap().to_string()
+    };
     let minute = Duration::from_mins(1);
     assert!(error(&program("/nowhere", &[]), minute).contains("No such file"));
     assert!(error(&program("/bin/sh", &["-c", "echo it breaks >&2; exit 3"]), minute).contains("it breaks"));
@@ -131,7 +135,7 @@ fn a_worker_may_compute_for_two_calls_and_some_time_of_its_own() {
 
 #[test]
 fn only_so_many_workers_that_make_no_call_are_kept() {
-    let workers = Workers::new(this_program(), Durability::None);
+    let workers = Workers::new(Arc::new(Starter::new(this_program())), Durability::None);
     for purpose in 0..=IDLE_WORKERS {
         let (process, connection) = Process::start(&program("/bin/sleep", &["100"])).unwrap();
         workers.keep_for(vec![u8::try_from(purpose).unwrap()], process, connection);

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::child::{End, Process, Program};
+use super::child::{End, Process};
 use super::conversation::{Conversation, Ended, Lost, Subject};
 use super::distrust::shown_line;
 use super::layers::Layers;
 use super::message::{CallTask, Outcome, PackedGrant, Reply, Task};
+use super::starter::Starter;
 use super::wire::{Broken, Connection, invalid};
 use crate::call::{Call, failed};
 use crate::component::Code;
@@ -20,7 +21,7 @@ use crate::report::{Failure, Report};
 
 /// The workers of a sandbox.
 pub(crate) struct Workers {
-    program: Program,
+    starter: Arc<Starter>,
     durability: Durability,
     /// Those that make no call, the one that ended one last at the end.
     idle: Mutex<Vec<Worker>>,
@@ -37,14 +38,14 @@ struct Worker {
 }
 
 impl Workers {
-    /// Workers that are processes of `program`.
-    pub fn new(program: Program, durability: Durability) -> Self {
-        Self { program, durability, idle: Mutex::default() }
+    /// Workers that `starter` starts.
+    pub fn new(starter: Arc<Starter>, durability: Durability) -> Self {
+        Self { starter, durability, idle: Mutex::default() }
     }
 
     /// How this system confines a worker.
     pub fn layers(&self) -> io::Result<Layers> {
-        let (_, layers) = start(&self.program, &Task::Probe, None, WORKER_START)?;
+        let (_, layers) = start(&self.starter, &Task::Probe, None, WORKER_START)?;
         Ok(layers)
     }
 
@@ -89,7 +90,7 @@ impl Workers {
             grant,
             durability: self.durability,
         });
-        let ((process, connection), _) = start(&self.program, &task, Some(code), WORKER_START)?;
+        let ((process, connection), _) = start(&self.starter, &task, Some(code), WORKER_START)?;
         Ok(Worker { purpose, process, connection, complete })
     }
 
@@ -133,23 +134,23 @@ impl Worker {
     }
 }
 
-/// Starts a process with `task`, and waits until it is confined.
+/// Starts a process with `task`, and waits until it is confined, as the first process of `starter` was.
 pub(super) fn start(
-    program: &Program,
+    starter: &Starter,
     task: &Task,
     code: Option<&Code>,
     patience: Duration,
 ) -> io::Result<((Process, Connection), Layers)> {
-    let (process, connection) = Process::start(program)?;
-    let started = Instant::now();
-    let mut wait = || if started.elapsed() > patience { Err(started.elapsed()) } else { Ok(()) };
+    let (process, connection) = starter.start()?;
+    let since = Instant::now();
+    let mut wait = || if since.elapsed() > patience { Err(since.elapsed()) } else { Ok(()) };
     let descriptors: Vec<_> = code.iter().map(|code| code.file().as_fd()).collect();
     let mut converse = || {
         connection.send(task, &descriptors, &mut wait)?;
         connection.receive::<Reply, Duration>(0, &mut wait)
     };
     match converse() {
-        Ok((Reply::Ready(Ok(layers)), _)) => Ok(((process, connection), layers)),
+        Ok((Reply::Ready(Ok(layers)), _)) => starter.check(&layers).map(|()| ((process, connection), layers)),
         Ok((Reply::Ready(Err(reason)), _)) => Err(io::Error::other(shown_line(&reason))),
         Ok(_) => Err(invalid("it says something else than that it is ready")),
         Err(Broken::Stopped(after)) => {
