@@ -220,17 +220,24 @@ mod linux {
     }
 
     fn resources(needs: &Needs) -> io::Result<()> {
-        let at_most = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
-        setrlimit(Resource::Core, at_most(0))?;
-        setrlimit(Resource::Data, at_most(needs.memory))?;
-        setrlimit(Resource::Fsize, at_most(needs.file))?;
+        bound(Resource::Core, 0, 0)?;
+        bound(Resource::Data, needs.memory, 0)?;
+        bound(Resource::Fsize, needs.file, 0)?;
         // As many descriptors as who started it may have at once.
-        let files = getrlimit(Resource::Nofile).current;
-        setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files })?;
-        // The first bound is a signal, the second kills.
+        if let Some(files) = getrlimit(Resource::Nofile).current {
+            bound(Resource::Nofile, files, 0)?;
+        }
+        // The first bound is a signal that says why, the second kills.
         let seconds = needs.cpu_time.as_secs().saturating_add(u64::from(needs.cpu_time.subsec_nanos() > 0));
-        setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds.saturating_add(1)) })?;
-        Ok(())
+        bound(Resource::Cpu, seconds, 1)
+    }
+
+    /// Bounds `resource` by `wanted`, or by what this process was started with where that is less, since nobody but an
+    /// administrator raises it again. The signal comes that much before the end.
+    fn bound(resource: Resource, wanted: u64, before: u64) -> io::Result<()> {
+        let wanted = wanted.saturating_add(before);
+        let maximum = getrlimit(resource).maximum.map_or(wanted, |hard| hard.min(wanted));
+        Ok(setrlimit(resource, Rlimit { current: Some(maximum.saturating_sub(before)), maximum: Some(maximum) })?)
     }
 
     /// Leaves the networks and the shared memory of the machine.

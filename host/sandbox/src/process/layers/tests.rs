@@ -89,6 +89,7 @@ fn an_escaped_guest() {
     tell("take more memory", Vec::<u8>::new().try_reserve_exact(bytes).map_err(io::Error::other));
     println!("another network: {}", network() != before);
     println!("largest file: {:?}", getrlimit(Resource::Fsize).current);
+    println!("computing: {:?}", getrlimit(Resource::Cpu));
 }
 
 fn open_to_write(written: &Path) -> io::Result<File> {
@@ -115,25 +116,42 @@ fn start_by(call: libc::c_long, flags: libc::c_int) -> io::Result<()> {
     }
 }
 
+/// What the escaped guest says that tries its ways in `folder`, started by `command`.
+fn escaped_guest(mut command: Command, folder: &Path) -> String {
+    for directory in ["written/below", "read"] {
+        fs::create_dir_all(folder.join(directory)).unwrap();
+    }
+    let test = "process::layers::tests::an_escaped_guest";
+    command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads", "1"]).env(FOLDER, folder);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said.into_owned()
+}
+
+#[test]
+fn a_process_that_was_started_with_lower_limits_keeps_those_and_has_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -f 100; exec \"$@\"", "sh"]).arg(std::env::current_exe().unwrap());
+    let said = escaped_guest(shell, folder.path());
+    assert!(said.contains("layer memory and files (rlimits): on"), "{said}");
+    assert!(said.contains("computing: Rlimit { current: Some(60), maximum: Some(61) }"), "{said}");
+    let largest = said.lines().find_map(|line| line.strip_prefix("largest file: Some(")?.strip_suffix(')')).unwrap();
+    assert!(largest.parse::<u64>().unwrap() < FILE, "{said}");
+}
+
 #[test]
 fn a_confined_process_does_what_a_call_needs_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
-    for directory in ["written/below", "read"] {
-        fs::create_dir_all(folder.path().join(directory)).unwrap();
-    }
+    fs::create_dir_all(folder.path().join("written")).unwrap();
+    fs::create_dir_all(folder.path().join("read")).unwrap();
     fs::write(folder.path().join("read/value"), "value").unwrap();
     fs::write(folder.path().join("secret"), "secret").unwrap();
     std::os::unix::fs::symlink(folder.path().join("secret"), folder.path().join("written/link")).unwrap();
     let _listening = std::os::unix::net::UnixListener::bind(folder.path().join("written/socket")).unwrap();
 
-    let test = "process::layers::tests::an_escaped_guest";
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored", "--nocapture", "--test-threads", "1"])
-        .env(FOLDER, folder.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let said = escaped_guest(Command::new(std::env::current_exe().unwrap()), folder.path());
     let is_on = |layer: &str| {
         let on = said.lines().any(|line| line.starts_with(&format!("layer {layer}")) && line.contains(": on"));
         if !on {
