@@ -223,9 +223,11 @@ mod linux {
         bound(Resource::Core, 0, 0)?;
         bound(Resource::Data, needs.memory, 0)?;
         bound(Resource::Fsize, needs.file, 0)?;
-        // As many descriptors as who started it may have at once.
+        // Half of the descriptors that who started it may have at once. What a user's processes sent and nobody received yet counts
+        // for all of them, and one that has more than its own bound there sends no more: a process that fills its socket is
+        // stopped before the sandbox is.
         if let Some(files) = getrlimit(Resource::Nofile).current {
-            bound(Resource::Nofile, files, 0)?;
+            bound(Resource::Nofile, files / 2, 0)?;
         }
         // The first bound is a signal that says why, the second kills.
         let seconds = needs.cpu_time.as_secs().saturating_add(u64::from(needs.cpu_time.subsec_nanos() > 0));

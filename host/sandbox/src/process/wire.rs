@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
+use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -89,6 +90,12 @@ impl Connection {
     #[cfg(test)]
     pub fn of_process(socket: OwnedFd) -> Self {
         Self { socket: UnixStream::from(socket), takes: REQUESTS }
+    }
+
+    /// Whether the other side said something that was not received, or is gone.
+    pub fn is_heard(&self) -> bool {
+        let peeked = rustix::net::recv(&self.socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        !matches!(peeked, Err(Errno::AGAIN))
     }
 
     /// Sends `body` as a message, whatever it is.

@@ -77,8 +77,9 @@ impl Workers {
         let grant = PackedGrant::pack(call.grant);
         let purpose = rmp_serde::to_vec_named(&(call.component.digest(), &grant)).map_err(io::Error::other)?;
         while let Some(mut worker) = self.take_idle(&purpose) {
-            // It may have been ended since, where the machine had no more memory say.
-            if worker.process.is_alive() {
+            // It may have been ended since, where the machine had no more memory say. One that speaks without being asked was taken
+            // over by a guest.
+            if worker.process.is_alive() && !worker.connection.is_heard() {
                 return Ok(worker);
             }
         }

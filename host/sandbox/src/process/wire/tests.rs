@@ -82,6 +82,19 @@ fn who_waits_for_one_that_says_nothing_or_takes_nothing_can_stop() {
 }
 
 #[test]
+fn one_that_speaks_unasked_or_is_gone_is_noticed() {
+    let (ours, theirs) = ends();
+    assert!(!ours.is_heard());
+    ours.send("x", &[], &mut never(9)).unwrap();
+    assert!(!ours.is_heard(), "it was told something and says nothing");
+    (&theirs.socket).write_all(&[0]).unwrap();
+    assert!(ours.is_heard() && ours.is_heard(), "what it says is not taken");
+    let (ours, theirs) = ends();
+    drop(theirs);
+    assert!(ours.is_heard());
+}
+
+#[test]
 fn one_that_says_a_message_bit_by_bit_is_not_listened_to_for_ever() {
     // A message of so many descriptors, each of which comes alone and at once.
     let (ours, theirs) = ends();
