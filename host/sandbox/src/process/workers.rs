@@ -59,7 +59,7 @@ impl Workers {
         match held {
             Ok(Ended { report, reusable }) => {
                 // The system ends one that computes for longer than two calls may.
-                let is_fresh = worker.process.cpu_time().is_none_or(|time| time <= call.grant.limits().cpu_time);
+                let is_fresh = worker.process.cpu_time().is_some_and(|time| time <= call.grant.limits().cpu_time);
                 if reusable && worker.complete && is_fresh {
                     self.keep(worker);
                 }
