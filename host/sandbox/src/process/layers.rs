@@ -6,10 +6,10 @@
 use std::time::Duration;
 use std::{fmt, io};
 
+use cap_std::fs::Dir;
 use serde::{Deserialize, Serialize};
 
 use super::distrust::shown_line;
-use crate::grant::DirectoryPath;
 use crate::limits::{Limits, PLAN_BYTES, PROCESS_MEMORY, PROCESS_TIME};
 
 /// Which layers confine a worker process, beside the process itself.
@@ -99,7 +99,7 @@ impl<E: fmt::Display> From<Result<(), E>> for Layer {
 /// What a process needs.
 pub(super) struct Needs {
     /// Directories, and whether it writes there.
-    pub directories: Vec<(DirectoryPath, bool)>,
+    pub directories: Vec<(Dir, bool)>,
     /// Bytes of memory.
     pub memory: u64,
     /// Bytes of the largest file.
@@ -110,7 +110,7 @@ pub(super) struct Needs {
 
 impl Needs {
     /// What calls within `limits` need.
-    pub fn of_calls(limits: &Limits, directories: Vec<(DirectoryPath, bool)>) -> Self {
+    pub fn of_calls(limits: &Limits, directories: Vec<(Dir, bool)>) -> Self {
         Self {
             directories,
             memory: limits.memory.saturating_add(PROCESS_MEMORY),
@@ -210,11 +210,8 @@ mod linux {
             .handle_access(AccessNet::from_all(RULES))?
             .scope(Scope::from_all(RULES))?
             .create()?;
-        for (path, is_written) in &needs.directories {
-            // One that is missing cannot be lent, nor one in whose place there is a link now.
-            if let Ok(directory) = crate::mount::reach_root(path.as_path(), false) {
-                rules = rules.add_rule(PathBeneath::new(directory, if *is_written { write } else { read }))?;
-            }
+        for (directory, is_written) in &needs.directories {
+            rules = rules.add_rule(PathBeneath::new(directory, if *is_written { write } else { read }))?;
         }
         Ok(rules.restrict_self()?.ruleset)
     }

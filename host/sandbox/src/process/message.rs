@@ -43,6 +43,8 @@ pub(super) struct CallTask {
     pub inspection: Inspection,
     pub grant: PackedGrant,
     pub durability: Durability,
+    /// Whether the first call stores, so that directories that are lent to be written are made where they are missing.
+    pub makes: bool,
 }
 
 /// What a compiling process answers; the code is in the file beside it.
@@ -103,8 +105,8 @@ pub(super) enum Request {
 /// What a worker says.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Reply {
-    /// It is confined like this and waits for calls; or it cannot make any.
-    Ready(Result<Layers, String>),
+    /// It waits for calls, or cannot make any.
+    Ready(Result<Readiness, String>),
     /// What it does now.
     Phase(Phase),
     /// It needs a part of an op's input.
@@ -113,6 +115,15 @@ pub(super) enum Reply {
     File,
     /// The call has ended, and the directories in memory hold this.
     Ended(Box<PackedReport>, Vec<PackedDirectory>),
+}
+
+/// A worker that waits for calls.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Readiness {
+    /// How it is confined.
+    pub layers: Layers,
+    /// Whether all directories that are lent were there when it was confined; what comes later it cannot see.
+    pub complete: bool,
 }
 
 /// What a call does.

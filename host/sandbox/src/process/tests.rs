@@ -9,11 +9,13 @@ use std::time::Duration;
 use super::child::Process;
 use super::compile::{Bounds, compile_within};
 use super::layers::Needs;
-use super::workers::{Workers, start};
+use super::workers::{NotStarted, Workers, start};
 use super::*;
+use crate::call::Interrupt;
 use crate::component::{ComponentError, inspect};
 use crate::limits::{Bytes, IDLE_WORKERS, Limits, PROCESS_MEMORY, PROCESS_TIME};
 use crate::mount::Durability;
+use crate::report::Failure;
 
 #[test]
 #[ignore = "it serves as the process that the tests below start"]
@@ -108,13 +110,23 @@ fn compiling_that_never_ends_is_a_named_error() {
 #[test]
 fn a_program_that_is_none_or_says_nothing_is_told() {
     let error = |program: &Program, patience| {
-        start(&Starter::new(program.clone()), &Task::Probe, None, patience).err().unwrap().to_string()
+        let started = start(&Starter::new(program.clone()), &Task::Probe, None, patience, &Interrupt::new());
+        started.err().unwrap().into_io().to_string()
     };
     let minute = Duration::from_mins(1);
     assert!(error(&program("/nowhere", &[]), minute).contains("No such file"));
     assert!(error(&program("/bin/sh", &["-c", "echo it breaks >&2; exit 3"]), minute).contains("it breaks"));
     let silent = error(&program("/bin/sleep", &["100"]), Duration::from_secs(1));
-    assert!(silent.starts_with("it said nothing for 1 s"), "{silent}");
+    assert!(silent.contains("it said nothing for 1 s"), "{silent}");
+}
+
+#[test]
+fn a_worker_that_does_not_start_is_not_waited_for_by_a_call_that_is_interrupted() {
+    let interrupt = Interrupt::new();
+    interrupt.interrupt();
+    let silent = Starter::new(program("/bin/sleep", &["100"]));
+    let started = start(&silent, &Task::Probe, None, Duration::from_mins(1), &interrupt);
+    assert!(matches!(started.err(), Some(NotStarted::Stopped(Failure::Interrupted))));
 }
 
 #[test]

@@ -4,15 +4,17 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cap_std::fs::Dir;
+
 use super::layers::{Needs, confine};
 use super::memory;
-use super::message::{CallTask, Outcome, PackedReport, PackedSubject, Reply, Request};
+use super::message::{CallTask, Outcome, PackedReport, PackedSubject, Readiness, Reply, Request};
 use super::packing::{Parcel, Unpacker};
 use super::patiently;
 use super::wire::{Connection, Descriptors};
 use crate::call::{Call, Interrupt, Sandbox};
 use crate::component::{Code, Component};
-use crate::grant::{Access, DirectoryPath, Grant, MountGrant, MountSource};
+use crate::grant::{Access, Grant, MountSource};
 use crate::limits::{FRAME_DESCRIPTORS, INLINE_BYTES, Limits};
 use crate::mount::MemoryDirectory;
 use crate::report::Report;
@@ -21,13 +23,14 @@ use crate::value::{Budget, Input, LoadParts, NotLoaded, Part, Shelf};
 /// Answers how this system confines a worker.
 pub(super) fn serve_probe(connection: &Connection) -> io::Result<()> {
     let layers = confine(&Needs::of_calls(&Limits::default(), Vec::new()));
-    patiently(|wait| connection.send(&Reply::Ready(Ok(layers)), &[], wait))
+    patiently(|wait| connection.send(&Reply::Ready(Ok(Readiness { layers, complete: true })), &[], wait))
 }
 
 /// Makes calls until the sandbox wants no more.
 pub(super) fn serve(connection: Connection, task: CallTask, mut beside: Descriptors) -> io::Result<()> {
     let grant = task.grant.unpack().map_err(io::Error::other)?;
-    let layers = confine(&Needs::of_calls(grant.limits(), directories(&grant)));
+    let (directories, complete) = open_directories(&grant, task.makes);
+    let layers = confine(&Needs::of_calls(grant.limits(), directories));
     let sandbox_end = SandboxEnd::listen(connection)?;
     let code = Code::sealed(beside.take(0)?)?;
     let phase = Arc::clone(&sandbox_end.replies);
@@ -41,7 +44,7 @@ pub(super) fn serve(connection: Connection, task: CallTask, mut beside: Descript
     });
     match ready {
         Ok((sandbox, component)) => {
-            sandbox_end.reply(&Reply::Ready(Ok(layers)))?;
+            sandbox_end.reply(&Reply::Ready(Ok(Readiness { layers, complete })))?;
             let in_memory = memory::directories(&grant);
             Worker { sandbox, component, grant, in_memory, sandbox_end }.work()
         }
@@ -49,12 +52,21 @@ pub(super) fn serve(connection: Connection, task: CallTask, mut beside: Descript
     }
 }
 
-fn directories(grant: &Grant) -> Vec<(DirectoryPath, bool)> {
-    let directory = |mount: &'_ MountGrant| match &mount.source {
-        MountSource::Directory(path) => Some((path.clone(), mount.access == Access::Write)),
-        MountSource::Memory(_) => None,
-    };
-    grant.mounts().iter().filter_map(directory).collect()
+/// The directories that `grant` lends, and whether they are lent to be written. Makes those where `makes` says so, since
+/// a confined process makes none beside what is lent. Then gives whether all are there.
+fn open_directories(grant: &Grant, makes: bool) -> (Vec<(Dir, bool)>, bool) {
+    let (mut directories, mut complete) = (Vec::new(), true);
+    for mount in grant.mounts() {
+        let MountSource::Directory(path) = &mount.source else { continue };
+        let is_written = mount.access == Access::Write;
+        match crate::mount::reach_root(path.as_path(), makes && is_written) {
+            Ok(directory) => directories.push((directory, is_written)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => complete = false,
+            // The call will meet it, and say it as it does without a worker.
+            Err(_) => {}
+        }
+    }
+    (directories, complete)
 }
 
 /// The socket to the sandbox, which a thread listens to.

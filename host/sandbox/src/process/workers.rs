@@ -9,15 +9,14 @@ use super::child::{End, Process};
 use super::conversation::{Conversation, Ended, Lost, Subject};
 use super::distrust::shown_line;
 use super::layers::Layers;
-use super::message::{CallTask, Outcome, PackedGrant, Reply, Task};
+use super::message::{CallTask, Outcome, PackedGrant, Readiness, Reply, Task};
 use super::starter::Starter;
 use super::wire::{Broken, Connection, invalid};
-use crate::call::{Call, failed};
+use crate::call::{Call, Interrupt, failed};
 use crate::component::Code;
-use crate::grant::{Access, MountSource};
 use crate::limits::{IDLE_WORKERS, WORKER_START};
 use crate::mount::Durability;
-use crate::report::{Failure, Report};
+use crate::report::{Failure, Report, StorageFailure};
 
 /// The workers of a sandbox.
 pub(crate) struct Workers {
@@ -45,15 +44,18 @@ impl Workers {
 
     /// How this system confines a worker.
     pub fn layers(&self) -> io::Result<Layers> {
-        let (_, layers) = start(&self.starter, &Task::Probe, None, WORKER_START)?;
-        Ok(layers)
+        let probed = start(&self.starter, &Task::Probe, None, WORKER_START, &Interrupt::new());
+        probed.map(|(_, ready)| ready.layers).map_err(NotStarted::into_io)
     }
 
     /// Has a worker make `call`.
     pub fn call<T: Outcome>(&self, call: &Call<'_>, code: &Code, subject: Subject<'_>) -> Report<T> {
         let worker = match self.find(call, code, &subject) {
             Ok(worker) => worker,
-            Err(reason) => return failed(Failure::Host { reason: format!("there is no worker process: {reason}") }),
+            Err(NotStarted::Stopped(failure)) => return failed(failure),
+            Err(NotStarted::Failed(reason)) => {
+                return failed(Failure::Host { reason: format!("there is no worker process: {reason}") });
+            }
         };
         let held = Conversation::new(&worker.connection, call).hold(subject);
         match held {
@@ -73,7 +75,7 @@ impl Workers {
         }
     }
 
-    fn find(&self, call: &Call<'_>, code: &Code, subject: &Subject<'_>) -> io::Result<Worker> {
+    fn find(&self, call: &Call<'_>, code: &Code, subject: &Subject<'_>) -> Result<Worker, NotStarted> {
         let grant = PackedGrant::pack(call.grant);
         let purpose = rmp_serde::to_vec_named(&(call.component.digest(), &grant)).map_err(io::Error::other)?;
         while let Some(mut worker) = self.take_idle(&purpose) {
@@ -83,16 +85,15 @@ impl Workers {
                 return Ok(worker);
             }
         }
-        let makes = !matches!(subject, Subject::Input(_));
-        let complete = open_directories(call, makes);
         let task = Task::Call(CallTask {
             name: call.component.name().to_owned(),
             inspection: call.component.inspection().clone(),
             grant,
             durability: self.durability,
+            makes: !matches!(subject, Subject::Input(_)),
         });
-        let ((process, connection), _) = start(&self.starter, &task, Some(code), WORKER_START)?;
-        Ok(Worker { purpose, process, connection, complete })
+        let ((process, connection), ready) = start(&self.starter, &task, Some(code), WORKER_START, call.interrupt)?;
+        Ok(Worker { purpose, process, connection, complete: ready.complete })
     }
 
     fn take_idle(&self, purpose: &[u8]) -> Option<Worker> {
@@ -135,46 +136,72 @@ impl Worker {
     }
 }
 
-/// Starts a process with `task`, and waits until it is confined, as the first process of `starter` was.
+/// Why no process was started.
+pub(super) enum NotStarted {
+    /// It cannot be, or failed.
+    Failed(io::Error),
+    /// It is not waited for any longer.
+    Stopped(Failure),
+}
+
+impl NotStarted {
+    pub fn into_io(self) -> io::Error {
+        match self {
+            Self::Failed(error) => error,
+            Self::Stopped(failure) => io::Error::other(failure.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for NotStarted {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Starts a process with `task`, and waits until it is confined, as the first process of `starter` was. It opens what is lent before,
+/// which takes for ever where a file system does not answer.
 pub(super) fn start(
     starter: &Starter,
     task: &Task,
     code: Option<&Code>,
     patience: Duration,
-) -> io::Result<((Process, Connection), Layers)> {
+    interrupt: &Interrupt,
+) -> Result<((Process, Connection), Readiness), NotStarted> {
     let (process, connection) = starter.start()?;
     let since = Instant::now();
-    let mut wait = || if since.elapsed() > patience { Err(since.elapsed()) } else { Ok(()) };
+    let mut wait = || match since.elapsed() {
+        _ if interrupt.is_interrupted() => Err(Failure::Interrupted),
+        time if time > patience => Err(unanswered(time)),
+        _ => Ok(()),
+    };
     let descriptors: Vec<_> = code.iter().map(|code| code.file().as_fd()).collect();
     let mut converse = || {
         connection.send(task, &descriptors, &mut wait)?;
-        connection.receive::<Reply, Duration>(0, &mut wait)
+        connection.receive::<Reply, Failure>(0, &mut wait)
     };
     match converse() {
-        Ok((Reply::Ready(Ok(layers)), _)) => starter.check(&layers).map(|()| ((process, connection), layers)),
-        Ok((Reply::Ready(Err(reason)), _)) => Err(io::Error::other(shown_line(&reason))),
-        Ok(_) => Err(invalid("it says something else than that it is ready")),
-        Err(Broken::Stopped(after)) => {
-            Err(io::Error::other(format!("it said nothing for {} s and was killed", after.as_secs())))
+        Ok((Reply::Ready(Ok(ready)), _)) => {
+            starter.check(&ready.layers)?;
+            Ok(((process, connection), ready))
         }
+        Ok((Reply::Ready(Err(reason)), _)) => Err(io::Error::other(shown_line(&reason)).into()),
+        Ok(_) => Err(invalid("it says something else than that it is ready").into()),
+        Err(Broken::Stopped(failure)) => Err(NotStarted::Stopped(failure)),
         Err(Broken::Connection(error)) => {
             drop(connection);
-            Err(io::Error::other(format!("{error}; {}", process.end())))
+            Err(io::Error::other(format!("{error}; {}", process.end())).into())
         }
     }
 }
 
-/// Makes the directories that are lent to be written where `makes` says so, since a worker may make none beside what is lent.
-/// Gives whether all that are lent are there.
-fn open_directories(call: &Call<'_>, makes: bool) -> bool {
-    let mut complete = true;
-    for mount in call.grant.mounts() {
-        let MountSource::Directory(path) = &mount.source else { continue };
-        match crate::mount::reach_root(path.as_path(), makes && mount.access == Access::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => complete = false,
-            // The call will meet it, and say it as it does without a worker.
-            Ok(_) | Err(_) => {}
-        }
+fn unanswered(after: Duration) -> Failure {
+    let reason = format!(
+        "it said nothing for {} s, in which it opens the directories that are lent, and was killed; look whether their file systems \
+         answer",
+        after.as_secs()
+    );
+    Failure::Storage {
+        failure: StorageFailure { operation: "start".to_owned(), path: "a worker process".to_owned(), reason },
     }
-    complete
 }

@@ -14,7 +14,6 @@ use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, UTIME_NOW, fchmod, ut
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
-use crate::grant::DirectoryPath;
 
 const FOLDER: &str = "AIRLOCK_TEST_FOLDER";
 const MEMORY: u64 = 512 << 20;
@@ -40,8 +39,8 @@ fn an_escaped_guest() {
     let parent = rustix::process::getppid().unwrap();
     let layers = confine(&Needs {
         directories: vec![
-            (DirectoryPath::new(&folder.join("written"), &[]).unwrap(), true),
-            (DirectoryPath::new(&folder.join("read"), &[]).unwrap(), false),
+            (crate::mount::reach_root(&folder.join("written"), false).unwrap(), true),
+            (crate::mount::reach_root(&folder.join("read"), false).unwrap(), false),
         ],
         memory: MEMORY,
         file: FILE,
