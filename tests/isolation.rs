@@ -278,6 +278,24 @@ printf '%s' "${killed:-no}" > "$AIRLOCK_OUTPUT"
 }
 
 #[test]
+fn a_directory_that_is_removed_and_made_anew_is_lent_as_without_isolation() {
+    let project = Project::new(
+        r#"
+[assets.first]
+type = "bytes"
+command = ["sh", "-c", "printf first > $AIRLOCK_OUTPUT"]
+
+[assets.second]
+type = "bytes"
+command = ["sh", "-c", "rm -r data && mkdir data && printf anew > $AIRLOCK_OUTPUT"]
+inputs.first = "first"
+"#,
+    );
+    project.run(&["run", "--isolate"]).ok();
+    assert_eq!(project.load("second"), "anew");
+}
+
+#[test]
 fn a_worker_that_notices_nothing_ends_with_who_started_it() {
     let project = sleeping("time = \"100s\"");
     let mut airlock = project.command(&["run", "--isolate", "slow"]).spawn().unwrap();

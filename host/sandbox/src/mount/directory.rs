@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, FileType, MetadataExt};
@@ -38,7 +38,22 @@ const WALKED: OFlags = DIRECTORY;
 
 /// Opens the directory at the absolute `path`, which has no links: one that was put on the way since is not followed.
 /// Where `made` is given, makes what is missing, and adds each directory that got an entry.
-pub(crate) fn open_root(path: &Path, mut made: Option<&mut Vec<Dir>>) -> io::Result<Dir> {
+pub(crate) fn open_root(path: &Path, made: Option<&mut Vec<Dir>>) -> io::Result<Dir> {
+    readable(walk_root(path, made)?)
+}
+
+/// The device and the number of the directory at the absolute `path`, which need not be readable.
+pub(crate) fn identify_root(path: &Path) -> io::Result<(u64, u64)> {
+    identify(walk_root(path, None)?)
+}
+
+/// The device and the number of an open directory.
+pub(crate) fn identify(directory: impl AsFd) -> io::Result<(u64, u64)> {
+    let found = rustix::fs::fstat(directory)?;
+    Ok((found.st_dev, found.st_ino))
+}
+
+fn walk_root(path: &Path, mut made: Option<&mut Vec<Dir>>) -> io::Result<OwnedFd> {
     let mut reached = rustix::fs::open("/", WALKED, Mode::empty())?;
     for component in path.components() {
         let name = match component {
@@ -71,7 +86,7 @@ pub(crate) fn open_root(path: &Path, mut made: Option<&mut Vec<Dir>>) -> io::Res
             error => error.into(),
         })?;
     }
-    readable(&reached)
+    Ok(reached)
 }
 
 /// A directory that was walked to, to be read.

@@ -41,6 +41,8 @@ pub(crate) use memory::{Contents, Held, anonymous_file, is_anonymous, seal};
 pub(crate) fn reach_root(path: &std::path::Path, makes: bool) -> std::io::Result<cap_std::fs::Dir> {
     directory::open_root(path, makes.then_some(&mut Vec::new()))
 }
+
+pub(crate) use directory::{identify, identify_root};
 pub use wipe::{RemovedValue, Wipe};
 
 pub(crate) use error::FileError;

@@ -19,6 +19,7 @@ use crate::report::{Failure, Report, StorageFailure};
 use crate::value::{Input, Shelf, Value};
 
 /// What a call is about.
+#[derive(Clone)]
 pub(crate) enum Subject<'a> {
     Output(OutputContext, &'a Value),
     Input(InputContext),
@@ -29,6 +30,8 @@ pub(crate) enum Subject<'a> {
 pub(super) enum Lost {
     /// It ended, or said what cannot be understood.
     Worker(io::Error),
+    /// It cannot reach what is lent now, and did nothing.
+    Stale,
     /// It did not answer in time, or the call was interrupted and it went on.
     Stopped(Failure),
 }
@@ -174,6 +177,8 @@ impl<'a> Conversation<'a> {
                     let reusable = self.given.iter().all(|shelf| shelf.is_memory());
                     return Ok(Ended { report, reusable });
                 }
+                Reply::Stale if self.clock.phase.is_none() && self.given.is_empty() => return Err(Lost::Stale),
+                Reply::Stale => return Err(invalid("it says too late that it cannot make the call").into()),
                 Reply::Ready(_) => return Err(invalid("it says again that it is ready").into()),
             }
         }

@@ -107,6 +107,8 @@ pub(super) enum Request {
 pub(super) enum Reply {
     /// It waits for calls, or cannot make any.
     Ready(Result<Readiness, String>),
+    /// Since it was confined, a directory that is lent was removed or another came in its place, which it cannot reach.
+    Stale,
     /// What it does now.
     Phase(Phase),
     /// It needs a part of an op's input.

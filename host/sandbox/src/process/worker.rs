@@ -14,7 +14,7 @@ use super::patiently;
 use super::wire::{Connection, Descriptors};
 use crate::call::{Call, Interrupt, Sandbox};
 use crate::component::{Code, Component};
-use crate::grant::{Access, Grant, MountSource};
+use crate::grant::{Access, DirectoryPath, Grant, MountSource};
 use crate::limits::{FRAME_DESCRIPTORS, INLINE_BYTES, Limits};
 use crate::mount::MemoryDirectory;
 use crate::report::Report;
@@ -29,7 +29,7 @@ pub(super) fn serve_probe(connection: &Connection) -> io::Result<()> {
 /// Makes calls until the sandbox wants no more.
 pub(super) fn serve(connection: Connection, task: CallTask, mut beside: Descriptors) -> io::Result<()> {
     let grant = task.grant.unpack().map_err(io::Error::other)?;
-    let (directories, complete) = open_directories(&grant, task.makes);
+    let Opened { directories, lent, complete } = open_directories(&grant, task.makes);
     let layers = confine(&Needs::of_calls(grant.limits(), directories));
     let sandbox_end = SandboxEnd::listen(connection)?;
     let code = Code::sealed(beside.take(0)?)?;
@@ -46,27 +46,56 @@ pub(super) fn serve(connection: Connection, task: CallTask, mut beside: Descript
         Ok((sandbox, component)) => {
             sandbox_end.reply(&Reply::Ready(Ok(Readiness { layers, complete })))?;
             let in_memory = memory::directories(&grant);
-            Worker { sandbox, component, grant, in_memory, sandbox_end }.work()
+            Worker { sandbox, component, grant, lent, in_memory, sandbox_end }.work()
         }
         Err(reason) => sandbox_end.reply(&Reply::Ready(Err(reason))),
     }
 }
 
-/// The directories that `grant` lends, and whether they are lent to be written. Makes those where `makes` says so, since
-/// a confined process makes none beside what is lent. Then gives whether all are there.
-fn open_directories(grant: &Grant, makes: bool) -> (Vec<(Dir, bool)>, bool) {
-    let (mut directories, mut complete) = (Vec::new(), true);
+/// The directories of a grant.
+struct Opened {
+    /// Those that could be opened, and whether they are lent to be written.
+    directories: Vec<(Dir, bool)>,
+    /// All of them.
+    lent: Vec<Lent>,
+    /// Whether none was missing.
+    complete: bool,
+}
+
+/// A directory that is lent: by its path, and which one was there when the process was confined, which is what it can reach.
+struct Lent {
+    path: DirectoryPath,
+    identity: Option<(u64, u64)>,
+}
+
+impl Lent {
+    fn is_stale(&self) -> bool {
+        crate::mount::identify_root(self.path.as_path()).ok() != self.identity
+    }
+}
+
+/// Opens the directories that `grant` lends, and makes those that are lent to be written where `makes` says so: a confined process
+/// makes none beside what is lent.
+fn open_directories(grant: &Grant, makes: bool) -> Opened {
+    let (mut directories, mut lent, mut complete) = (Vec::new(), Vec::new(), true);
     for mount in grant.mounts() {
         let MountSource::Directory(path) = &mount.source else { continue };
         let is_written = mount.access == Access::Write;
-        match crate::mount::reach_root(path.as_path(), makes && is_written) {
-            Ok(directory) => directories.push((directory, is_written)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => complete = false,
-            // The call will meet it, and say it as it does without a worker.
-            Err(_) => {}
-        }
+        let identity = match crate::mount::reach_root(path.as_path(), makes && is_written) {
+            Ok(directory) => {
+                let identity = crate::mount::identify(&directory);
+                directories.push((directory, is_written));
+                identity
+            }
+            Err(error) => {
+                complete &= error.kind() != io::ErrorKind::NotFound;
+                // The call will meet it, and say it as it does without a worker.
+                crate::mount::identify_root(path.as_path())
+            }
+        };
+        lent.push(Lent { path: path.clone(), identity: identity.ok() });
     }
-    (directories, complete)
+    Opened { directories, lent, complete }
 }
 
 /// The socket to the sandbox, which a thread listens to.
@@ -148,6 +177,8 @@ struct Worker {
     sandbox: Sandbox,
     component: Component,
     grant: Grant,
+    /// The directories that it lends.
+    lent: Vec<Lent>,
     /// The directories in memory that the grant lends, copies of which come with each call.
     in_memory: Vec<MemoryDirectory>,
     sandbox_end: Arc<SandboxEnd>,
@@ -161,6 +192,10 @@ impl Worker {
             else {
                 return Err(io::ErrorKind::InvalidData.into());
             };
+            if self.lent.iter().any(Lent::is_stale) {
+                self.sandbox_end.reply(&Reply::Stale)?;
+                continue;
+            }
             let files = Arc::clone(&self.sandbox_end);
             // What is small passes in the message, what is larger in files that the sandbox gives and counts.
             let budget = Budget::giving(INLINE_BYTES as u64, move || files.file());

@@ -50,15 +50,29 @@ impl Workers {
 
     /// Has a worker make `call`.
     pub fn call<T: Outcome>(&self, call: &Call<'_>, code: &Code, subject: Subject<'_>) -> Report<T> {
-        let worker = match self.find(call, code, &subject) {
+        let purpose = match purpose(call) {
+            Ok(purpose) => purpose,
+            Err(error) => return failed(Failure::Host { reason: format!("the call cannot be passed on: {error}") }),
+        };
+        if let Some(worker) = self.find_idle(&purpose)
+            && let Some(report) = self.make(worker, call, subject.clone())
+        {
+            return report;
+        }
+        let worker = match self.start(call, code, &subject, purpose) {
             Ok(worker) => worker,
             Err(NotStarted::Stopped(failure)) => return failed(failure),
             Err(NotStarted::Failed(reason)) => {
                 return failed(Failure::Host { reason: format!("there is no worker process: {reason}") });
             }
         };
+        self.make(worker, call, subject).unwrap_or_else(|| failed(replaced()))
+    }
+
+    /// Has `worker` make the call; nothing where what is lent is no longer what the worker can reach.
+    fn make<T: Outcome>(&self, worker: Worker, call: &Call<'_>, subject: Subject<'_>) -> Option<Report<T>> {
         let held = Conversation::new(&worker.connection, call).hold(subject);
-        match held {
+        Some(match held {
             Ok(Ended { report, reusable }) => {
                 // The system ends one that computes for longer than two calls may.
                 let is_fresh = worker.process.cpu_time().is_some_and(|time| time <= call.grant.limits().cpu_time);
@@ -67,28 +81,37 @@ impl Workers {
                 }
                 report
             }
+            Err(Lost::Stale) => return None,
             Err(Lost::Stopped(failure)) => failed(failure),
             Err(Lost::Worker(error)) => {
                 let reason = worker.autopsy(&error, call);
                 failed(Failure::Host { reason })
             }
-        }
+        })
     }
 
-    fn find(&self, call: &Call<'_>, code: &Code, subject: &Subject<'_>) -> Result<Worker, NotStarted> {
-        let grant = PackedGrant::pack(call.grant);
-        let purpose = rmp_serde::to_vec_named(&(call.component.digest(), &grant)).map_err(io::Error::other)?;
-        while let Some(mut worker) = self.take_idle(&purpose) {
+    fn find_idle(&self, purpose: &[u8]) -> Option<Worker> {
+        while let Some(mut worker) = self.take_idle(purpose) {
             // It may have been ended since, where the machine had no more memory say. One that speaks without being asked was taken
             // over by a guest.
             if worker.process.is_alive() && !worker.connection.is_heard() {
-                return Ok(worker);
+                return Some(worker);
             }
         }
+        None
+    }
+
+    fn start(
+        &self,
+        call: &Call<'_>,
+        code: &Code,
+        subject: &Subject<'_>,
+        purpose: Vec<u8>,
+    ) -> Result<Worker, NotStarted> {
         let task = Task::Call(CallTask {
             name: call.component.name().to_owned(),
             inspection: call.component.inspection().clone(),
-            grant,
+            grant: PackedGrant::pack(call.grant),
             durability: self.durability,
             makes: !matches!(subject, Subject::Input(_)),
         });
@@ -134,6 +157,12 @@ impl Worker {
         }
         format!("the worker process of the call was lost ({error}): {end}")
     }
+}
+
+/// What a worker is started for that can make `call`.
+fn purpose(call: &Call<'_>) -> io::Result<Vec<u8>> {
+    let grant = PackedGrant::pack(call.grant);
+    rmp_serde::to_vec_named(&(call.component.digest(), grant)).map_err(io::Error::other)
 }
 
 /// Why no process was started.
@@ -193,6 +222,13 @@ pub(super) fn start(
             Err(io::Error::other(format!("{error}; {}", process.end())).into())
         }
     }
+}
+
+fn replaced() -> Failure {
+    let reason =
+        "they were removed or replaced again and again while a worker process was started; look who does it".to_owned();
+    let (operation, path) = ("lend".to_owned(), "the directories of the call".to_owned());
+    Failure::Storage { failure: StorageFailure { operation, path, reason } }
 }
 
 fn unanswered(after: Duration) -> Failure {

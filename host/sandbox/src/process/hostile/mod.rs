@@ -133,6 +133,7 @@ fn ended(result: PackedResult) -> Reply {
 fn told(lost: Lost) -> String {
     match lost {
         Lost::Worker(error) => error.to_string(),
+        Lost::Stale => "stale".to_owned(),
         Lost::Stopped(failure) => panic!("{failure}"),
     }
 }
@@ -303,6 +304,21 @@ fn a_worker_does_not_interrupt_the_run() {
     let scene = Scene::new();
     scene.interrupt.interrupt();
     assert_eq!(interrupts(&scene).map_err(told).unwrap().report.outcome.unwrap_err(), Failure::Interrupted);
+}
+
+#[test]
+fn a_worker_says_before_anything_else_that_it_cannot_reach_what_is_lent() {
+    let says = |first: Option<Reply>| {
+        let lost = Scene::new().call::<Loaded>(loading(), |theirs| {
+            if let Some(first) = first {
+                say(theirs, &first, &[]);
+            }
+            say(theirs, &Reply::Stale, &[]);
+        });
+        told(lost.err().unwrap())
+    };
+    assert_eq!(says(None), "stale");
+    assert!(says(Some(Reply::Phase(Phase::Running))).contains("too late"));
 }
 
 #[test]
