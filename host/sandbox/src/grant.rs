@@ -99,7 +99,7 @@ impl MountSource {
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (MountSource::Directory(a), MountSource::Directory(b)) => a == b,
-            (MountSource::Memory(a), MountSource::Memory(b)) => a.order() == b.order(),
+            (MountSource::Memory(a), MountSource::Memory(b)) => a.number() == b.number(),
             _ => false,
         }
     }

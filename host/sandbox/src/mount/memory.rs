@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
@@ -32,8 +33,19 @@ pub struct MemoryDirectory {
 
 #[derive(Default)]
 struct State {
+    number: Number,
     tree: Mutex<BTreeMap<String, Node>>,
     locks: Mutex<HashMap<String, Holders>>,
+}
+
+/// Of a directory, which no other of this process has, also not after its end.
+struct Number(usize);
+
+impl Default for Number {
+    fn default() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 #[derive(Clone)]
@@ -130,9 +142,9 @@ impl MemoryDirectory {
         *self.tree() = contents.0;
     }
 
-    /// What orders it among the mounts of a call, so that calls take locks in the same order.
-    pub(crate) fn order(&self) -> usize {
-        Arc::as_ptr(&self.shared).addr()
+    /// Its number, which no other has, and which orders it among the mounts of a call, so that calls take locks in the same order.
+    pub(crate) fn number(&self) -> usize {
+        self.shared.number.0
     }
 
     fn try_lock(&self, claim: &Claim) -> Option<Held> {

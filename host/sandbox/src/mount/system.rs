@@ -227,7 +227,7 @@ fn lock_order(grant: &MountGrant, intent: Intent) -> (bool, usize, PathBuf) {
     let read = rights(grant, intent) != Rights::Write;
     match &grant.source {
         MountSource::Directory(path) => (read, 0, path.as_path().to_owned()),
-        MountSource::Memory(directory) => (read, directory.order(), PathBuf::new()),
+        MountSource::Memory(directory) => (read, directory.number(), PathBuf::new()),
     }
 }
 

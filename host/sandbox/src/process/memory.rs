@@ -31,7 +31,7 @@ pub(super) fn directories(grant: &Grant) -> Vec<MemoryDirectory> {
 
 /// Where `directory` is among `directories`.
 pub(super) fn place(directories: &[MemoryDirectory], directory: &MemoryDirectory) -> Option<usize> {
-    directories.iter().position(|known| known.order() == directory.order())
+    directories.iter().position(|known| known.number() == directory.number())
 }
 
 /// Holds `directories` for `call`, those alone that it may change where it `stores`.
@@ -40,14 +40,14 @@ pub(super) fn hold(directories: &[MemoryDirectory], call: &Call<'_>, stores: boo
     let waiting = Waiting::new(&interrupted, call.grant.limits().time);
     // In the order of all calls, so that none of two waits for the other.
     let mut ordered: Vec<&MemoryDirectory> = directories.iter().collect();
-    ordered.sort_by_key(|directory| directory.order());
+    ordered.sort_by_key(|directory| directory.number());
     ordered.into_iter().map(|directory| directory.hold(stores && is_written(call.grant, directory), &waiting)).collect()
 }
 
 /// Whether `grant` lends `directory` to be written.
 fn is_written(grant: &Grant, directory: &MemoryDirectory) -> bool {
     grant.mounts().iter().any(|mount| {
-        let is_it = matches!(&mount.source, MountSource::Memory(source) if source.order() == directory.order());
+        let is_it = matches!(&mount.source, MountSource::Memory(source) if source.number() == directory.number());
         is_it && mount.access == Access::Write
     })
 }

@@ -9,13 +9,14 @@ use super::child::{End, Process};
 use super::conversation::{Conversation, Ended, Lost, Subject};
 use super::distrust::shown_line;
 use super::layers::Layers;
+use super::memory;
 use super::message::{CallTask, Outcome, PackedGrant, Readiness, Reply, Task};
 use super::starter::Starter;
 use super::wire::{Broken, Connection, invalid};
 use crate::call::{Call, Interrupt, failed};
 use crate::component::Code;
 use crate::limits::{IDLE_WORKERS, WORKER_START};
-use crate::mount::Durability;
+use crate::mount::{Durability, MemoryDirectory};
 use crate::report::{Failure, Report, StorageFailure};
 
 /// The workers of a sandbox.
@@ -28,7 +29,7 @@ pub(crate) struct Workers {
 
 /// A worker that makes no call.
 struct Worker {
-    /// Digest and grant, which it was started for and serves alone.
+    /// Digest, grant and directories in memory, which it was started for and serves alone.
     purpose: Vec<u8>,
     process: Process,
     connection: Connection,
@@ -160,9 +161,11 @@ impl Worker {
 }
 
 /// What a worker is started for that can make `call`.
-fn purpose(call: &Call<'_>) -> io::Result<Vec<u8>> {
+pub(super) fn purpose(call: &Call<'_>) -> io::Result<Vec<u8>> {
+    // In a grant that is passed on, directories in memory are alike.
+    let in_memory: Vec<usize> = memory::directories(call.grant).iter().map(MemoryDirectory::number).collect();
     let grant = PackedGrant::pack(call.grant);
-    rmp_serde::to_vec_named(&(call.component.digest(), grant)).map_err(io::Error::other)
+    rmp_serde::to_vec_named(&(call.component.digest(), grant, in_memory)).map_err(io::Error::other)
 }
 
 /// Why no process was started.

@@ -33,6 +33,18 @@ fn stores(scene: &Scene, said: &[&[(&str, Option<usize>)]], beside: &[&File]) ->
 }
 
 #[test]
+fn a_worker_serves_no_directory_in_memory_but_the_one_that_it_was_started_for() {
+    let purpose = |directory: &MemoryDirectory| {
+        let Scene { grant, budget, interrupt } = &Scene::lending(&[(directory, Access::Write)], Limits::default());
+        let call = Call { component: &COMPONENT, grant, budget, interrupt, strict: false, deterministic: None };
+        crate::process::workers::purpose(&call).unwrap()
+    };
+    let (one, other) = (MemoryDirectory::default(), MemoryDirectory::default());
+    assert_eq!(purpose(&one), purpose(&one.clone()));
+    assert_ne!(purpose(&one), purpose(&other));
+}
+
+#[test]
 fn a_directory_in_memory_that_is_lent_to_be_read_stays_as_it_is() {
     let (read, written) = (directory("read"), directory("written"));
     let scene = Scene::lending(&[(&read, Access::Read), (&written, Access::Write)], Limits::default());
