@@ -98,8 +98,8 @@ pub const COMPILED_BYTES: u64 = 8 * COMPONENT_BYTES;
 pub const PROCESS_MEMORY: u64 = GIB;
 /// How long a worker process may compute beside the calls that it makes, from its start to its end.
 pub const PROCESS_TIME: Duration = Duration::from_mins(1);
-/// Files that a worker process fills in a call, beside one for each value.
-pub const GIVEN_FILES: usize = 64;
+/// Files in memory that a worker process fills in a call; beside these there is one on disk for each value.
+pub const GIVEN_FILES: usize = 32;
 /// How long a worker process may take to start.
 pub const WORKER_START: Duration = Duration::from_mins(1);
 /// How long a worker process may publish, where calls may not take longer.

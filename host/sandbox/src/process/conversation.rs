@@ -199,13 +199,14 @@ impl<'a> Conversation<'a> {
 
     fn give_file(&mut self, values: usize) -> Result<(), Lost> {
         let budget = self.call.budget;
-        let file = match self.given.len() {
-            few if few < GIVEN_FILES => budget.shelf_to_fill(),
-            // One on disk takes all that a value has.
-            more if more < GIVEN_FILES.saturating_add(values) => budget.overflow(),
-            _ => return Err(invalid("it asks for more files than its values can fill").into()),
-        };
+        let on_disk = self.given.iter().filter(|shelf| !shelf.is_memory()).count();
+        let has_memory_left = self.given.len() - on_disk < GIVEN_FILES;
+        let file = if has_memory_left { budget.shelf_to_fill() } else { budget.overflow() };
         match file {
+            // One on disk takes all that a value has from then on. What lies there is not counted before the end.
+            Ok(file) if values == 0 || (!file.is_memory() && on_disk >= values) => {
+                return Err(invalid("it asks for more files than its values can fill").into());
+            }
             Ok(file) => {
                 let file = Arc::new(file);
                 self.given.push(Arc::clone(&file));

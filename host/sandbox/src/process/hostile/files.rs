@@ -33,16 +33,27 @@ fn a_given_file_that_a_worker_keeps_for_itself_or_overfills_is_refused() {
 
 #[test]
 fn a_worker_is_given_only_so_many_files() {
+    let asks = |theirs: &Connection| std::iter::from_fn(|| ask_for_file(theirs)).count();
+    // Of which all are as large as none was filled.
+    let budget = |memory| Budget::new(memory, std::env::temp_dir());
+    let given = |memory, outputs: &[&str]| {
+        let scene = Scene { budget: budget(memory), ..Scene::new() };
+        let mut given = 0;
+        let lost = scene.call::<Computed>(computing(Vec::new(), outputs), |theirs| given = asks(theirs));
+        assert!(told(lost.err().unwrap()).contains("more files"));
+        given
+    };
+    // One on disk for each value, however much memory there is.
+    assert_eq!(given(u64::MAX, &["a"]), GIVEN_FILES + 1);
+    assert_eq!(given(u64::MAX, &["a", "b"]), GIVEN_FILES + 2);
+    assert_eq!((given(0, &["a"]), given(0, &["a", "b"])), (1, 2));
+    assert_eq!(given(u64::MAX, &[]), 0);
+    let value = Value::default();
+    let mut given = 0;
     let scene = Scene::new();
-    let given = std::sync::atomic::AtomicUsize::new(0);
-    let lost = scene.call::<Loaded>(loading(), |theirs| {
-        while ask_for_file(theirs).is_some() {
-            given.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
-    });
+    let lost = scene.call::<Stored>(Subject::Output(storing(), &value), |theirs| given = asks(theirs));
     assert!(told(lost.err().unwrap()).contains("more files"));
-    // One more for the only value.
-    assert_eq!(given.into_inner(), GIVEN_FILES + 1);
+    assert_eq!(given, 0, "a store fills none");
 }
 
 #[test]
