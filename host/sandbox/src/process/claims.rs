@@ -6,15 +6,14 @@
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::conversation::Subject;
+use super::conversation::{Lost, Subject};
 use super::distrust::Records;
 use super::packing::{PackedPart, PackedPiece, PackedValue};
-use super::wire::{Descriptors, invalid};
+use super::wire::Descriptors;
 use crate::call::Call;
 use crate::contract::{SinkKeys, SinkQuota, SinkState};
 use crate::mount::MemoryDirectory;
@@ -94,31 +93,31 @@ impl<'a> Claims<'a> {
     }
 
     /// Collects in `sink` the value that was said.
-    pub(super) fn value(&mut self, said: PackedValue, sink: &mut SinkState) -> io::Result<()> {
+    pub(super) fn value(&mut self, said: PackedValue, sink: &mut SinkState) -> Result<(), Lost> {
         said.0.into_iter().try_for_each(|part| self.part(part, sink))
     }
 
-    fn part(&mut self, said: PackedPart, sink: &mut SinkState) -> io::Result<()> {
+    fn part(&mut self, said: PackedPart, sink: &mut SinkState) -> Result<(), Lost> {
         let begun = sink.begin(&self.quota, said.key, said.media_type);
         if !matches!(begun, Ok(Ok(()))) {
-            return Err(invalid("a value has a part that a guest cannot begin"));
+            return Err(Lost::invalid("a value has a part that a guest cannot begin"));
         }
         for piece in said.content {
             match piece {
                 PackedPiece::Inline(bytes) => {
                     self.charge(bytes.len() as u64)?;
                     let Some(content) = sink.content() else { continue };
-                    content.append(&bytes)?;
+                    content.append(&bytes).map_err(Lost::unable("keep", "the value of a worker process"))?;
                 }
                 PackedPiece::File { place, offset, length } => {
                     let Said { file, size, is_given } = self.file(place)?;
                     if offset.checked_add(length).is_none_or(|end| end > size) {
-                        return Err(invalid("a value is said to lie where its file has ended"));
+                        return Err(Lost::invalid("a value is said to lie where its file has ended"));
                     }
                     if is_given {
                         self.charge(length)?;
                     } else if !sink.hold_file() {
-                        return Err(invalid("a value holds more files than it may"));
+                        return Err(Lost::invalid("a value holds more files than it may"));
                     }
                     let Some(content) = sink.content() else { continue };
                     content.append_piece(file, offset, length);
@@ -128,21 +127,21 @@ impl<'a> Claims<'a> {
         Ok(())
     }
 
-    fn charge(&self, bytes: u64) -> io::Result<()> {
-        self.quota.charge(bytes).map_err(|_| invalid("a value has more bytes than the call may write"))
+    fn charge(&self, bytes: u64) -> Result<(), Lost> {
+        self.quota.charge(bytes).map_err(|_| Lost::invalid("a value has more bytes than the call may write"))
     }
 
-    fn file(&mut self, place: usize) -> io::Result<Said> {
+    fn file(&mut self, place: usize) -> Result<Said, Lost> {
         if let Some(known) = self.files.get(&place) {
             return Ok(known.clone());
         }
-        let file = self.descriptors.take(place)?;
-        let metadata = file.metadata()?;
+        let file = self.descriptors.take(place).map_err(Lost::Worker)?;
+        let metadata = file.metadata().map_err(unseen())?;
         let given = self.given.iter().find(|shelf| is_same(&shelf.file, &metadata)).cloned();
         let is_given = given.is_some();
         // What nobody counted, and the worker could go on changing.
-        if !is_given && crate::mount::is_anonymous(&file)? && !self.is_lent(&metadata) {
-            return Err(invalid("a value lies in memory that the worker was not given"));
+        if !is_given && crate::mount::is_anonymous(&file).map_err(unseen())? && !self.is_lent(&metadata) {
+            return Err(Lost::invalid("a value lies in memory that the worker was not given"));
         }
         let said = Said { file: given.unwrap_or_else(|| Arc::new(Shelf::from(file))), size: metadata.len(), is_given };
         Ok(self.files.entry(place).or_insert(said).clone())
@@ -153,6 +152,10 @@ impl<'a> Claims<'a> {
         let files = self.in_memory.iter().flat_map(MemoryDirectory::contents).filter_map(|(_, file)| file);
         files.into_iter().any(|file| is_same(&file, metadata))
     }
+}
+
+fn unseen() -> impl FnOnce(std::io::Error) -> Lost {
+    Lost::unable("look at", "a file of a worker process")
 }
 
 fn is_same(file: &File, metadata: &Metadata) -> bool {

@@ -101,7 +101,7 @@ fn converse(
     let since = Instant::now();
     let mut wait = || if since.elapsed() > bounds.wait { Err(()) } else { Ok(()) };
     let failed = |broken| match broken {
-        Broken::Connection(error) => Failed::Lost(error),
+        Broken::Connection(error) | Broken::Unable(error) => Failed::Lost(error),
         Broken::Stopped(()) => Failed::Late,
     };
     let component = anonymous(bytes).map_err(Failed::Lost)?;

@@ -27,12 +27,12 @@ pub(crate) enum Subject<'a> {
 }
 
 /// Why a worker is of no more use.
-pub(super) enum Lost {
+pub(crate) enum Lost {
     /// It ended, or said what cannot be understood.
     Worker(io::Error),
     /// It cannot reach what is lent now, and did nothing.
     Stale,
-    /// It did not answer in time, or the call was interrupted and it went on.
+    /// It did not answer in time, the call was interrupted and it went on, or the sandbox cannot do its own part.
     Stopped(Failure),
 }
 
@@ -40,14 +40,25 @@ impl From<Broken<Failure>> for Lost {
     fn from(broken: Broken<Failure>) -> Self {
         match broken {
             Broken::Connection(error) => Self::Worker(error),
+            Broken::Unable(error) => Self::unable("exchange", "messages with a worker process")(error),
             Broken::Stopped(failure) => Self::Stopped(failure),
         }
     }
 }
 
-impl From<io::Error> for Lost {
-    fn from(error: io::Error) -> Self {
-        Self::Worker(error)
+impl Lost {
+    /// The worker said what cannot be, in these words.
+    pub fn invalid(reason: &str) -> Self {
+        Self::Worker(invalid(reason))
+    }
+
+    /// The sandbox itself cannot do `operation` on `path`, which is told as what it is.
+    pub fn unable(operation: &str, path: &str) -> impl FnOnce(io::Error) -> Self {
+        let (operation, path) = (operation.to_owned(), path.to_owned());
+        move |error| {
+            let failure = StorageFailure { operation, path, reason: error.to_string() };
+            Self::Stopped(Failure::Storage { failure })
+        }
     }
 }
 
@@ -102,9 +113,9 @@ impl Clock<'_> {
     }
 
     /// A call goes from phase to phase and not back, which would give it the time of a phase again.
-    fn enter(&mut self, phase: Phase) -> io::Result<()> {
+    fn enter(&mut self, phase: Phase) -> Result<(), Lost> {
         if self.phase >= Some(phase) {
-            return Err(invalid("it goes back to what it did before"));
+            return Err(Lost::invalid("it goes back to what it did before"));
         }
         self.phase = Some(phase);
         self.since = Instant::now();
@@ -134,15 +145,16 @@ impl<'a> Conversation<'a> {
         let _held = memory::hold(&in_memory, self.call, stores).map_err(Lost::Stopped)?;
         let expected = Expected::of(&subject, self.call);
         let subject = match subject {
-            Subject::Output(context, value) => PackedSubject::Output(context, parcel.value(value)?),
+            Subject::Output(context, value) => PackedSubject::Output(context, parcel.value(value).map_err(uncopied())?),
             Subject::Input(context) => PackedSubject::Input(context),
             Subject::Op(context) => {
-                let (op, kept) = PackedOp::pack(context, &mut parcel)?;
+                let (op, kept) = PackedOp::pack(context, &mut parcel).map_err(uncopied())?;
                 inputs = kept;
                 PackedSubject::Op(op)
             }
         };
-        let memory = memory::pack(&in_memory, &mut parcel)?;
+        let unlent = Lost::unable("lend", "the directories in memory to a worker process");
+        let memory = memory::pack(&in_memory, &mut parcel).map_err(unlent)?;
         let Call { strict, deterministic, .. } = *self.call;
         let request = Request::Call { subject: Box::new(subject), strict, deterministic, memory };
         // It waits no longer for the directories in memory.
@@ -157,7 +169,7 @@ impl<'a> Conversation<'a> {
         loop {
             let (reply, beside) = self.receive(most.saturating_add(self.given.len()))?;
             if !matches!(reply, Reply::Ended(..)) && !beside.are_none() {
-                return Err(invalid("files come with a message that has none").into());
+                return Err(Lost::invalid("files come with a message that has none"));
             }
             match reply {
                 Reply::Phase(phase) => self.clock.enter(phase)?,
@@ -165,32 +177,33 @@ impl<'a> Conversation<'a> {
                 Reply::File => self.give_file(expected.values())?,
                 Reply::Ended(packed, memory) => {
                     for shelf in &self.given {
-                        shelf.seal()?;
+                        shelf.seal().map_err(Lost::Worker)?;
                     }
                     let mut claims = Claims::new(self.call, since, expected, beside, &self.given, &in_memory);
                     let report = packed.unpack(&mut claims)?;
                     if stores && report.outcome.is_ok() {
                         let descriptors = &mut claims.descriptors;
-                        memory::unpack_of_worker(memory, &in_memory, self.call.grant, descriptors)?;
+                        memory::unpack_of_worker(memory, &in_memory, self.call.grant, descriptors)
+                            .map_err(Lost::Worker)?;
                     }
                     // Into a file on disk it could write for as long as it lives.
                     let reusable = self.given.iter().all(|shelf| shelf.is_memory());
                     return Ok(Ended { report, reusable });
                 }
                 Reply::Stale if self.clock.phase.is_none() && self.given.is_empty() => return Err(Lost::Stale),
-                Reply::Stale => return Err(invalid("it says too late that it cannot make the call").into()),
-                Reply::Ready(_) => return Err(invalid("it says again that it is ready").into()),
+                Reply::Stale => return Err(Lost::invalid("it says too late that it cannot make the call")),
+                Reply::Ready(_) => return Err(Lost::invalid("it says again that it is ready")),
             }
         }
     }
 
     fn give_part(&mut self, input: Option<&Input>, place: usize) -> Result<(), Lost> {
-        let Some(input) = input else { return Err(invalid("it asks for an input that the op does not have").into()) };
+        let Some(input) = input else { return Err(Lost::invalid("it asks for an input that the op does not have")) };
         let (interrupt, clock) = (self.call.interrupt, &self.clock);
         let wanted = || !interrupt.is_interrupted() && clock.since.elapsed() <= clock.allowed;
         let mut parcel = Parcel::for_worker(self.call.budget);
         let part = match input.part(place, &wanted) {
-            Ok(Some(part)) => Ok(Some(parcel.part(&part)?)),
+            Ok(Some(part)) => Ok(Some(parcel.part(&part).map_err(uncopied())?)),
             Ok(None) => Ok(None),
             Err(error) => Err(error.0),
         };
@@ -205,7 +218,7 @@ impl<'a> Conversation<'a> {
         match file {
             // One on disk takes all that a value has from then on. What lies there is not counted before the end.
             Ok(file) if values == 0 || (!file.is_memory() && on_disk >= values) => {
-                return Err(invalid("it asks for more files than its values can fill").into());
+                Err(Lost::invalid("it asks for more files than its values can fill"))
             }
             Ok(file) => {
                 let file = Arc::new(file);
@@ -237,6 +250,10 @@ impl<'a> Conversation<'a> {
         wait().map_err(Lost::Stopped)?;
         Ok(connection.receive(most, &mut wait)?)
     }
+}
+
+fn uncopied() -> impl FnOnce(io::Error) -> Lost {
+    Lost::unable("copy", "a value to a worker process")
 }
 
 #[cfg(test)]

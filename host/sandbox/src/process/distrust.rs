@@ -1,10 +1,9 @@
 //! What a worker reports, made safe to show and bounded: a guest that escaped within it can say anything.
 
 use std::collections::HashSet;
-use std::io;
 use std::time::Duration;
 
-use super::wire::invalid;
+use super::conversation::Lost;
 use crate::context::{AssetEvent, MetadataEntry, MetadataValue};
 use crate::grant::Grant;
 use crate::limits::{
@@ -132,18 +131,18 @@ impl Records {
     const BYTES: usize = 4 * METADATA_BYTES;
 
     /// Counts a text that is kept.
-    pub fn text(&mut self, text: &str) -> io::Result<()> {
+    pub fn text(&mut self, text: &str) -> Result<(), Lost> {
         self.bytes = self.bytes.saturating_add(text.len());
-        if self.bytes > Self::BYTES { Err(invalid("it records more than a call may")) } else { Ok(()) }
+        if self.bytes > Self::BYTES { Err(Lost::invalid("it records more than a call may")) } else { Ok(()) }
     }
 
     /// Makes metadata safe; its values are made so where they are shown, as a guest's are.
-    pub fn metadata(&mut self, entries: &mut [MetadataEntry]) -> io::Result<()> {
+    pub fn metadata(&mut self, entries: &mut [MetadataEntry]) -> Result<(), Lost> {
         let mut labels = HashSet::new();
         for entry in &*entries {
             let is_label = !entry.label.is_empty() && !entry.label.chars().any(char::is_control);
             if !is_label || entry.label.len() > METADATA_LABEL_BYTES || !labels.insert(entry.label.as_str()) {
-                return Err(invalid("it records under a label that is none"));
+                return Err(Lost::invalid("it records under a label that is none"));
             }
             self.text(&entry.label)?;
             match &entry.value {
@@ -157,7 +156,7 @@ impl Records {
             }
         }
         if entries.len() > METADATA_ENTRIES {
-            return Err(invalid("it records more than a call may"));
+            return Err(Lost::invalid("it records more than a call may"));
         }
         for entry in entries {
             if let MetadataValue::Tagged(kind, _) = &mut entry.value {
@@ -168,13 +167,13 @@ impl Records {
     }
 
     /// Makes events safe.
-    pub fn events(&mut self, events: &mut [AssetEvent]) -> io::Result<()> {
+    pub fn events(&mut self, events: &mut [AssetEvent]) -> Result<(), Lost> {
         if events.len() > EVENTS {
-            return Err(invalid("it records more than a call may"));
+            return Err(Lost::invalid("it records more than a call may"));
         }
         for AssetEvent { kind: _, asset_key, partition, description, metadata } in events {
             if asset_key.is_empty() || asset_key.len() > ASSET_KEY_PARTS {
-                return Err(invalid("it records something of what is no asset"));
+                return Err(Lost::invalid("it records something of what is no asset"));
             }
             let texts = asset_key.iter().chain(partition.as_ref()).chain(description.as_ref());
             texts.map(String::as_str).try_for_each(|text| self.text(text))?;

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::Claims;
 use super::compile::Bounds;
+use super::conversation::Lost;
 use super::distrust;
 use super::layers::Layers;
 use super::memory::{self, PackedDirectory};
 use super::packing::{PackedPart, PackedValue, Parcel, Unpacker};
-use super::wire::invalid;
 use crate::call::Deterministic;
 use crate::component::{ComponentError, Inspection};
 use crate::context::{AssetEvent, AssetEventKind, InputContext, MetadataEntry, OpContext, OpOutput, OutputContext};
@@ -282,7 +282,7 @@ pub(crate) struct PackedOutput {
 pub(crate) trait Outcome: Sized {
     fn pack(self, parcel: &mut Parcel<'_>) -> io::Result<PackedResult>;
     /// Nothing where it is the result of another kind of call. Fails where no such call gives it.
-    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> io::Result<Option<Self>>;
+    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> Result<Option<Self>, Lost>;
 }
 
 impl Outcome for Stored {
@@ -290,7 +290,7 @@ impl Outcome for Stored {
         Ok(PackedResult::Stored(self))
     }
 
-    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> io::Result<Option<Self>> {
+    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> Result<Option<Self>, Lost> {
         let PackedResult::Stored(mut stored) = packed else { return Ok(None) };
         claims.records.metadata(&mut stored.metadata)?;
         claims.records.events(&mut stored.events)?;
@@ -305,15 +305,15 @@ impl Outcome for Loaded {
         Ok(PackedResult::Loaded { value: parcel.value(&value)?, metadata, events })
     }
 
-    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> io::Result<Option<Self>> {
+    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> Result<Option<Self>, Lost> {
         let PackedResult::Loaded { value, mut metadata, mut events } = packed else { return Ok(None) };
         claims.records.metadata(&mut metadata)?;
         claims.records.events(&mut events)?;
         // One who loads has stored nothing.
         if events.iter().any(|event| event.kind != AssetEventKind::Observation) {
-            return Err(invalid("it says that it stored what it loads"));
+            return Err(Lost::invalid("it says that it stored what it loads"));
         }
-        let (_, mut sink) = claims.next_output().ok_or_else(|| invalid("it is of another call"))?;
+        let (_, mut sink) = claims.next_output().ok_or_else(|| Lost::invalid("it is of another call"))?;
         claims.value(value, &mut sink)?;
         Ok(Some(Self { value: sink.finish(), metadata, events }))
     }
@@ -328,16 +328,16 @@ impl Outcome for Computed {
         self.outputs.into_iter().map(&mut output).collect::<io::Result<_>>().map(PackedResult::Computed)
     }
 
-    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> io::Result<Option<Self>> {
+    fn unpack(packed: PackedResult, claims: &mut Claims<'_>) -> Result<Option<Self>, Lost> {
         let PackedResult::Computed(said) = packed else { return Ok(None) };
         let mut outputs = Vec::new();
         for PackedOutput { name, value, mut metadata, mut part_metadata } in said {
             let Some((_, mut sink)) = claims.next_output().filter(|(expected, _)| *expected == name) else {
-                return Err(invalid("it gives outputs that the op does not have"));
+                return Err(Lost::invalid("it gives outputs that the op does not have"));
             };
             claims.records.metadata(&mut metadata)?;
             for (key, metadata) in &mut part_metadata {
-                sink.check_key(key).map_err(|_| invalid("it records something of a part that cannot be"))?;
+                sink.check_key(key).map_err(|_| Lost::invalid("it records something of a part that cannot be"))?;
                 claims.records.text(key)?;
                 claims.records.metadata(metadata)?;
             }
@@ -345,7 +345,7 @@ impl Outcome for Computed {
             outputs.push(ComputedOutput { name, value: sink.finish(), metadata, part_metadata });
         }
         if claims.next_output().is_some() {
-            return Err(invalid("it gives fewer outputs than the op has"));
+            return Err(Lost::invalid("it gives fewer outputs than the op has"));
         }
         Ok(Some(Self { outputs }))
     }
@@ -361,12 +361,12 @@ impl PackedReport {
     }
 
     /// Fails where it cannot be the report of the call.
-    pub fn unpack<T: Outcome>(self, claims: &mut Claims<'_>) -> io::Result<Report<T>> {
+    pub fn unpack<T: Outcome>(self, claims: &mut Claims<'_>) -> Result<Report<T>, Lost> {
         let Self { outcome, mut receipt, mut log } = self;
         let outcome = match outcome {
-            Ok(result) => Ok(T::unpack(result, claims)?.ok_or_else(|| invalid("it is of another call"))?),
+            Ok(result) => Ok(T::unpack(result, claims)?.ok_or_else(|| Lost::invalid("it is of another call"))?),
             Err(Failure::Interrupted) if !claims.call.interrupt.is_interrupted() => {
-                return Err(invalid("it says that it was interrupted, which it was not"));
+                return Err(Lost::invalid("it says that it was interrupted, which it was not"));
             }
             Err(mut failure) => {
                 distrust::failure(&mut failure);

@@ -78,7 +78,7 @@ fn serve_task() -> io::Result<()> {
 /// Does what waits as long as it takes.
 fn patiently<T>(act: impl FnOnce(Wait<'_, Infallible>) -> Result<T, Broken<Infallible>>) -> io::Result<T> {
     act(&mut || Ok(())).map_err(|broken| match broken {
-        Broken::Connection(error) => error,
+        Broken::Connection(error) | Broken::Unable(error) => error,
         Broken::Stopped(never) => match never {},
     })
 }

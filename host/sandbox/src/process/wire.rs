@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,8 +22,10 @@ use super::values;
 use crate::limits::{Bytes, FRAME_BYTES, FRAME_DESCRIPTORS, REPLY_BYTES, REPLY_VALUES};
 use crate::text::safe_line;
 
-/// Descriptors that go with one message; the kernel takes at most 253.
+/// Descriptors that are sent at once.
 const BATCH: usize = 250;
+/// Those that the kernel takes at once.
+const MOST_AT_ONCE: usize = 253;
 /// How often one who waits for the other side looks whether to go on.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 /// The lengths of the message and of its list of descriptors.
@@ -59,6 +62,8 @@ const REQUESTS: Takes = Takes { bytes: FRAME_BYTES, values: usize::MAX };
 pub(super) enum Broken<S> {
     /// It closed its end, or it cannot be understood.
     Connection(io::Error),
+    /// This side cannot do its part, whatever the other does.
+    Unable(io::Error),
     /// Who waited does not want to wait longer.
     Stopped(S),
 }
@@ -118,9 +123,9 @@ impl Connection {
         descriptors: &[BorrowedFd<'_>],
         wait: Wait<'_, S>,
     ) -> Result<(), Broken<S>> {
-        let body = rmp_serde::to_vec_named(message).map_err(io::Error::other)?;
+        let body = rmp_serde::to_vec_named(message).map_err(|error| Broken::Unable(io::Error::other(error)))?;
         if body.len() > FRAME_BYTES || descriptors.len() > FRAME_DESCRIPTORS {
-            return Err(too_large().into());
+            return Err(Broken::Unable(too_large()));
         }
         let header = (body.len() as u64 | (descriptors.len() as u64) << u32::BITS).to_le_bytes();
         let (first, rest) = descriptors.split_at(descriptors.len().min(BATCH));
@@ -192,6 +197,7 @@ impl Connection {
             // A process that is gone is an error here, not a signal.
             match rustix::net::sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL) {
                 Ok(sent) => return Ok(sent),
+                Err(Errno::TOOMANYREFS) => return Err(Broken::Unable(out_of_descriptors())),
                 Err(error) => go_on(error.into(), wait)?,
             }
         }
@@ -204,7 +210,7 @@ impl Connection {
         wait: Wait<'_, S>,
     ) -> Result<usize, Broken<S>> {
         loop {
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_AT_ONCE))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut into = [IoSliceMut::new(bytes)];
             match rustix::net::recvmsg(&self.socket, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC) {
@@ -213,6 +219,10 @@ impl Connection {
                         if let RecvAncillaryMessage::ScmRights(sent) = message {
                             descriptors.extend(sent);
                         }
+                    }
+                    // There is room for as many as can come, so those are missing that this process cannot have.
+                    if received.flags.contains(ReturnFlags::CTRUNC) {
+                        return Err(Broken::Unable(out_of_descriptors()));
                     }
                     if received.bytes == 0 {
                         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
@@ -281,6 +291,10 @@ fn too_large() -> io::Error {
         Bytes(FRAME_BYTES as u64),
         Bytes(REPLY_BYTES as u64)
     ))
+}
+
+fn out_of_descriptors() -> io::Error {
+    io::Error::other("there are as many files open as there may be; allow more (ulimit -n), or do less at once")
 }
 
 fn too_many(most: usize) -> io::Error {

@@ -220,6 +220,7 @@ pub(super) fn start(
         Ok((Reply::Ready(Err(reason)), _)) => Err(io::Error::other(shown_line(&reason)).into()),
         Ok(_) => Err(invalid("it says something else than that it is ready").into()),
         Err(Broken::Stopped(failure)) => Err(NotStarted::Stopped(failure)),
+        Err(Broken::Unable(error)) => Err(error.into()),
         Err(Broken::Connection(error)) => {
             drop(connection);
             Err(io::Error::other(format!("{error}; {}", process.end())).into())

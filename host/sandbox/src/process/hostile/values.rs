@@ -6,7 +6,7 @@ use rustix::fs::ftruncate;
 
 use super::*;
 use crate::context::{AssetEvent, AssetEventKind, MetadataEntry, MetadataValue};
-use crate::limits::METADATA_BYTES;
+use crate::limits::{INLINE_BYTES, METADATA_BYTES};
 use crate::process::message::PackedOutput;
 use crate::report::{Denials, Transfers};
 
@@ -33,6 +33,23 @@ fn a_value_has_no_more_than_a_guest_may_write() {
         assert!(scene.loaded(single(vec![at(0, offset, length)]), &[&file]).is_err(), "{offset} {length}");
     }
     assert!(scene.loaded(single(vec![at(1, 0, 1)]), &[&file]).is_err(), "a file that did not come");
+}
+
+#[test]
+fn what_the_sandbox_itself_cannot_do_is_no_fault_of_the_worker() {
+    let nowhere = || Scene { budget: Budget::new(0, "/nowhere"), ..Scene::new() };
+    let failure = |lost: Option<Lost>| match lost {
+        Some(Lost::Stopped(Failure::Storage { failure })) => failure.to_string(),
+        _ => "nothing of that kind".to_owned(),
+    };
+    let said = ended(single(vec![inline(b"abc")]));
+    let kept = failure(nowhere().call::<Loaded>(loading(), |theirs| say(theirs, &said, &[])).err());
+    assert!(kept.starts_with("cannot keep the value of a worker process: No such file"), "{kept}");
+    let elsewhere = Budget::new(MIB, std::env::temp_dir());
+    let content = crate::value::Content::from_bytes(&vec![0; INLINE_BYTES + 1], &elsewhere).unwrap();
+    let value = Value::single("text/plain", content);
+    let copied = failure(nowhere().call::<Stored>(Subject::Output(storing(), &value), |_| ()).err());
+    assert!(copied.starts_with("cannot copy a value to a worker process: No such file"), "{copied}");
 }
 
 #[test]

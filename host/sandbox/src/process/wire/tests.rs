@@ -33,7 +33,7 @@ fn said<M: DeserializeOwned>(body: &[u8]) -> Result<M, String> {
     let _ = process.join().unwrap();
     match received {
         Ok((message, _)) => Ok(message),
-        Err(Broken::Connection(error)) => Err(error.to_string()),
+        Err(Broken::Connection(error) | Broken::Unable(error)) => Err(error.to_string()),
         Err(Broken::Stopped(())) => unreachable!(),
     }
 }
