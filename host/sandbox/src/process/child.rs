@@ -6,9 +6,11 @@ use std::io::{self, Read, Seek};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use rustix::process::Signal;
 
 use super::wire::{Connection, anonymous};
 use crate::text::safe_line;
@@ -47,25 +49,33 @@ type Start = (Command, Sender<io::Result<Child>>);
 /// Starts `command`, on a thread that lasts as long as this program: the system ends a process when the thread that started it
 /// ends, which is how a process ends that does not notice that its socket was closed.
 fn spawn(command: Command) -> io::Result<Child> {
-    static STARTER: OnceLock<io::Result<Sender<Start>>> = OnceLock::new();
-    let starter = STARTER.get_or_init(|| {
-        let (sender, receiver) = channel::<Start>();
-        let start = move || {
-            for (mut command, answer) in receiver {
-                let child = command.spawn();
-                // With it goes the other end of the socket, which only the process is to hold.
-                drop(command);
-                let _ = answer.send(child);
-            }
-        };
-        std::thread::Builder::new().name("starter".to_owned()).spawn(start)?;
-        Ok(sender)
-    });
+    static STARTER: Mutex<Option<Sender<Start>>> = Mutex::new(None);
+    let starter = {
+        let mut starter = STARTER.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*starter {
+            Some(starter) => starter.clone(),
+            // Where it cannot be started now, it may be for the next process.
+            None => starter.insert(start_starter()?).clone(),
+        }
+    };
     let gone = || io::Error::other("the thread that starts processes has ended");
     let (answer, answered) = channel();
-    let starter = starter.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
     starter.send((command, answer)).map_err(|_| gone())?;
     answered.recv().map_err(|_| gone())?
+}
+
+fn start_starter() -> io::Result<Sender<Start>> {
+    let (sender, receiver) = channel::<Start>();
+    let start = move || {
+        for (mut command, answer) in receiver {
+            let child = command.spawn();
+            // With it goes the other end of the socket, which only the process is to hold.
+            drop(command);
+            let _ = answer.send(child);
+        }
+    };
+    std::thread::Builder::new().name("starter".to_owned()).spawn(start)?;
+    Ok(sender)
 }
 
 /// A started process, which ends when this goes.
@@ -115,10 +125,11 @@ impl Process {
         Some(Duration::ZERO)
     }
 
-    /// How it ended, if it did or does so now that its end of the socket is closed.
-    pub fn end(mut self) -> End {
-        // One that closed its socket has nothing left to do but to end.
-        let status = super::within(super::ENDING, || self.child.try_wait().ok().flatten());
+    /// How it ended after `error`, if it did or does so now that its end of the socket is closed.
+    pub fn end(mut self, error: &io::Error) -> End {
+        // One that closed its socket has nothing left to do but to end. One that said what cannot be has no reason to.
+        let time = if error.kind() == io::ErrorKind::InvalidData { Duration::ZERO } else { super::ENDING };
+        let status = super::within(time, || self.child.try_wait().ok().flatten());
         let mut words = Vec::new();
         if self.stderr.rewind().is_ok() {
             let _ = (&self.stderr).take(LAST_WORDS).read_to_end(&mut words);
@@ -143,9 +154,11 @@ impl End {
 
     /// Whether it computed for longer than it may.
     pub fn is_out_of_time(&self) -> bool {
-        let signals =
-            [rustix::process::Signal::XCPU, rustix::process::Signal::KILL].map(rustix::process::Signal::as_raw);
-        self.status.and_then(|status| status.signal()).is_some_and(|signal| signals.contains(&signal))
+        self.has_signal(Signal::XCPU)
+    }
+
+    fn has_signal(&self, signal: Signal) -> bool {
+        self.status.and_then(|status| status.signal()) == Some(signal.as_raw())
     }
 }
 
@@ -153,7 +166,10 @@ impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.status {
             Some(status) => write!(f, "it ended with {status}")?,
-            None => f.write_str("it closed its socket")?,
+            None => f.write_str("it did not end by itself and was killed")?,
+        }
+        if self.has_signal(Signal::KILL) {
+            f.write_str(", as where the machine has no more memory")?;
         }
         if self.words.is_empty() { Ok(()) } else { write!(f, ", saying {:?}", self.words) }
     }

@@ -79,7 +79,7 @@ pub(super) fn compile_within(
         Err(Failed::Unconfined(error)) => Err(ComponentError::Compiler(format!("its process is not used: {error}"))),
         Err(Failed::Lost(error)) => {
             drop(connection);
-            let end = process.end();
+            let end = process.end(&error);
             if end.is_out_of_memory() {
                 Err(bounds.memory_exceeded())
             } else if end.is_out_of_time() {

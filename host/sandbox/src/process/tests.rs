@@ -98,6 +98,21 @@ fn compiling_that_computes_too_long_is_a_named_error() {
 }
 
 #[test]
+fn a_process_that_was_killed_is_said_to_be() {
+    let bytes = component(1, 1);
+    let killed = Starter::new(program("/bin/sh", &["-c", "kill -KILL $$"]));
+    let error = compile_within(&Bounds::default(), &killed, &inspect(&bytes).unwrap(), &bytes).unwrap_err().to_string();
+    assert!(error.contains("signal: 9") && error.contains("memory"), "{error}");
+}
+
+#[test]
+fn a_process_that_says_what_cannot_be_is_not_waited_for() {
+    let (process, _socket) = Process::start(&program("/bin/sleep", &["100"])).unwrap();
+    let end = process.end(&io::Error::from(io::ErrorKind::InvalidData)).to_string();
+    assert_eq!(end, "it did not end by itself and was killed");
+}
+
+#[test]
 fn compiling_that_never_ends_is_a_named_error() {
     let bytes = component(1, 1);
     let bounds = Bounds { wait: Duration::from_secs(1), ..Bounds::default() };

@@ -151,7 +151,7 @@ impl Worker {
     /// What became of a worker that said `error` or nothing.
     fn autopsy(self, error: &io::Error, call: &Call<'_>) -> String {
         drop(self.connection);
-        let end: End = self.process.end();
+        let end: End = self.process.end(error);
         if end.is_out_of_memory() {
             let memory = crate::limits::Bytes(call.grant.limits().memory.saturating_add(crate::limits::PROCESS_MEMORY));
             return format!("the worker process of the call needed more than {memory} of memory in all");
@@ -223,7 +223,8 @@ pub(super) fn start(
         Err(Broken::Unable(error)) => Err(error.into()),
         Err(Broken::Connection(error)) => {
             drop(connection);
-            Err(io::Error::other(format!("{error}; {}", process.end())).into())
+            let end = process.end(&error);
+            Err(io::Error::other(format!("{error}; {end}")).into())
         }
     }
 }
