@@ -13,7 +13,8 @@ use crate::limits::{
 use crate::report::{Denial, Failure, Log, Receipt, Rule, Transfers};
 use crate::text::{safe, safe_line};
 
-/// Bytes of a line and of a text. What is honest was cut to less before, with a note of how much.
+/// Bytes of a line and of a text. What is honest was cut to half of that before, and is cut again, with a note of how much, only where
+/// many of its characters were written out since.
 const LINE: usize = 2 * PATH_BYTES;
 const TEXT: usize = 2 * ERROR_BYTES;
 /// Lines of a list that a failure has.
@@ -114,8 +115,12 @@ pub(super) fn log(log: &mut Log) {
         bytes = bytes.saturating_add(line.text.len() + LINE_OVERHEAD);
         bytes <= 2 * LOG_BYTES
     });
-    log.lines.truncate(fitting.count());
+    let fitting = fitting.count();
+    let cut = log.lines.iter().skip(fitting).map(|line| line.text.len() as u64).fold(0, u64::saturating_add);
+    log.dropped = log.dropped.saturating_add(cut);
+    log.lines.truncate(fitting);
     for line in &mut log.lines {
+        log.dropped = log.dropped.saturating_add(line.text.len().saturating_sub(TEXT) as u64);
         line.text = safe(&line.text, TEXT);
     }
 }
@@ -238,7 +243,7 @@ mod tests {
         );
         let mut said = Log { lines: vec![LogLine { level: Level::Info, text: "x".repeat(LOG_BYTES) }; 5], dropped: 0 };
         log(&mut said);
-        assert_eq!(said.lines.len(), 1);
+        assert_eq!((said.lines.len(), said.dropped), (1, (5 * LOG_BYTES - TEXT) as u64));
         let mut said = Log { lines: vec![LogLine { level: Level::Info, text: String::new() }; LOG_BYTES], dropped: 0 };
         log(&mut said);
         assert!(said.lines.len() <= 2 * LOG_BYTES / LINE_OVERHEAD);
