@@ -126,7 +126,9 @@ pub(super) use linux::{confine, leave_descriptors};
 
 /// Closes what this process was given beside its socket: who started it may have been given something too.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn leave_descriptors() {}
+pub(super) fn leave_descriptors() -> io::Result<()> {
+    Ok(())
+}
 
 /// Confines this process to what it needs, for good.
 #[cfg(not(target_os = "linux"))]
@@ -154,18 +156,34 @@ mod linux {
 
     /// What the kernel adds to its wish to end a process where there is no memory: half of all that the machine has.
     const OUT_OF_MEMORY_SCORE: &str = "500";
+    /// The first descriptor that is not a standard one.
+    const FIRST_GIVEN: libc::c_int = 3;
     /// The newest rules that are asked for; an older kernel gives those that it knows.
     const RULES: ABI = ABI::V7;
 
     /// Closes what this process was given beside its socket: who started it may have been given something too.
     #[expect(
         unsafe_code,
-        reason = "close_range closes descriptors that somebody in this process may think are theirs. This process has only begun: \
-                  of descriptors it uses the standard ones, which stay open."
+        reason = "close_range and close close descriptors that somebody in this process may think are theirs. This process has only \
+                  begun: of descriptors it uses the standard ones, which stay open."
     )]
-    pub(in crate::process) fn leave_descriptors() {
-        // SAFETY: see the reason above. A kernel without it leaves them open, which the other layers bear.
-        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    pub(in crate::process) fn leave_descriptors() -> io::Result<()> {
+        // SAFETY: see the reason above.
+        if unsafe { libc::syscall(libc::SYS_close_range, FIRST_GIVEN, libc::c_uint::MAX, 0) } == 0 {
+            return Ok(());
+        }
+        // The kernel, or what confines this process already, does not have it.
+        let listed = std::fs::read_dir("/proc/self/fd").map_err(|error| {
+            io::Error::new(error.kind(), format!("it cannot close what it was given beside its socket: {error}"))
+        })?;
+        let open = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<libc::c_int>().ok());
+        // All of them before one is closed, so that it is not the list itself.
+        let open: Vec<libc::c_int> = open.filter(|descriptor| *descriptor >= FIRST_GIVEN).collect();
+        for descriptor in open {
+            // SAFETY: see the reason above. The list is no longer open.
+            unsafe { libc::close(descriptor) };
+        }
+        Ok(())
     }
 
     /// Confines this process to what it needs, for good. It must have one thread.

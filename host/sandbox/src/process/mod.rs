@@ -52,9 +52,10 @@ const ENDING: Duration = Duration::from_secs(2);
 
 /// Serves as the process of a sandbox whose [`Program`] this is, until it is no longer needed.
 ///
-/// To be called before anything else, while the process has one thread.
+/// To be called before anything else, while the process has one thread: it refuses where there are others, which would not be
+/// confined.
 pub fn serve() -> ExitCode {
-    match serve_task() {
+    match check_alone().and_then(|()| serve_task()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // It is read by who started this process.
@@ -64,8 +65,17 @@ pub fn serve() -> ExitCode {
     }
 }
 
+fn check_alone() -> io::Result<()> {
+    // A system that does not list them shows no program to start either.
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(io::Error::other("it has more than one thread, and so cannot confine itself"));
+    }
+    Ok(())
+}
+
 fn serve_task() -> io::Result<()> {
-    layers::leave_descriptors();
+    layers::leave_descriptors()?;
     let connection = Connection::inherited()?;
     let (task, beside) = patiently(|wait| connection.receive(FRAME_DESCRIPTORS, wait))?;
     match task {

@@ -20,7 +20,20 @@ use crate::report::Failure;
 #[test]
 #[ignore = "it serves as the process that the tests below start"]
 fn serves() {
-    let _ = serve();
+    // The tests of a program have a thread beside the one that starts them.
+    if let Err(error) = serve_task() {
+        eprintln!("{error}");
+    }
+}
+
+#[test]
+fn a_process_that_has_other_threads_does_not_serve() {
+    std::thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || receiver.recv());
+        assert!(check_alone().unwrap_err().to_string().contains("more than one thread"));
+        drop(sender);
+    });
 }
 
 fn this_program() -> Program {
