@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
-use std::io;
-#[cfg(target_os = "linux")]
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::limits::{Bytes, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES, PATH_DEPTH};
+use crate::limits::{Bytes, CHUNK, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES, PATH_DEPTH};
 use crate::report::Failure;
 
 use super::Durability;
@@ -84,6 +83,13 @@ impl Contents {
             check_count(tree.len())?;
         }
         check_size(&tree)?;
+        for node in tree.values_mut() {
+            if let Node::File(file) = node
+                && is_hollow(file)?
+            {
+                *file = Arc::new(copy(file)?);
+            }
+        }
         Ok(Self(tree))
     }
 }
@@ -348,12 +354,36 @@ fn check_size(tree: &BTreeMap<String, Node>) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::StorageFull, reason))
 }
 
+/// Whether `file` takes more memory than its bytes need: of one there may be as much as [`seal`] leaves, of a thousand not.
+fn is_hollow(file: &File) -> io::Result<bool> {
+    let metadata = file.metadata()?;
+    Ok(metadata.blocks().saturating_mul(BLOCK) > metadata.len().next_multiple_of(SMALL_PAGE))
+}
+
+/// A sealed file with the bytes of `file`.
+fn copy(file: &File) -> io::Result<File> {
+    let mut copy = anonymous_file()?;
+    let (mut buffer, mut position) = (vec![0; CHUNK], 0);
+    loop {
+        let read = file.read_at(&mut buffer, position)?;
+        if read == 0 {
+            break;
+        }
+        copy.write_all(buffer.get(..read).unwrap_or_default())?;
+        position += read as u64;
+    }
+    seal(&copy)?;
+    Ok(copy)
+}
+
 /// Bytes of what the system counts a file's blocks in.
 #[cfg(target_os = "linux")]
 const BLOCK: u64 = 512;
 /// Bytes that memory may be given out in, at most.
 #[cfg(target_os = "linux")]
 const PAGE: u64 = 2 << 20;
+/// And at least.
+const SMALL_PAGE: u64 = 4 << 10;
 
 /// An empty file without a name, to read and write.
 pub(crate) fn anonymous_file() -> io::Result<File> {

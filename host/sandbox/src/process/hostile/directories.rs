@@ -1,6 +1,8 @@
 //! Directories in memory, of which a worker has a copy.
 
-use rustix::fs::{SealFlags, fcntl_add_seals};
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::{FallocateFlags, SealFlags, fallocate, fcntl_add_seals};
 
 use super::*;
 use crate::process::memory::PackedDirectory;
@@ -79,6 +81,20 @@ fn directories_in_memory_hold_all_that_a_worker_says_or_nothing_of_it() {
     let scene = Scene::lending(&[(&only, Access::Write)], Limits::default());
     assert!(stores(&scene, &[], &[]).is_err() && stores(&scene, &[&[], &[]], &[]).is_err(), "as many as are lent");
     assert_eq!(names(&only), ["a"]);
+}
+
+#[test]
+fn files_of_a_directory_in_memory_take_no_more_than_their_bytes_need() {
+    let directory = directory("a");
+    let scene = Scene::lending(&[(&directory, Access::Write)], Limits::default());
+    let hollow = anonymous(b"hollow").unwrap();
+    fallocate(&hollow, FallocateFlags::KEEP_SIZE, 0, MIB).unwrap();
+    stores(&scene, &[&[("f", Some(0))]], &[&hollow]).unwrap();
+    let file = directory.contents().pop().unwrap().1.unwrap();
+    let mut bytes = [0; 6];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    assert_eq!((&bytes, file.metadata().unwrap().len()), (b"hollow", 6));
+    assert!(file.metadata().unwrap().blocks() < hollow.metadata().unwrap().blocks());
 }
 
 #[test]
