@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +16,8 @@ use super::packing::{PackedPart, PackedPiece, PackedValue};
 use super::wire::Descriptors;
 use crate::call::Call;
 use crate::contract::{SinkKeys, SinkQuota, SinkState};
+use crate::grant::{Access, MountGrant, MountSource};
+use crate::limits::CHUNK;
 use crate::mount::MemoryDirectory;
 use crate::value::Shelf;
 
@@ -62,6 +64,8 @@ pub(crate) struct Claims<'a> {
     /// Directories whose files the worker has.
     in_memory: &'a [MemoryDirectory],
     files: HashMap<usize, Said>,
+    /// Whether a value holds a file that the worker could go on changing.
+    pub(super) holds_changeable: bool,
 }
 
 /// A file that came with a message.
@@ -70,6 +74,8 @@ struct Said {
     file: Arc<Shelf>,
     size: u64,
     is_given: bool,
+    /// Whether it may be one of a directory that the worker can write.
+    is_changeable: bool,
 }
 
 impl<'a> Claims<'a> {
@@ -84,7 +90,7 @@ impl<'a> Claims<'a> {
     ) -> Self {
         let quota = SinkQuota::new(call.grant.limits().disk);
         let records = Records::default();
-        Self { call, since, descriptors, records, expected, quota, given, in_memory, files: HashMap::new() }
+        Self { call, since, descriptors, records, expected, quota, given, in_memory, files: HashMap::new(), holds_changeable: false }
     }
 
     /// The name of the next value that the call can give, and where it is collected.
@@ -107,10 +113,10 @@ impl<'a> Claims<'a> {
                 PackedPiece::Inline(bytes) => {
                     self.charge(bytes.len() as u64)?;
                     let Some(content) = sink.content() else { continue };
-                    content.append(&bytes).map_err(Lost::unable("keep", "the value of a worker process"))?;
+                    content.append(&bytes).map_err(unkept())?;
                 }
                 PackedPiece::File { place, offset, length } => {
-                    let Said { file, size, is_given } = self.file(place)?;
+                    let Said { file, size, is_given, is_changeable } = self.file(place)?;
                     if offset.checked_add(length).is_none_or(|end| end > size) {
                         return Err(Lost::invalid("a value is said to lie where its file has ended"));
                     }
@@ -120,7 +126,15 @@ impl<'a> Claims<'a> {
                         return Err(Lost::invalid("a value holds more files than it may"));
                     }
                     let Some(content) = sink.content() else { continue };
-                    content.append_piece(file, offset, length);
+                    // To copy much takes longer than to start another worker.
+                    if is_changeable && length <= CHUNK as u64 {
+                        let mut bytes = vec![0; usize::try_from(length).unwrap_or(CHUNK)];
+                        file.file.read_exact_at(&mut bytes, offset).map_err(unseen())?;
+                        content.append(&bytes).map_err(unkept())?;
+                    } else {
+                        self.holds_changeable |= is_changeable;
+                        content.append_piece(file, offset, length);
+                    }
                 }
             }
         }
@@ -140,10 +154,13 @@ impl<'a> Claims<'a> {
         let given = self.given.iter().find(|shelf| is_same(&shelf.file, &metadata)).cloned();
         let is_given = given.is_some();
         // What nobody counted, and the worker could go on changing.
-        if !is_given && crate::mount::is_anonymous(&file).map_err(unseen())? && !self.is_lent(&metadata) {
+        let is_memory = is_given || crate::mount::is_anonymous(&file).map_err(unseen())?;
+        if is_memory && !is_given && !self.is_lent(&metadata) {
             return Err(Lost::invalid("a value lies in memory that the worker was not given"));
         }
-        let said = Said { file: given.unwrap_or_else(|| Arc::new(Shelf::from(file))), size: metadata.len(), is_given };
+        let is_changeable = !is_memory && self.call.grant.mounts().iter().any(is_written_directory);
+        let file = given.unwrap_or_else(|| Arc::new(Shelf::from(file)));
+        let said = Said { file, size: metadata.len(), is_given, is_changeable };
         Ok(self.files.entry(place).or_insert(said).clone())
     }
 
@@ -154,8 +171,16 @@ impl<'a> Claims<'a> {
     }
 }
 
+fn is_written_directory(mount: &MountGrant) -> bool {
+    mount.access == Access::Write && matches!(mount.source, MountSource::Directory(_))
+}
+
+fn unkept() -> impl FnOnce(std::io::Error) -> Lost {
+    Lost::unable("keep", "the value of a worker process")
+}
+
 fn unseen() -> impl FnOnce(std::io::Error) -> Lost {
-    Lost::unable("look at", "a file of a worker process")
+    Lost::unable("read", "a file that a worker process loaded")
 }
 
 fn is_same(file: &File, metadata: &Metadata) -> bool {

@@ -187,7 +187,7 @@ impl<'a> Conversation<'a> {
                             .map_err(Lost::Worker)?;
                     }
                     // Into a file on disk it could write for as long as it lives.
-                    let reusable = self.given.iter().all(|shelf| shelf.is_memory());
+                    let reusable = !claims.holds_changeable && self.given.iter().all(|shelf| shelf.is_memory());
                     return Ok(Ended { report, reusable });
                 }
                 Reply::Stale if self.clock.phase.is_none() && self.given.is_empty() => return Err(Lost::Stale),

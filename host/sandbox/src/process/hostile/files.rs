@@ -4,7 +4,8 @@ use rustix::fs::{FallocateFlags, SealFlags, fallocate, fcntl_add_seals, ftruncat
 
 use super::*;
 use crate::contract::HELD_FILES;
-use crate::limits::GIVEN_FILES;
+use crate::grant::DirectoryPath;
+use crate::limits::{CHUNK, GIVEN_FILES};
 use crate::process::wire::anonymous;
 
 #[test]
@@ -100,6 +101,29 @@ fn a_worker_that_filled_a_file_on_disk_makes_no_other_call() {
         say(theirs, &ended(single(vec![at(0, 0, 0)])), &[&given]);
     });
     assert!(!ended.map_err(told).unwrap().reusable);
+}
+
+#[test]
+fn a_worker_does_not_go_on_changing_what_it_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let loads = |access: Access, size: usize| {
+        let source = MountSource::Directory(DirectoryPath::new(folder.path(), &[]).unwrap());
+        let mount = MountGrant { guest_path: GuestPath::new("/data").unwrap(), source, access, scope: Scope::Mount };
+        let grant = Grant::new(vec![mount], BTreeMap::new(), Limits::default()).unwrap();
+        let scene = Scene { grant, ..Scene::new() };
+        let file = on_disk(&vec![7; size]);
+        let said = ended(single(vec![at(0, 0, size as u64)]));
+        let Ended { report, reusable } =
+            scene.call::<Loaded>(loading(), |theirs| say(theirs, &said, &[&file])).map_err(told).unwrap();
+        file.write_all_at(b"new", 0).unwrap();
+        let is_changed = bytes(&report.outcome.unwrap().value) != [vec![7; size]];
+        (is_changed, reusable)
+    };
+    // It has a copy of what is small, and is followed by another worker else.
+    assert_eq!(loads(Access::Write, CHUNK), (false, true));
+    assert_eq!(loads(Access::Write, CHUNK + 1), (true, false));
+    // That somebody else writes there is what a grant to read lends.
+    assert_eq!(loads(Access::Read, CHUNK), (true, true));
 }
 
 #[test]
