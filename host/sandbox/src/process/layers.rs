@@ -1,7 +1,7 @@
 //! What confines a process of the sandbox beside WebAssembly, so that escaping takes two independent faults.
 //!
-//! A process confines itself before it reads anything of a guest, while it has one thread. What the kernel does not offer is
-//! left out and said so; see [`Layers`].
+//! A process confines itself before it compiles or runs anything of a guest, while it has one thread; before, it reads what the
+//! sandbox found in the component, and nothing else of it. What the kernel does not offer is left out and said so; see [`Layers`].
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -61,7 +61,7 @@ impl Layers {
         Ok(())
     }
 
-    /// Whether all of them are there.
+    /// Whether none of them is missing; one may be there as far as the kernel knows it.
     pub fn are_complete(&self) -> bool {
         self.list().iter().all(|(_, layer)| !matches!(layer, Layer::Off(_)))
     }

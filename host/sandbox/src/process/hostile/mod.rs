@@ -286,7 +286,7 @@ fn a_worker_that_asks_without_end_is_ended_with_the_call() {
 fn a_worker_that_takes_nothing_is_ended_with_the_call() {
     let scene = Scene::new();
     scene.interrupt.interrupt();
-    // The request itself is more than the socket holds, so it is not taken whole either.
+    // Until the socket is full of answers that it does not take.
     let inputs = vec![("a".to_owned(), Input::Lazy(Arc::new(Endless)))];
     let lost = scene.call::<Computed>(computing(inputs, &[]), |theirs| {
         while theirs.send(&Reply::Part { input: 0, place: 0 }, &[], &mut || Ok::<_, ()>(())).is_ok() {}
