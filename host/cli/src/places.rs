@@ -37,8 +37,7 @@ pub const PROCESS: &str = "sandbox-process";
 /// The sandbox, with the cache of compiled code where there can be one.
 pub fn sandbox(isolate: IsolateArgument) -> Result<Sandbox, Error> {
     let internal = |message: String| Error::from(Report::new(ExitStatus::Internal, message));
-    let program =
-        Program::own(PROCESS).map_err(|error| internal(format!("cannot tell which program this is: {error}")))?;
+    let program = Program::own(PROCESS);
     let processes = if isolate.is_on() { Processes::Calls(program) } else { Processes::Compiling(program) };
     let with = |cache| Sandbox::new(&Settings { cache, processes: processes.clone(), ..Settings::default() });
     let cache = cache();

@@ -71,6 +71,11 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "Airlock runs on Linux only: it confines processes, and names files that have no names, by what that kernel has"
+);
+
 mod call;
 pub mod component;
 pub mod context;

@@ -23,13 +23,13 @@ pub fn rows(folder: &Path) -> Result<Vec<Row>> {
 }
 
 /// Has calls made in worker processes.
-pub fn processes() -> Result<Processes> {
-    Ok(Processes::Calls(Program::own(PROCESS)?))
+pub fn processes() -> Processes {
+    Processes::Calls(Program::own(PROCESS))
 }
 
 /// From nothing to a worker that is confined.
 fn start() -> Result<Row> {
-    let processes = processes()?;
+    let processes = processes();
     let cost = repeat(50, || {
         let sandbox = Sandbox::new(&Settings { processes: processes.clone(), ..Settings::default() })?;
         Ok(timed(|| Ok(sandbox.layers()?))?.0)
@@ -41,7 +41,7 @@ fn bytes(folder: &Path, name: &str, size: usize, rounds: usize) -> Result<[Row; 
     let bytes: Vec<u8> = (0..=250).cycle().take(size).collect();
     let budget = || Budget::new(1 << 30, folder);
     let here = Lab::new("files", &folder.join("here"), budget())?;
-    let isolated = Lab::isolated("files", &folder.join("isolated"), budget(), processes()?)?;
+    let isolated = Lab::isolated("files", &folder.join("isolated"), budget(), processes())?;
     let value = |lab: &Lab| -> Result<Value> {
         Ok(Value::single("application/octet-stream", Content::from_bytes(&bytes, &lab.budget)?))
     };

@@ -39,9 +39,9 @@ type Figures = Vec<(&'static str, String)>;
 
 fn starting(manager: &str, folder: &Path) -> Result<Figures> {
     let path = guest(&format!("{manager}.wasm"))?;
-    let compiling = || Ok::<_, anyhow::Error>(Processes::Compiling(Program::own(isolation::PROCESS)?));
+    let compiling = || Processes::Compiling(Program::own(isolation::PROCESS));
     let load = |folder: &Path| {
-        let sandbox = lab::sandbox(folder, compiling()?)?;
+        let sandbox = lab::sandbox(folder, compiling())?;
         Ok(timed(|| Ok(sandbox.load(&path)?))?.0)
     };
     // Once: it is seconds where it matters.
@@ -57,7 +57,7 @@ fn starting(manager: &str, folder: &Path) -> Result<Figures> {
     let lab = Lab::in_memory(manager, folder, budget())?;
     let fresh = repeat(300, || Ok(timed(|| lab.store(&nothing))?.0))?;
     let isolated = repeat(20, || {
-        let lab = Lab::isolated(manager, folder, budget(), isolation::processes()?)?;
+        let lab = Lab::isolated(manager, folder, budget(), isolation::processes())?;
         Ok(timed(|| lab.store(&nothing))?.0)
     })?;
     Ok(vec![

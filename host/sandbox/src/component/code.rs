@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 use wasmtime::Engine;
@@ -57,14 +58,10 @@ impl Code {
                   hash was compared, so that nobody writes it after. wasmtime itself refuses code of another version of wasmtime."
     )]
     pub fn load(&self, engine: &Engine) -> Option<Compiled> {
-        #[cfg(target_os = "linux")]
-        {
-            use std::os::fd::AsRawFd;
-            let path = format!("/proc/self/fd/{}", self.0.as_raw_fd());
-            // SAFETY: see the reason above. The path names the file that is held here.
-            if let Ok(compiled) = unsafe { Compiled::deserialize_file(engine, path) } {
-                return Some(compiled);
-            }
+        let path = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        // SAFETY: see the reason above. The path names the file that is held here.
+        if let Ok(compiled) = unsafe { Compiled::deserialize_file(engine, path) } {
+            return Some(compiled);
         }
         // Where the kernel does not show the file (`/proc` is missing) or does not let it be run.
         let bytes = self.bytes().ok()?;
@@ -87,11 +84,8 @@ mod tests {
         let compiled = code.load(&engine).unwrap();
         assert_eq!(compiled.serialize().unwrap(), bytes);
         assert!(code.file().write_at(b"x", 0).is_err() && code.file().set_len(0).is_err());
-        #[cfg(target_os = "linux")]
-        {
-            let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-            assert!(maps.lines().any(|line| line.contains("memfd:airlock") && line.contains("r-xp")), "{maps}");
-        }
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(maps.lines().any(|line| line.contains("memfd:airlock") && line.contains("r-xp")), "{maps}");
     }
 
     #[test]

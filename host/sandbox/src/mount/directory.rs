@@ -31,10 +31,7 @@ const REMOVED_LEVELS: usize = 128;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A directory that is only walked through need not be readable.
-#[cfg(target_os = "linux")]
 const WALKED: OFlags = DIRECTORY.union(OFlags::PATH);
-#[cfg(not(target_os = "linux"))]
-const WALKED: OFlags = DIRECTORY;
 
 /// Opens the directory at the absolute `path`, which has no links: one that was put on the way since is not followed.
 /// Where `made` is given, makes what is missing, and adds each directory that got an entry.

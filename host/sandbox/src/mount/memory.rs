@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
 
 use crate::limits::{Bytes, CHUNK, MEMORY_DIRECTORY_BYTES, MEMORY_DIRECTORY_FILES, PATH_DEPTH};
@@ -377,23 +378,15 @@ fn copy(file: &File) -> io::Result<File> {
 }
 
 /// Bytes of what the system counts a file's blocks in.
-#[cfg(target_os = "linux")]
 const BLOCK: u64 = 512;
 /// Bytes that memory may be given out in, at most.
-#[cfg(target_os = "linux")]
 const PAGE: u64 = 2 << 20;
 /// And at least.
 const SMALL_PAGE: u64 = 4 << 10;
 
 /// An empty file without a name, to read and write.
 pub(crate) fn anonymous_file() -> io::Result<File> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::MemfdFlags;
-        Ok(File::from(rustix::fs::memfd_create("airlock", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?))
-    }
-    #[cfg(not(target_os = "linux"))]
-    tempfile::tempfile()
+    Ok(File::from(rustix::fs::memfd_create("airlock", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?))
 }
 
 /// Makes sure that nobody changes `file`, which is one of [`anonymous_file`], from now on.
@@ -402,33 +395,20 @@ pub(crate) fn anonymous_file() -> io::Result<File> {
 /// Where it is another, where somebody has it mapped to be written or saw to it that it cannot be sealed, and where it takes
 /// more memory than it is long.
 pub(crate) fn seal(file: &File) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::SealFlags;
-        let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-        if !rustix::fs::fcntl_get_seals(file)?.contains(seals) {
-            rustix::fs::fcntl_add_seals(file, seals)?;
-        }
-        let metadata = file.metadata()?;
-        if metadata.blocks().saturating_mul(BLOCK) > metadata.len().saturating_add(PAGE) {
-            return Err(io::Error::other("a file in memory takes more than it is long"));
-        }
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    if !rustix::fs::fcntl_get_seals(file)?.contains(seals) {
+        rustix::fs::fcntl_add_seals(file, seals)?;
     }
-    let _ = file;
+    let metadata = file.metadata()?;
+    if metadata.blocks().saturating_mul(BLOCK) > metadata.len().saturating_add(PAGE) {
+        return Err(io::Error::other("a file in memory takes more than it is long"));
+    }
     Ok(())
 }
 
 /// Whether `file` lies in memory and in no directory, as one of [`anonymous_file`] does.
 pub(crate) fn is_anonymous(file: &File) -> io::Result<bool> {
-    #[cfg(target_os = "linux")]
-    {
-        // Of large pages there are others.
-        let is_huge = rustix::fs::fstatfs(file)?.f_type == libc::HUGETLBFS_MAGIC;
-        Ok(is_huge || file.metadata()?.dev() == anonymous_file()?.metadata()?.dev())
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = file;
-        Ok(false)
-    }
+    // Of large pages there are others.
+    let is_huge = rustix::fs::fstatfs(file)?.f_type == libc::HUGETLBFS_MAGIC;
+    Ok(is_huge || file.metadata()?.dev() == anonymous_file()?.metadata()?.dev())
 }

@@ -16,7 +16,6 @@ use super::wire::{Connection, anonymous};
 use crate::text::safe_line;
 
 /// What Linux counts computing in for whoever asks, whatever it does itself.
-#[cfg(target_os = "linux")]
 const TICKS: u32 = 100;
 /// Bytes of what a process said before its end that are told.
 const LAST_WORDS: u64 = 1000;
@@ -33,13 +32,9 @@ pub struct Program {
 
 impl Program {
     /// The program that runs, started with `argument`.
-    ///
-    /// # Errors
-    /// Where the system does not say which file it is.
-    pub fn own(argument: &str) -> io::Result<Self> {
+    pub fn own(argument: &str) -> Self {
         // The very file that runs, even where another has taken its place since.
-        let path = if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { std::env::current_exe()? };
-        Ok(Self { path, arguments: vec![argument.into()] })
+        Self { path: PathBuf::from("/proc/self/exe"), arguments: vec![argument.into()] }
     }
 }
 
@@ -112,17 +107,12 @@ impl Process {
 
     /// How long it computed so far; nothing where the system does not say it.
     pub fn cpu_time(&self) -> Option<Duration> {
-        #[cfg(target_os = "linux")]
-        {
-            // Of a process that was not waited for, whose number no other has.
-            let said = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-            // Behind its name, which may have any characters: the 14th and the 15th field, the name being the second.
-            let fields = said.rsplit_once(')')?.1.split_whitespace().skip(11).take(2);
-            let ticks = fields.map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
-            Some(Duration::from_secs(ticks) / TICKS)
-        }
-        #[cfg(not(target_os = "linux"))]
-        Some(Duration::ZERO)
+        // Of a process that was not waited for, whose number no other has.
+        let said = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        // Behind its name, which may have any characters: the 14th and the 15th field, the name being the second.
+        let fields = said.rsplit_once(')')?.1.split_whitespace().skip(11).take(2);
+        let ticks = fields.map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
+        Some(Duration::from_secs(ticks) / TICKS)
     }
 
     /// How it ended after `error`, if it did or does so now that its end of the socket is closed.

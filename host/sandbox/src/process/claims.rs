@@ -90,7 +90,18 @@ impl<'a> Claims<'a> {
     ) -> Self {
         let quota = SinkQuota::new(call.grant.limits().disk);
         let records = Records::default();
-        Self { call, since, descriptors, records, expected, quota, given, in_memory, files: HashMap::new(), holds_changeable: false }
+        Self {
+            call,
+            since,
+            descriptors,
+            records,
+            expected,
+            quota,
+            given,
+            in_memory,
+            files: HashMap::new(),
+            holds_changeable: false,
+        }
     }
 
     /// The name of the next value that the call can give, and where it is collected.

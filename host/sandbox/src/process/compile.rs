@@ -174,7 +174,7 @@ mod tests {
     use crate::process::{Layer, Program};
 
     fn starter() -> Starter {
-        Starter::new(Program::own("x").unwrap())
+        Starter::new(Program::own("x"))
     }
 
     fn layers(file_system: Layer) -> Layers {

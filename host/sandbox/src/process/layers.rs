@@ -121,23 +121,8 @@ impl Needs {
     }
 }
 
-#[cfg(target_os = "linux")]
 pub(super) use linux::{confine, leave_descriptors};
 
-/// Closes what this process was given beside its socket: who started it may have been given something too.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn leave_descriptors() -> io::Result<()> {
-    Ok(())
-}
-
-/// Confines this process to what it needs, for good.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn confine(_: &Needs) -> Layers {
-    let off = || Layer::Off("Airlock knows it on Linux only".to_owned());
-    Layers { file_system: off(), system_calls: off(), network: off(), resources: off() }
-}
-
-#[cfg(target_os = "linux")]
 mod linux {
     use std::io;
 

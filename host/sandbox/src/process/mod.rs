@@ -14,7 +14,6 @@ mod claims;
 mod compile;
 mod conversation;
 mod distrust;
-#[cfg(target_os = "linux")]
 mod filter;
 #[cfg(test)]
 mod hostile;

@@ -125,7 +125,7 @@ impl<'a> Parcel<'a> {
 /// `file` opened anew to be read alone; nothing where it cannot be written anyway.
 fn read_only(file: &File) -> io::Result<Option<File>> {
     let access = rustix::fs::fcntl_getfl(file)? & OFlags::RWMODE;
-    if access == OFlags::RDONLY || !cfg!(target_os = "linux") {
+    if access == OFlags::RDONLY {
         return Ok(None);
     }
     // By its descriptor, since it may have no name.

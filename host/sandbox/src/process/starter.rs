@@ -49,7 +49,7 @@ mod tests {
     fn a_process_that_is_confined_less_than_the_first_is_refused() {
         let off = || Layer::Off("it cannot be".to_owned());
         let after = |first: Layer, next: Layer| {
-            let starter = Starter::new(Program::own("x").unwrap());
+            let starter = Starter::new(Program::own("x"));
             starter.check(&layers(first)).unwrap();
             starter.check(&layers(next)).map_err(|error| error.to_string())
         };

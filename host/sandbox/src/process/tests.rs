@@ -1,5 +1,4 @@
 //! Processes that this test program itself serves as.
-#![cfg(target_os = "linux")]
 
 use std::fmt::Write;
 use std::path::PathBuf;

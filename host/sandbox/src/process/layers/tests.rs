@@ -1,5 +1,4 @@
 //! A process that confines itself and then does what an escaped guest would try.
-#![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
 use std::io;
