@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use airlock_sandbox::component::CacheSettings;
 use airlock_sandbox::process::Program;
-use airlock_sandbox::{Processes, Sandbox, SandboxError, Settings};
+use airlock_sandbox::{Durability, Processes, Sandbox, SandboxError, Settings};
 use etcetera::BaseStrategy;
 
 use crate::arguments::IsolateArgument;
@@ -34,12 +34,12 @@ pub fn own_state() -> Vec<PathBuf> {
 /// What this program is started with to serve as a process of its sandbox.
 pub const PROCESS: &str = "sandbox-process";
 
-/// The sandbox, with the cache of compiled code where there can be one.
-pub fn sandbox(isolate: IsolateArgument) -> Result<Sandbox, Error> {
+/// The sandbox, with the cache of compiled code where there can be one. What it stores survives what `durability` says.
+pub fn sandbox(isolate: IsolateArgument, durability: Durability) -> Result<Sandbox, Error> {
     let internal = |message: String| Error::from(Report::new(ExitStatus::Internal, message));
     let program = Program::own(PROCESS);
     let processes = if isolate.is_on() { Processes::Calls(program) } else { Processes::Compiling(program) };
-    let with = |cache| Sandbox::new(&Settings { cache, processes: processes.clone(), ..Settings::default() });
+    let with = |cache| Sandbox::new(&Settings { cache, processes: processes.clone(), durability });
     let cache = cache();
     if cache.is_none() {
         tell("warning: there is no home directory (HOME is not set), so components are compiled each time");

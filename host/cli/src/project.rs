@@ -7,6 +7,7 @@ use airlock_pipeline::definitions::{Asset, Job};
 use airlock_pipeline::event::{EventLogError, RunSearch, RunSummary};
 use airlock_pipeline::partition::PartitionsDefinition;
 use airlock_pipeline::{Definitions, Diagnostic, Diagnostics, EventReader, Home, Runner};
+use airlock_sandbox::Durability;
 use airlock_sandbox::text::safe;
 
 use crate::arguments::{IsolateArgument, ProjectArguments};
@@ -101,7 +102,8 @@ impl Project {
 
     /// What does runs of it.
     pub fn runner(&self, isolate: IsolateArgument) -> Result<Runner, Error> {
-        Ok(Runner::new(Arc::clone(&self.definitions), self.home.clone(), places::sandbox(isolate)?, BUILTINS))
+        let sandbox = places::sandbox(isolate, Durability::Full)?;
+        Ok(Runner::new(Arc::clone(&self.definitions), self.home.clone(), sandbox, BUILTINS))
     }
 }
 

@@ -10,7 +10,7 @@ use airlock_sandbox::grant::Grant;
 use airlock_sandbox::limits::CHUNK;
 use airlock_sandbox::report::{Failure, Log, Receipt, Report};
 use airlock_sandbox::value::{Budget, Content, ContentWriter, Value};
-use airlock_sandbox::{Component, Interrupt};
+use airlock_sandbox::{Component, Durability, Interrupt};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -125,7 +125,7 @@ impl Call {
             return Err(Error::usage(refused).into());
         }
         let name = self.component.to_string();
-        let sandbox = places::sandbox(self.isolate)?;
+        let sandbox = places::sandbox(self.isolate, Durability::Full)?;
         let component =
             sandbox.load_bytes(&name, &self.component.read()?).map_err(|error| Error::component(&name, &error))?;
         self.config.check(&component)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use airlock_conformance::{CaseReport, CaseResult, Counts, Kit, Stopped, TestReport};
-use airlock_sandbox::{Component, Sandbox};
+use airlock_sandbox::{Component, Durability, Sandbox};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use console::style;
@@ -70,7 +70,8 @@ struct Told<'a> {
 impl Test {
     /// Does it.
     pub fn execute(self) -> Result<ExitStatus, Error> {
-        let sandbox = places::sandbox(self.isolate.or_on())?;
+        // What it stores lies in temporary directories, and a loss of power ends the test as well.
+        let sandbox = places::sandbox(self.isolate.or_on(), Durability::None)?;
         let component = self.load(&sandbox, &self.component)?;
         let against = self.against.as_ref().map(|name| self.load(&sandbox, name)).transpose()?;
         let interrupt = interrupt::on_signal()?;
