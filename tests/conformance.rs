@@ -29,8 +29,15 @@ fn document(ran: &Ran, code: i32) -> Value {
     document["test"].take()
 }
 
-fn test(component: &str, config: &Value, code: i32) -> Value {
+/// The test of a component whose calls are made in processes of their own.
+fn isolated(component: &str, config: &Value, code: i32) -> Value {
     let ran = folder().run(&["test", component, "--config", &config.to_string(), "--format", "json"]);
+    document(&ran, code)
+}
+
+/// The same in one process, which takes a fraction of the time and has to find the same.
+fn test(component: &str, config: &Value, code: i32) -> Value {
+    let ran = folder().run(&["test", component, "--config", &config.to_string(), "--format", "json", "--isolate=no"]);
     document(&ran, code)
 }
 
@@ -42,21 +49,28 @@ fn finding<'a>(test: &'a Value, name: &str) -> &'a Value {
     &case(test, name)["findings"][0]
 }
 
-/// That a component passes all that it claims.
+/// That a component passes all that it claims, as it is called where nothing is said: isolated.
 fn assert_sound(component: &str, config: &Value) -> Value {
-    let test = test(component, config, 0);
-    assert_eq!((cases(&test, "failed"), cases(&test, "not-tried")), (vec![], vec![]), "{component} {config}");
+    sound(isolated(component, config, 0))
+}
+
+/// `test`, in which all that is claimed passed.
+fn sound(test: Value) -> Value {
+    assert_eq!((cases(&test, "failed"), cases(&test, "not-tried")), (vec![], vec![]), "{test:#}");
     test
 }
 
 /// That the component with this fault fails these cases and no others, and that the first of them says what it found.
 fn assert_found(config: &Value, expected: &[&str], says: &str) {
-    let test = test(&guest("test-broken"), config, 1);
-    assert_eq!(cases(&test, "failed"), expected, "{test:#}");
+    assert_finds(&test(&guest("test-broken"), config, 1), config, expected, says);
+}
+
+fn assert_finds(test: &Value, config: &Value, expected: &[&str], says: &str) {
+    assert_eq!(cases(test, "failed"), expected, "{test:#}");
     // Of a kind that it lacks there is nothing to begin with.
     let not_tried: &[&str] = if config["fault"] == "lacks_a_kind" { &["json"] } else { &[] };
-    assert_eq!(cases(&test, "not-tried"), not_tried);
-    let finding = finding(&test, expected[0]);
+    assert_eq!(cases(test, "not-tried"), not_tried);
+    let finding = finding(test, expected[0]);
     assert!(finding["found"].as_str().unwrap().contains(says), "{finding:#}");
 }
 
@@ -113,6 +127,18 @@ faults! {
 }
 
 #[test]
+fn a_trap_a_denial_and_a_failure_of_storage_are_found_through_workers_too() {
+    for (fault, expected, says) in [
+        ("panics_on_empty", &["empty"][..], "there is a first byte"),
+        ("looks_around", &["denials"], "read /etc/passwd"),
+        ("hides_errors", &["cut-off", "full-disk", "read-only"], "it returned ok"),
+    ] {
+        let config = json!({ "fault": fault });
+        assert_finds(&isolated(&guest("test-broken"), &config, 1), &config, expected, says);
+    }
+}
+
+#[test]
 fn without_a_fault_the_same_component_passes_all_that_it_claims() {
     for config in [json!({}), json!({ "whole": true })] {
         let test = assert_sound(&guest("test-broken"), &config);
@@ -131,9 +157,11 @@ fn files_passes_all_that_it_claims() {
 
 #[test]
 fn tables_passes_all_that_it_claims_in_every_format() {
-    for format in ["parquet", "csv", "jsonl", "arrow"] {
-        let test = assert_sound("builtin:tables", &json!({ "format": format }));
-        assert!(cases(&test, "passed").contains(&"table-nested"), "{test:#}");
+    let with = |format: &str| json!({ "format": format });
+    let isolated = assert_sound("builtin:tables", &with("parquet"));
+    let others = ["csv", "jsonl", "arrow"].map(|format| sound(test("builtin:tables", &with(format), 0)));
+    for test in others.iter().chain([&isolated]) {
+        assert!(cases(test, "passed").contains(&"table-nested"), "{test:#}");
     }
 }
 
