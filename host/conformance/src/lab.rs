@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use airlock_sandbox::context::{InputContext, OpContext, OpOutput, OutputContext, StoredOutput};
 use airlock_sandbox::grant::{Access, DirectoryPath, Grant, GrantError, GuestPath, MountGrant, MountSource, Scope};
@@ -28,8 +29,10 @@ const ENVIRONMENT: &str = "airlock-test";
 /// Where a component without a manifest looks for its files, by convention.
 const DATA: &str = "/data";
 
-/// Bytes that a call may write: many times those of the largest value that the kit stores, and not this machine's storage.
-const DISK: u64 = 1 << 30;
+/// Bytes that a call may write: the largest value that the kit stores, a few times over, and not this machine's storage.
+const DISK: u64 = 256 << 20;
+/// How long a call may take, so that who only waits in each of hundreds ends the test some day.
+const TIME: Duration = Duration::from_mins(1);
 
 /// Directories of one case, and what a component is lent of them.
 #[derive(Clone)]
@@ -317,7 +320,7 @@ impl From<GrantError> for Stopped {
 
 /// What `component` asks for, below `folder`.
 fn grant(component: &Component, folder: &Path) -> Result<Grant, Stopped> {
-    let limits = Limits { disk: DISK, ..Limits::default() };
+    let limits = Limits { disk: DISK, time: TIME, ..Limits::default() };
     let mount = |path: &str, access: Access, scope: Scope| {
         let directory = folder.join(segment(path));
         std::fs::create_dir_all(&directory).map_err(|error| Stopped::Storage(error.to_string()))?;

@@ -18,6 +18,8 @@ use crate::subject::Subject;
 
 /// Bytes of a value whose store is stopped.
 const STOPPED: usize = 3 * CHUNK;
+/// Keys of a schema that are given wrong values.
+const KEYS: usize = 16;
 
 /// A value that is stored, and must stay so.
 struct Old<'b> {
@@ -181,7 +183,7 @@ fn wrong_configs(schema: Option<&ConfigSchema>, right: &serde_json::Value) -> Ve
         serde_json::Value::Object(config)
     };
     let mut wrong = vec![(format!("the key `{NO_SUCH_KEY}`, which it does not know"), with(NO_SUCH_KEY, json!(true)))];
-    for (key, _) in schema.into_iter().flat_map(ConfigSchema::keys) {
+    for (key, _) in schema.into_iter().flat_map(ConfigSchema::keys).take(KEYS) {
         let values = [json!({ "a": 1 }), json!(7), json!("\u{1}none of them"), json!(null), json!([])];
         wrong.extend(values.into_iter().map(|value| (format!("{value} as `{key}`"), with(key, value))));
     }
@@ -232,5 +234,19 @@ fn is_refused<T>(report: &Report<T>, done: &str) -> Checked<()> {
             Failure::Guest { error } if ["invalid-config", "not-found"].contains(&error.code.as_str()) => Ok(()),
             _ => found(done, "the error `invalid-config`, or as if it was not there", told(failure)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_keys_a_schema_has_wrong_values_of_some_are_tried() {
+        let keys: serde_json::Map<_, _> =
+            (0..1000).map(|number| (format!("key {number}"), json!({ "type": "string" }))).collect();
+        let schema = serde_json::from_value(json!({ "type": "object", "properties": keys })).unwrap();
+        // Of the five values one is a string.
+        assert_eq!(wrong_configs(Some(&schema), &json!({})).len(), 4 * KEYS);
     }
 }
