@@ -104,6 +104,7 @@ faults! {
     ignores_keys: ["many-partitions", "dimensions", "replace-partition", "missing", "allow-missing"], "were stored";
     keeps_the_first_batch: ["chunk-edges", "table-batches"], "rows in the place of";
     keeps_the_longer_file: ["overwrite-shorter"], "more after them";
+    keeps_twelve_columns: ["table-types", "table-nulls", "table-wide"], "the columns";
     lacks_a_kind: ["small"], "unsupported-type";
     leaks_parts: ["many-partitions"], "more after them";
     leaves_a_temporary_file: ["leaves-nothing"], "/data/leaves/nothing.tmp";

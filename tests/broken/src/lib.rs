@@ -49,6 +49,7 @@ enum Fault {
     IgnoresKeys,
     KeepsTheFirstBatch,
     KeepsTheLongerFile,
+    KeepsTwelveColumns,
     LacksAKind,
     LeaksParts,
     LeavesATemporaryFile,

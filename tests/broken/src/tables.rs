@@ -18,12 +18,14 @@ use crate::Fault;
 
 /// Columns that are kept of a wide table.
 const COLUMNS: usize = 500;
+/// Columns that are kept of a table that is not so wide.
+const FEW_COLUMNS: usize = 12;
 
 /// Whether `fault` is one of what tables come to.
 pub fn is_changed_by(fault: Option<Fault>) -> bool {
     use Fault::{
         CutsWideTables, DropsNull, DropsTableMetadata, FailsOnDecimals, FailsOnLists, KeepsTheFirstBatch,
-        LowercasesColumns, NeedsRows,
+        KeepsTwelveColumns, LowercasesColumns, NeedsRows,
     };
     let faults = [
         CutsWideTables,
@@ -32,6 +34,7 @@ pub fn is_changed_by(fault: Option<Fault>) -> bool {
         FailsOnDecimals,
         FailsOnLists,
         KeepsTheFirstBatch,
+        KeepsTwelveColumns,
         LowercasesColumns,
         NeedsRows,
     ];
@@ -78,9 +81,8 @@ fn changed(fault: Option<Fault>, batch: &RecordBatch) -> Result<RecordBatch, Err
         Some(Fault::FailsOnDecimals) if has(|field| field.data_type().is_decimal()) => {
             Err(Error::other("no-decimals", "there is no place for them"))
         }
-        Some(Fault::CutsWideTables) if batch.num_columns() > COLUMNS => {
-            batch.project(&(0..COLUMNS).collect::<Vec<_>>()).map_err(wrong)
-        }
+        Some(Fault::CutsWideTables) => cut(batch, COLUMNS),
+        Some(Fault::KeepsTwelveColumns) => cut(batch, FEW_COLUMNS),
         Some(Fault::LowercasesColumns) => {
             let lower = |field: &Arc<Field>| field.as_ref().clone().with_name(field.name().to_lowercase());
             let fields: Vec<Field> = schema.fields().iter().map(lower).collect();
@@ -89,6 +91,11 @@ fn changed(fault: Option<Fault>, batch: &RecordBatch) -> Result<RecordBatch, Err
         Some(Fault::DropsTableMetadata) => with_schema(batch, Schema::new(schema.fields().clone())),
         _ => Ok(batch.clone()),
     }
+}
+
+/// So many columns of `batch`, where it has more.
+fn cut(batch: &RecordBatch, columns: usize) -> Result<RecordBatch, Error> {
+    batch.project(&(0..columns.min(batch.num_columns())).collect::<Vec<_>>()).map_err(wrong)
 }
 
 /// The columns of `batch` as `schema` calls them.

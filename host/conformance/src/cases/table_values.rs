@@ -57,15 +57,17 @@ fn trip(
     }
 }
 
-/// Round trips of `columns`: all in one table, and where that does not come back each by itself.
+/// Round trips of `columns`: all in one table, and where that does not come back each by itself, which tells more.
 fn columns_trip(bench: &Bench<'_>, columns: Vec<Column>, what: &str) -> Passed {
     let numbered = |(number, column): (usize, &Column)| (format!("column {number}"), column.array.clone());
     let all = made(tables::of_columns(columns.iter().enumerate().map(numbered).collect()))?;
-    match trip(bench, &[all], "a table", Metadata::May, true) {
+    let of_all = format!("a table with columns of {} types{what}", columns.len());
+    let together = match trip(bench, &[all], &of_all, Metadata::May, true) {
         Ok(Outcome::CameBack) => return Ok(None),
-        Err(stop @ Stop::Test(_)) => return Err(stop),
-        Ok(Outcome::Refused) | Err(_) => {}
-    }
+        Ok(Outcome::Refused) => Vec::new(),
+        Err(Stop::Found(found)) => found,
+        Err(stop) => return Err(stop),
+    };
     let (mut findings, mut refused, count) = (Findings::default(), Vec::new(), columns.len());
     for Column { name, array } in columns {
         let rows: ArrayRef = Arc::new(Int64Array::from_iter_values(0..4));
@@ -76,7 +78,8 @@ fn columns_trip(bench: &Bench<'_>, columns: Vec<Column>, what: &str) -> Passed {
         }
     }
     let note = format!("it refuses {} of {count} types: {}", refused.len(), refused.join("; "));
-    findings.end((!refused.is_empty()).then_some(note))
+    let note = findings.end((!refused.is_empty()).then_some(note))?;
+    if together.is_empty() { Ok(note) } else { Err(Stop::Found(together)) }
 }
 
 pub(super) fn types(bench: &Bench<'_>) -> Passed {
