@@ -237,6 +237,22 @@ fn what_the_other_cases_begin_with_is_told_where_it_failed_whichever_were_asked_
 }
 
 #[test]
+fn what_sums_up_the_calls_of_other_cases_says_nothing_without_them() {
+    let project = folder();
+    let only = |cases: &[&str], code: i32| {
+        let cases = cases.iter().flat_map(|case| ["--only", *case]);
+        let arguments = ["test", "builtin:files", "--format", "json"].into_iter().chain(cases).collect::<Vec<_>>();
+        document(&project.run(&arguments), code)
+    };
+    let test = only(&["errors", "denials"], 1);
+    assert_eq!(cases(&test, "not-tried"), ["errors", "denials"], "{test:#}");
+    assert!(case(&test, "denials")["note"].as_str().unwrap().contains("name other cases beside it"), "{test:#}");
+    // What is not claimed makes no call either.
+    assert_eq!(cases(&only(&["op-errors", "denials"], 1), "not-tried"), ["denials"]);
+    assert_eq!(cases(&only(&["small", "denials"], 0), "passed"), ["small", "denials"]);
+}
+
+#[test]
 fn versions_that_load_what_the_other_stored_pass_and_others_do_not() {
     let project = folder();
     let broken = guest("test-broken");

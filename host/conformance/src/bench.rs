@@ -31,9 +31,11 @@ pub(crate) struct Bench<'a> {
     small: OnceLock<Small>,
 }
 
-/// What is wrong with what was seen in all calls.
-#[derive(Default)]
+/// What was seen in all calls, and what is wrong with it.
+#[derive(Clone, Default)]
 pub(crate) struct Seen {
+    /// Whether there was a call at all.
+    pub calls: bool,
     /// What it was denied, and meanwhile it did what.
     pub denials: Vec<(&'static str, Denial)>,
     /// The errors that it returned which say too little, and meanwhile it did what.
@@ -76,6 +78,7 @@ impl<'a> Bench<'a> {
     /// that says too little.
     pub fn note<T>(&self, doing: &'static str, report: &Report<T>, tells: impl Fn(&Denial) -> bool) {
         let mut seen = self.seen();
+        seen.calls = true;
         for denial in report.receipt.denials.list.iter().filter(|denial| tells(denial)) {
             if seen.denials.len() < SEEN && !seen.denials.iter().any(|(_, known)| known == denial) {
                 seen.denials.push((doing, denial.clone()));

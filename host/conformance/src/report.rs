@@ -37,8 +37,15 @@ pub struct Counts {
     pub failed: usize,
     /// Those about what the component does not claim.
     pub not_claimed: usize,
-    /// Those that had nothing to begin with, since an earlier one failed.
+    /// Those that had nothing to begin with.
     pub not_tried: usize,
+}
+
+impl Counts {
+    /// Whether nothing was found that is wrong, where there was anything to look at.
+    pub fn is_sound(self) -> bool {
+        self.failed == 0 && (self.not_tried == 0 || self.passed > 0)
+    }
 }
 
 /// What became of a case.
@@ -71,7 +78,7 @@ pub enum CaseResult {
     Failed,
     /// The component does not claim what the case is about.
     NotClaimed,
-    /// There was nothing to begin with, since an earlier case failed.
+    /// There was nothing to begin with: an earlier case failed, or there was none.
     NotTried,
 }
 

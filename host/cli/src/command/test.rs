@@ -95,7 +95,7 @@ impl Test {
         if let Some(file) = &self.junit {
             test_junit::write(&report, file)?;
         }
-        Ok(if counts.failed == 0 { ExitStatus::Done } else { ExitStatus::Failed(1) })
+        Ok(if counts.is_sound() { ExitStatus::Done } else { ExitStatus::Failed(1) })
     }
 
     fn load(&self, sandbox: &Sandbox, name: &ComponentName) -> Result<Component, Error> {

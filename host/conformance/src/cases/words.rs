@@ -3,8 +3,8 @@
 use airlock_sandbox::context::MetadataValue;
 use airlock_sandbox::report::GuestError;
 
-use crate::bench::Bench;
-use crate::check::{Checked, Findings, Passed, found, not_claimed};
+use crate::bench::{Bench, Seen};
+use crate::check::{Checked, Findings, Passed, Stop, found, not_claimed};
 use crate::kinds::Kind;
 use crate::lab::Lab;
 use crate::subject::Subject;
@@ -69,8 +69,19 @@ pub(super) fn data_version(bench: &Bench<'_>) -> Passed {
     }
 }
 
+/// What was seen in all calls, of which there was one at least.
+fn seen(bench: &Bench<'_>) -> Checked<Seen> {
+    let seen = bench.seen().clone();
+    if seen.calls {
+        return Ok(seen);
+    }
+    Err(Stop::NotTried(
+        "no call was made whose errors and denials could be looked at; name other cases beside it".to_owned(),
+    ))
+}
+
 pub(super) fn errors(bench: &Bench<'_>) -> Passed {
-    let seen = bench.seen().errors.clone();
+    let seen = seen(bench)?.errors;
     let mut findings = Findings::default();
     for (doing, error) in &seen {
         let Some((expected, told)) = lacks(error) else { continue };
@@ -97,7 +108,7 @@ pub(crate) fn lacks(error: &GuestError) -> Option<(&'static str, String)> {
 }
 
 pub(super) fn denials(bench: &Bench<'_>) -> Passed {
-    let seen = bench.seen().denials.clone();
+    let seen = seen(bench)?.denials;
     let mut findings = Findings::default();
     for (doing, denial) in &seen {
         let expected = "nothing but what its manifest asks for, of that the files of the value";
