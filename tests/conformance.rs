@@ -253,6 +253,16 @@ fn what_sums_up_the_calls_of_other_cases_says_nothing_without_them() {
 }
 
 #[test]
+fn where_nothing_is_stored_that_some_partitions_are_missing_is_not_tried() {
+    let config = r#"{ "fault": "stores_nothing" }"#;
+    let only = ["--only", "missing", "--only", "allow-missing", "--format", "json"];
+    let ran = folder().run(&[&["test", &guest("test-broken"), "--config", config][..], &only].concat());
+    let test = document(&ran, 1);
+    assert_eq!(cases(&test, "failed"), ["small"], "{test:#}");
+    assert_eq!(cases(&test, "not-tried"), ["missing", "allow-missing"], "{test:#}");
+}
+
+#[test]
 fn versions_that_load_what_the_other_stored_pass_and_others_do_not() {
     let project = folder();
     let broken = guest("test-broken");

@@ -93,6 +93,10 @@ impl Findings {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How the case ends.
     pub fn end(self, note: Option<String>) -> Passed {
         if self.0.is_empty() { Ok(note) } else { Err(Stop::Found(self.0)) }

@@ -67,6 +67,7 @@ enum Fault {
     SetsOneVersion,
     StampsTheDay,
     StampsTheRun,
+    StoresNothing,
     StripsMarks,
     TakesEverything,
     Truncates,
@@ -99,6 +100,9 @@ impl OutputManager for Broken {
             Err(error) if fault == Some(Fault::PanicsOnConfig) => panic!("{error:?}"),
             config => config?,
         };
+        if fault == Some(Fault::StoresNothing) {
+            return Err(Error::other("no-room", "it keeps nothing"));
+        }
         if fault == Some(Fault::LooksAround) {
             let _ = fs::read("/etc/passwd");
         }
