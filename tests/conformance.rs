@@ -150,6 +150,13 @@ fn without_a_fault_the_same_component_passes_all_that_it_claims() {
 }
 
 #[test]
+fn a_file_that_is_read_only_where_nothing_is_recorded_is_not_left_over() {
+    let config = json!({ "notes": true }).to_string();
+    let only = ["--only", "no-record", "--only", "leaves-nothing"];
+    folder().run(&[&["test", &guest("test-broken"), "--config", &config][..], &only].concat()).ok();
+}
+
+#[test]
 fn files_passes_all_that_it_claims() {
     let test = assert_sound("builtin:files", &json!({}));
     assert!(cases(&test, "passed").contains(&"table-metadata"), "{test:#}");

@@ -24,6 +24,7 @@ const SECONDS_OF_A_DAY: u64 = 86_400;
 
 const JSON: &str = "json";
 const TABLE: &str = "arrows";
+const NOTE: &str = "note";
 /// The media types that it keeps, and their extensions.
 const KINDS: [(&str, &str); 4] = [
     ("application/octet-stream", "bin"),
@@ -80,6 +81,9 @@ struct Config {
     /// Whether it says itself where its files lie.
     #[serde(default)]
     whole: bool,
+    /// Whether it keeps a note beside each file, which it reads where nothing is recorded.
+    #[serde(default)]
+    notes: bool,
 }
 
 /// What an output may be configured with, which does nothing.
@@ -95,7 +99,7 @@ struct Broken;
 impl OutputManager for Broken {
     #[expect(clippy::panic, reason = "that is one of the faults")]
     fn handle_output(context: &OutputContext, value: &mut Source) -> Result<(), Error> {
-        let Config { fault, whole } = context.config()?;
+        let Config { fault, whole, notes } = context.config()?;
         match context.output_config::<Option<OutputConfig>>() {
             Err(error) if fault == Some(Fault::PanicsOnConfig) => panic!("{error:?}"),
             config => config?,
@@ -132,6 +136,9 @@ impl OutputManager for Broken {
             }
             if fault == Some(Fault::LeavesATemporaryFile) {
                 fs::write(file(key, "tmp")?, "left over")?;
+            }
+            if notes {
+                fs::write(file(key, NOTE)?, part.media_type())?;
             }
         }
         match fault {
@@ -239,7 +246,7 @@ fn remove(file: &Path) -> Result<(), Error> {
 
 impl InputManager for Broken {
     fn load_input(context: &InputContext, value: &mut Sink) -> Result<(), Error> {
-        let Config { fault, whole } = context.config()?;
+        let Config { fault, whole, notes } = context.config()?;
         let first = context.partition_keys().into_iter().next();
         let find = |key: Option<&str>| {
             let key = if fault == Some(Fault::IgnoresKeys) && key.is_some() { first.as_deref() } else { key };
@@ -254,6 +261,9 @@ impl InputManager for Broken {
         for (key, (media_type, file)) in path::present_parts(context, find)? {
             if fault == Some(Fault::NeedsARecord) && context.upstream(key.as_deref()).is_none() {
                 return Err(Error::corrupt("nothing is known of it"));
+            }
+            if notes && context.upstream(key.as_deref()).is_none() {
+                fs::read(file.with_extension(NOTE))?;
             }
             let mut part = value.begin(key.as_deref(), media_type)?;
             if fault.is_some_and(|fault| stamp(fault, "").is_some()) {
