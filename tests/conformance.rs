@@ -321,6 +321,20 @@ failed: leaves-nothing
 }
 
 #[test]
+fn directories_that_cannot_be_lent_are_the_fault_of_the_machine() {
+    let project = folder();
+    let test = ["test", "builtin:files", "--only", "small"];
+    // No mount lends a directory of the system, and not everybody may write there.
+    let ran = Ran::from(project.command(&test).env("TMPDIR", "/run").output().unwrap());
+    ran.fails(
+        7,
+        "
+error: the test of builtin:files came to no end: the storage of this machine failed: …
+hint: it keeps its files in /run; TMPDIR names another place",
+    );
+}
+
+#[test]
 fn what_cannot_be_tested_is_refused_before_anything_is_called() {
     let project = folder();
     project.run(&["test", "builtin:files", "--config", "{\"extention\": \"a\"}"]).fails(

@@ -324,12 +324,9 @@ fn grant(component: &Component, folder: &Path) -> Result<Grant, Stopped> {
     let mount = |path: &str, access: Access, scope: Scope| {
         let directory = folder.join(segment(path));
         std::fs::create_dir_all(&directory).map_err(|error| Stopped::Storage(error.to_string()))?;
-        Ok(MountGrant {
-            guest_path: GuestPath::new(path)?,
-            source: MountSource::Directory(DirectoryPath::new(&directory, &[])?),
-            access,
-            scope,
-        })
+        // Where the kit has its directories is not what the manifest asks for.
+        let source = DirectoryPath::new(&directory, &[]).map_err(|error| Stopped::Storage(error.to_string()))?;
+        Ok(MountGrant { guest_path: GuestPath::new(path)?, source: MountSource::Directory(source), access, scope })
     };
     let Some(manifest) = &component.inspection().manifest else {
         let mounts = vec![mount(DATA, Access::Write, Scope::Output)?];
