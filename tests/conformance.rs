@@ -51,11 +51,7 @@ fn finding<'a>(test: &'a Value, name: &str) -> &'a Value {
 
 /// That a component passes all that it claims, as it is called where nothing is said: isolated.
 fn assert_sound(component: &str, config: &Value) -> Value {
-    sound(isolated(component, config, 0))
-}
-
-/// `test`, in which all that is claimed passed.
-fn sound(test: Value) -> Value {
+    let test = isolated(component, config, 0);
     assert_eq!((cases(&test, "failed"), cases(&test, "not-tried")), (vec![], vec![]), "{test:#}");
     test
 }
@@ -166,10 +162,13 @@ fn files_passes_all_that_it_claims() {
 #[test]
 fn tables_passes_all_that_it_claims_in_every_format() {
     let with = |format: &str| json!({ "format": format });
-    let isolated = assert_sound("builtin:tables", &with("parquet"));
-    let others = ["csv", "jsonl", "arrow"].map(|format| sound(test("builtin:tables", &with(format), 0)));
+    let isolated = isolated("builtin:tables", &with("parquet"), 0);
+    let others = ["csv", "jsonl", "arrow"].map(|format| test("builtin:tables", &with(format), 0));
     for test in others.iter().chain([&isolated]) {
+        assert_eq!(cases(test, "failed"), [""; 0], "{test:#}");
         assert!(cases(test, "passed").contains(&"table-nested"), "{test:#}");
+        // It is an op as well, which converts what another configuration says.
+        assert_eq!(cases(test, "not-tried"), ["op-repeatable"], "{test:#}");
     }
 }
 
@@ -198,6 +197,8 @@ fn a_component_that_looks_around_is_found_by_what_it_was_denied_and_nothing_more
 fn an_op_with_a_fault_is_found_by_the_case_about_it() {
     for (op, expected, says) in [
         ("ignore_errors", &["op-cut-off"][..], "it returned ok"),
+        // It has no input of a name, and reads those that it is given.
+        ("ignore_all_errors", &["op-cut-off"], "it returned ok"),
         ("unwrap", &["op-errors"], "it lacks an input"),
         ("unwrap_text", &["op-unknown-type", "op-cut-off"], "it is of application/x-airlock-unheard-of"),
         ("stamp", &["op-repeatable"], "of result the second time"),
@@ -219,9 +220,24 @@ fn an_op_is_held_to_computing_the_same_of_the_inputs_that_the_kit_has_for_it() {
     };
     let note_of_copies = note("first_part", "passed");
     assert!(note_of_copies.as_str().unwrap().starts_with("parts was given no part, application/octet"));
-    assert_eq!(note("join", "passed"), Value::Null);
+    // It reads whatever inputs there are, as far as these are text.
+    let note_of_join = note("join", "passed");
+    assert!(note_of_join.as_str().unwrap().starts_with("input was given no part, text/plain, application/json"));
     // What it needs nobody knows.
-    assert_eq!(note("every_output", "not-claimed"), "of no value that the kit has does it compute anything");
+    assert_eq!(note("every_output", "not-tried"), "of no value that the kit has does it compute anything");
+}
+
+#[test]
+fn an_op_that_reads_whatever_inputs_there_are_is_offered_one() {
+    let test = assert_no_failure(&json!({ "op": "join" }));
+    assert_eq!(case(&test, "op-errors")["note"], "it reads whatever inputs there are");
+    for name in ["op-unknown-type", "op-cut-off"] {
+        assert_eq!(case(&test, name)["result"], "passed", "{test:#}");
+    }
+    // Who looks at none needs none.
+    let test = assert_no_failure(&json!({ "op": "nothing" }));
+    assert_eq!(case(&test, "op-errors")["note"], Value::Null);
+    assert_eq!(cases(&test, "passed"), ["op-errors", "errors", "denials"], "{test:#}");
 }
 
 /// The test of an op that fails no case.

@@ -27,7 +27,8 @@ impl Op for Ops {
             "first_part" => first_part(context),
             "hold_all" => hold_all(context),
             "hold_parts" => hold_parts(context),
-            "ignore_errors" => ignore_errors(context),
+            "ignore_errors" => ignore_errors(context, &["parts".to_owned()]),
+            "ignore_all_errors" => ignore_errors(context, &context.inputs()),
             "tell" => tell(context),
             "every_other_output" => every_other_output(context),
             "each_partition" => each_partition(context),
@@ -106,9 +107,12 @@ fn first_part(context: &OpContext) -> Result<(), Error> {
 }
 
 /// Goes on where an input cannot be loaded.
-fn ignore_errors(context: &OpContext) -> Result<(), Error> {
-    let read = parts(&mut context.input("parts")?);
-    give(context, if read.is_ok() { "loaded" } else { "not loaded" })
+fn ignore_errors(context: &OpContext, inputs: &[String]) -> Result<(), Error> {
+    let mut loaded = 0;
+    for name in inputs {
+        loaded += usize::from(parts(&mut context.input(name)?).is_ok());
+    }
+    give(context, if loaded == inputs.len() { "loaded" } else { "not loaded" })
 }
 
 /// Gives what it is told of the step.

@@ -14,17 +14,38 @@ use crate::lab::Lab;
 /// Inputs and outputs that an op is asked for, at most.
 const NAMES: usize = 16;
 
+/// What the input is called that an op is offered which asks for none by its name.
+const OFFERED: &str = "input";
+
 /// The inputs and outputs that an op asked for, and what came of the last call.
 pub(super) struct Asked {
     pub inputs: Vec<String>,
     pub outputs: Vec<String>,
     pub last: Report<Computed>,
+    /// Whether it asks for no input by its name, and reads those that there are.
+    lists: bool,
 }
 
-/// Calls the op with no inputs, and then with those that it says it lacks, each of which is `input`.
+/// Calls the op with no inputs, and then with those that it says it lacks, each of which is `input`. One that lacks none may
+/// read whatever inputs it finds there are, so it is offered one.
 pub(super) fn asked(bench: &Bench<'_>, lab: &Lab<'_>, input: &Input) -> Checked<Asked> {
     bench.computes()?;
-    let (mut inputs, mut outputs): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let asked = learned(lab, Vec::new(), input)?;
+    if !asked.inputs.is_empty() {
+        return Ok(asked);
+    }
+    let offered = Arc::new(Offered::default());
+    learned(lab, vec![OFFERED.to_owned()], &Input::Lazy(offered.clone()))?;
+    // Who does not look into it has no use for it.
+    if !offered.0.load(Ordering::Relaxed) {
+        return Ok(asked);
+    }
+    Ok(Asked { lists: true, ..learned(lab, vec![OFFERED.to_owned()], input)? })
+}
+
+/// Calls the op with `inputs`, and then with those besides that it says it lacks.
+fn learned(lab: &Lab<'_>, mut inputs: Vec<String>, input: &Input) -> Checked<Asked> {
+    let mut outputs: Vec<String> = Vec::new();
     loop {
         let given = with(&inputs, input);
         let last = lab.run(&given, &outputs)?;
@@ -35,8 +56,19 @@ pub(super) fn asked(bench: &Bench<'_>, lab: &Lab<'_>, input: &Input) -> Checked<
         match lacked {
             Some((true, name)) if inputs.len() < NAMES && !inputs.contains(&name) => inputs.push(name),
             Some((false, name)) if outputs.len() < NAMES && !outputs.contains(&name) => outputs.push(name),
-            _ => return Ok(Asked { inputs, outputs, last }),
+            _ => return Ok(Asked { inputs, outputs, last, lists: false }),
         }
+    }
+}
+
+/// An input without a part, and whether that was looked for.
+#[derive(Debug, Default)]
+struct Offered(AtomicBool);
+
+impl LoadParts for Offered {
+    fn load(&self, _: usize, _: &dyn Fn() -> bool) -> Result<Option<Part>, NotLoaded> {
+        self.0.store(true, Ordering::Relaxed);
+        Ok(None)
     }
 }
 
@@ -78,6 +110,9 @@ pub(super) fn named(inputs: &[String]) -> String {
 pub(super) fn errors(bench: &Bench<'_>) -> Passed {
     let asked = asked(bench, &Lab::new(bench)?, &without_parts())?;
     is_no_trap(&asked.last, &format!("ran it {}, each without a part", named(&asked.inputs)))?;
+    if asked.lists {
+        return Ok(Some("it reads whatever inputs there are".to_owned()));
+    }
     Ok((!asked.inputs.is_empty()).then(|| format!("it asked for {}", asked.inputs.join(", "))))
 }
 

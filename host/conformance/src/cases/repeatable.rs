@@ -19,7 +19,7 @@ use airlock_sandbox::value::{Input, Part, Value};
 use super::ops::{self, Asked};
 use super::table_values;
 use crate::bench::Bench;
-use crate::check::{self, Checked, Findings, Passed, found, not_claimed, told};
+use crate::check::{self, Checked, Findings, Passed, Stop, found, not_claimed, told};
 use crate::kinds::{self, Form};
 use crate::lab::Lab;
 use crate::looking::bytes_of;
@@ -129,7 +129,7 @@ pub(super) fn computes(bench: &Bench<'_>) -> Passed {
     }
     findings.end(None)?;
     match (computed.as_slice(), nothing.inputs.join(", ").as_str()) {
-        ([], _) => not_claimed("of no value that the kit has does it compute anything"),
+        ([], _) => Err(Stop::NotTried("of no value that the kit has does it compute anything".to_owned())),
         (_, "") => Ok(None),
         (computed, inputs) => Ok(Some(format!("{inputs} was given {}", computed.join(", ")))),
     }
