@@ -272,6 +272,15 @@ fn error<T: std::fmt::Debug>(report: Report<T>) -> GuestError {
 }
 
 #[test]
+fn the_parser_of_records_passes_its_own_tests() {
+    let mut python = std::process::Command::new("python3");
+    python.args(["-m", "unittest"]).env("PYTHONDONTWRITEBYTECODE", "1");
+    let ran = python.current_dir(project::repository().join("guests/languages/python-sqlite")).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success() && !said.contains("Ran 0 tests"), "{said}");
+}
+
+#[test]
 fn records_lie_in_databases_that_inputs_query() {
     let Some(manager) = languages::built("python-sqlite") else { return };
     let project = Project::of(&format!(
@@ -291,6 +300,18 @@ command = ["python3", "orders.py"]
 type = "json"
 inputs.orders = {{ asset = "orders", config = {{ query = "select region, sum(price) as total from records group by region order by region" }} }}
 command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_ORDERS" > "$AIRLOCK_OUTPUT"']
+
+[assets.odd]
+type = "json"
+command = ["sh", "-c", 'echo "[{{\"n\": 9223372036854775808}}, {{\"n\": \"9223372036854775808\"}}, {{}}]" > "$AIRLOCK_OUTPUT"']
+
+[assets.bare]
+type = "json"
+command = ["sh", "-c", 'echo "[{{}}, {{}}]" > "$AIRLOCK_OUTPUT"']
+
+[assets.unnamed]
+type = "json"
+command = ["sh", "-c", 'echo "[{{\"\": 1, \"a\": 2}}]" > "$AIRLOCK_OUTPUT"']
 "#
     ));
     project.put(
@@ -298,7 +319,7 @@ command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_ORDERS" > "$AIRLOCK_OUTPUT"']
         "import airlock\nairlock.store_json([{'region': ['eu', 'us'][n % 2], 'price': n, 'paid': n > 1, 'tags': ['a', n],\n\
          'note': None if n else 'ü'} for n in range(30000)])\n",
     );
-    project.run(&["run"]).ok();
+    project.run(&["run", "orders", "totals"]).ok();
     let database = std::fs::read(project.path("data/orders.sqlite")).unwrap();
     assert!(database.starts_with(b"SQLite format 3\0"));
     let orders: Value = serde_json::from_str(&project.load("orders")).unwrap();
@@ -308,6 +329,13 @@ command = ["sh", "-c", 'cat "$AIRLOCK_INPUT_ORDERS" > "$AIRLOCK_OUTPUT"']
         orders[29999],
         json!({ "region": "us", "price": 29999, "paid": true, "tags": ["a", 29999], "note": null })
     );
+    project.run(&["run", "odd"]).ok();
+    // Numbers that no column of numbers holds, and records without a key.
+    let odd = json!([{ "n": 9_223_372_036_854_775_808_u64 }, { "n": "9223372036854775808" }, { "n": null }]);
+    assert_eq!(serde_json::from_str::<Value>(&project.load("odd")).unwrap(), odd);
+    project.run(&["run", "bare"]).ok();
+    assert_eq!(project.load("bare"), "[{},{}]");
+    project.run(&["run", "unnamed"]).fails(1, "…a key without a character is no name of a column…");
     let totals: Value = serde_json::from_str(&project.load("totals")).unwrap();
     assert_eq!(totals, json!([{ "region": "eu", "total": 224_985_000 }, { "region": "us", "total": 225_000_000 }]));
 }

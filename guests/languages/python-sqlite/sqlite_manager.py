@@ -19,7 +19,7 @@ from records import NotRecords, records, kind_of, merged
 EXTENSION = "sqlite"
 CHUNK = 1 << 20
 
-# Columns of other kinds than SQLite has are declared as these, and come back through them.
+# Columns of other kinds than SQLite has are declared with these words, and come back through them.
 sqlite3.register_converter("BOOLEAN", lambda text: text != b"0")
 sqlite3.register_converter("JSON", json.loads)
 
@@ -55,6 +55,8 @@ def store(part: Reader, path: str) -> tuple[int, list[str]]:
         columns: dict[str, str] = {}
         for record in records(chunks(part)):
             for key, item in record.items():
+                if not key:
+                    raise NotRecords("a key without a character is no name of a column")
                 columns[key] = merged(columns.get(key), kind_of(item))
         part.rewind()
         # An old database is no beginning of a new one.
@@ -67,7 +69,7 @@ def store(part: Reader, path: str) -> tuple[int, list[str]]:
             database.execute("pragma synchronous = off")
             database.execute("begin")
             # SQLite has no table without a column.
-            declared = ", ".join(f"{quoted(key)} {kind or ''}" for key, kind in columns.items()) or '"" null'
+            declared = ", ".join(f"{quoted(key)} {declared_type(kind)}" for key, kind in columns.items()) or '"" null'
             database.execute(f"create table records ({declared})")
             holes = ", ".join("?" * len(columns)) or "null"
             rows = database.executemany(
@@ -81,6 +83,11 @@ def store(part: Reader, path: str) -> tuple[int, list[str]]:
         raise Err(types.Error_UnsupportedType(str(error))) from error
     except sqlite3.Error as error:
         raise Err(types.Error_UnsupportedType(f"the records do not fit into a database: {error}")) from error
+
+
+def declared_type(kind: str | None) -> str:
+    # Without `TEXT` SQLite takes the digits of a number for the number, as far as a double holds it.
+    return "JSON TEXT" if kind == "JSON" else kind or ""
 
 
 def values(parsed: Iterable[dict], columns: dict[str, str]) -> Iterator[list]:
@@ -118,12 +125,14 @@ def load(path: str, query: str, value: Sink, key: str | None) -> None:
         except sqlite3.Error as error:
             raise Err(types.Error_Corrupt(f"{path} is no database of records: {error}")) from error
         cursor = database.execute(query)
-        names = [column[0] for column in cursor.description or [] if column[0]]
+        names = [column[0] for column in cursor.description or []]
         value.begin(key, "application/json")
         buffer = bytearray(b"[")
         for number, row in enumerate(cursor):
             buffer += b"," if number else b""
-            buffer += json.dumps(dict(zip(names, row)), separators=(",", ":")).encode()
+            # A column without a name stands for a table without a column.
+            record = {name: item for name, item in zip(names, row) if name}
+            buffer += json.dumps(record, separators=(",", ":")).encode()
             while len(buffer) >= CHUNK:
                 value.write(bytes(buffer[:CHUNK]))
                 del buffer[:CHUNK]
