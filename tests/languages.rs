@@ -215,6 +215,8 @@ fn every_language_says_with_the_same_codes_what_went_wrong() {
         };
         let denied = call("handle-output", &["--mount", "data::/data"]);
         assert_eq!(code(&denied), "access-denied", "{language}: {denied}");
+        let denied = call("load-input", &["--mount", "data::/elsewhere"]);
+        assert_eq!(code(&denied), "access-denied", "{language}: {denied}");
         let absent = call("load-input", &["--mount", "data::/data"]);
         assert_eq!(code(&absent), "not-found", "{language}: {absent}");
         std::fs::create_dir(project.path("data/value.bin")).unwrap();

@@ -13,7 +13,7 @@ from wit_world.imports.context import InputContext, OutputContext
 from wit_world.imports.types import MetadataEntry
 from wit_world.imports.value import Reader, Sink, Source
 
-from errors import contract_error
+from errors import contract_error, is_there
 from records import NotRecords, records, kind_of, merged
 
 EXTENSION = "sqlite"
@@ -106,7 +106,7 @@ class Input(exports.Input):
         with contract_error():
             for key in partition_keys(context) or [None]:
                 path = "/data/" + context.path(key, EXTENSION)
-                if os.path.exists(path):
+                if is_there(path):
                     load(path, query, value, key)
                 else:
                     missing.append(key)

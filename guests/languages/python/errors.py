@@ -1,12 +1,22 @@
 """Errors of Python as those of the contract."""
 
 import errno
+import os
 
 from componentize_py_types import Err
 from wit_world.imports import types
 
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _LIMITED = {errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.ENOSPC}
+
+
+def is_there(path: str) -> bool:
+    """As `os.path.exists`, which says of what it may not look at that it is not there."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class contract_error:

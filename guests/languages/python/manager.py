@@ -9,7 +9,7 @@ from wit_world.imports.context import InputContext, OutputContext
 from wit_world.imports.types import MetadataEntry
 from wit_world.imports.value import Reader, Sink, Source
 
-from errors import contract_error
+from errors import contract_error, is_there
 
 EXTENSION = "bin"
 OCTETS = "application/octet-stream"
@@ -73,7 +73,7 @@ def load(context: InputContext, value: Sink) -> None:
     missing = []
     for key in partition_keys(context) or [None]:
         path = "/data/" + context.path(key, EXTENSION)
-        if not os.path.exists(path):
+        if not is_there(path):
             missing.append(key)
             continue
         value.begin(key, recorded_media_type(context, key))
