@@ -142,7 +142,7 @@ fn no_case_of_the_conformance_kit_fails_in_any_language() {
         let report = project.run(&["test", &component(language), "--format", "json"]).json();
         assert_eq!(report["test"]["counts"]["failed"], 0, "{language}: {report:#}");
         // What all of them claim: the same cases.
-        assert!(report["test"]["counts"]["passed"].as_u64().unwrap() >= 38, "{language}: {report:#}");
+        assert!(report["test"]["counts"]["passed"].as_u64().unwrap() >= 36, "{language}: {report:#}");
     }
 }
 

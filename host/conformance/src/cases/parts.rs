@@ -95,14 +95,6 @@ fn names<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> String {
     listed(keys.map(|key| format!("{key:?}")))
 }
 
-pub(super) fn one(bench: &Bench<'_>) -> Passed {
-    let (kind, lab, subject) = (bench.kind()?, Lab::new(bench)?, Subject::asset(&["parts", "one"]));
-    let (parts, done) = (days(kind, &[("2026-01-31", 1)]), "stored one partition");
-    let records = put((bench, &lab), &subject, kind, &parts, done)?;
-    check((bench, &lab), &subject, &records, (kind, &parts), done)?;
-    Ok(None)
-}
-
 pub(super) fn many(bench: &Bench<'_>) -> Passed {
     let (kind, lab, subject) = (bench.kind()?, Lab::new(bench)?, Subject::asset(&["parts", "many"]));
     // The later ones are shorter, so that what is left over of those before them shows.

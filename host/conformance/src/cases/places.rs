@@ -7,10 +7,9 @@ use airlock_sandbox::partition::PartitionKey;
 
 use crate::Stopped;
 use crate::bench::Bench;
-use crate::check::{Checked, Findings, Passed, Stop, found};
+use crate::check::{Checked, Findings, Passed, Stop};
 use crate::kinds::Kind;
 use crate::lab::Lab;
-use crate::looking::{bytes_of, only_part};
 use crate::subject::Subject;
 
 /// Calls at once.
@@ -153,36 +152,5 @@ pub(super) fn at_once(bench: &Bench<'_>) -> Passed {
     for checked in checks {
         findings.take(checked)?;
     }
-    findings.end(None)
-}
-
-pub(super) fn at_once_on_one(bench: &Bench<'_>) -> Passed {
-    let (kind, lab, subject) = (bench.kind()?, Lab::new(bench)?, Subject::asset(&["at", "once"]));
-    let done = format!("stored values in one place from {AT_ONCE} threads, and loaded it meanwhile");
-    // Of one length, so that what differs is what was mixed.
-    let value = |thread: u16| kind.padded(100 + thread, 3000);
-    let values: Vec<Vec<u8>> = (0..AT_ONCE).map(value).collect();
-    let first = lab.put(&subject, &bench.value(kind, &value(0))?, &done)?;
-    let is_whole = |record: &[StoredOutput]| -> Checked<()> {
-        let value = lab.get(&subject, record, &done)?;
-        let bytes = bytes_of(only_part(&value, &done)?, &done)?;
-        if values.iter().any(|value| kind.difference(value, &bytes).is_none()) {
-            return Ok(());
-        }
-        found(&done, "one of the values that were stored", format!("{} bytes that are none of them", bytes.len()))
-    };
-    let work = |thread: u16| -> Checked<()> {
-        for _ in 0..ROUNDS {
-            let bytes = value(thread);
-            let record = lab.put(&subject, &bench.value(kind, &bytes)?, &done)?;
-            is_whole(&[record])?;
-        }
-        Ok(())
-    };
-    let mut findings = Findings::default();
-    for checked in in_threads(AT_ONCE, work) {
-        findings.take(checked)?;
-    }
-    findings.take(is_whole(&[first]))?;
     findings.end(None)
 }
