@@ -351,6 +351,23 @@ hint: it keeps its files in /run; TMPDIR names another place",
 }
 
 #[test]
+fn a_verdict_and_its_file_do_not_depend_on_who_reads_standard_output() {
+    let project = folder();
+    let ended = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        project.command(arguments).stdout(writer).status().unwrap().code()
+    };
+    let found = ["test", &guest("snoop"), "--only", "small", "--junit", "results.xml"];
+    assert_eq!(ended(&found), Some(1));
+    assert!(std::fs::read_to_string(project.path("results.xml")).unwrap().contains("failures=\"1\""));
+    assert_eq!(ended(&["test", "builtin:files", "--only", "small"]), Some(0));
+    // It asks for more than that one.
+    assert_eq!(ended(&["inspect", &guest("test-broken"), "--against", &guest("monthly")]), Some(3));
+    assert_eq!(ended(&["inspect", "builtin:files"]), Some(0));
+}
+
+#[test]
 fn what_cannot_be_tested_is_refused_before_anything_is_called() {
     let project = folder();
     project.run(&["test", "builtin:files", "--config", "{\"extention\": \"a\"}"]).fails(

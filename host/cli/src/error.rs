@@ -133,6 +133,14 @@ impl Error {
         Report::new(ExitStatus::Storage, format!("cannot write to standard output: {error}")).into()
     }
 
+    /// What became of printing where something is to be done or told after it all the same: that nobody reads it is no failure.
+    pub fn unless_closed(printed: Result<(), Self>) -> Result<(), Self> {
+        match printed {
+            Err(Self::OutputClosed) => Ok(()),
+            printed => printed,
+        }
+    }
+
     /// A component that cannot be used.
     pub fn component(name: &str, error: &ComponentError) -> Self {
         let report = match error {

@@ -76,15 +76,7 @@ impl Inspect {
             }
             None => None,
         };
-        let told = Told::of(&inspection, compared.as_ref().map(|(_, changes)| changes.as_slice()));
-        let mut output = Output::new();
-        match (self.format.format, &compared) {
-            (Format::Human, Some((other, changes))) => print_changes(&mut output, &name, other, changes)?,
-            (Format::Human, None) => fields(&self.component, &inspection).print(&mut output)?,
-            (Format::Json, _) => output.json("component", &told)?,
-            (Format::Jsonl, _) => output.json_line(&told)?,
-        }
-        output.finish()?;
+        Error::unless_closed(self.print(&name, &inspection, compared.as_ref()))?;
         if let Err(error) = inspection.check_imports() {
             tell(format!("warning: it cannot be run: {error}"));
         }
@@ -92,6 +84,24 @@ impl Inspect {
             Some((other, changes)) if changes.iter().any(|change| change.widens) => Err(refuse(&name, other, &changes)),
             _ => Ok(ExitStatus::Done),
         }
+    }
+
+    /// Prints what the component is, or in what it differs from another one.
+    fn print(
+        &self,
+        name: &str,
+        inspection: &Inspection,
+        compared: Option<&(&ComponentName, Vec<Change>)>,
+    ) -> Result<(), Error> {
+        let told = Told::of(inspection, compared.map(|(_, changes)| changes.as_slice()));
+        let mut output = Output::new();
+        match (self.format.format, compared) {
+            (Format::Human, Some((other, changes))) => print_changes(&mut output, name, other, changes)?,
+            (Format::Human, None) => fields(&self.component, inspection).print(&mut output)?,
+            (Format::Json, _) => output.json("component", &told)?,
+            (Format::Jsonl, _) => output.json_line(&told)?,
+        }
+        output.finish()
     }
 }
 

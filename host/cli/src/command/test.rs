@@ -84,18 +84,23 @@ impl Test {
         };
         let report = kit.run(&self.only).map_err(|stopped| self.stopped(&stopped))?;
         let counts = report.counts();
-        let mut output = Output::new();
-        match self.format.format {
-            Format::Human => print(&mut output, &report)?,
-            Format::Json => output.json("test", &Told { counts, report: &report })?,
-            Format::Jsonl => report.cases.iter().try_for_each(|case| output.json_line(case))?,
-        }
-        output.finish()?;
-        // What was found is not lost with a file that cannot be written.
+        // What was found is not lost with a file that cannot be written, nor with who reads standard output.
+        let printed = Error::unless_closed(self.print(&report, counts));
         if let Some(file) = &self.junit {
             test_junit::write(&report, file)?;
         }
+        printed?;
         Ok(if counts.is_sound() { ExitStatus::Done } else { ExitStatus::Failed(1) })
+    }
+
+    fn print(&self, report: &TestReport, counts: Counts) -> Result<(), Error> {
+        let mut output = Output::new();
+        match self.format.format {
+            Format::Human => print(&mut output, report)?,
+            Format::Json => output.json("test", &Told { counts, report })?,
+            Format::Jsonl => report.cases.iter().try_for_each(|case| output.json_line(case))?,
+        }
+        output.finish()
     }
 
     fn load(&self, sandbox: &Sandbox, name: &ComponentName) -> Result<Component, Error> {
