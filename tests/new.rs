@@ -256,3 +256,19 @@ fn what_is_no_module_is_not_made_a_component() {
     componentize("absent.wasm").fails(2, "error: cannot read absent.wasm: …");
     assert!(!project.path("made.wasm").exists());
 }
+
+#[test]
+fn a_manifest_that_says_what_none_may_is_not_made_a_part_of_a_component() {
+    let project = Project(tempfile::tempdir().unwrap());
+    let component = wat::parse_str(r#"(component (instance $it) (export "airlock:io/input@0.1.0" (instance $it)))"#);
+    std::fs::write(project.path("bare.wasm"), component.unwrap()).unwrap();
+    let componentize = |access: &str| {
+        let mounts = format!(r#"[{{ "path": "/data", "access": "{access}", "reason": "Values." }}]"#);
+        project.put("manifest.json", &format!(r#"{{ "name": "a", "version": "1", "mounts": {mounts} }}"#));
+        project.run(&["componentize", "bare.wasm", "-o", "made.wasm", "--manifest", "manifest.json"])
+    };
+    componentize("steal").fails(6, "error: cannot make a component of bare.wasm: …manifest…`steal`…");
+    assert!(!project.path("made.wasm").exists());
+    componentize("read").ok();
+    assert!(project.path("made.wasm").exists());
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use airlock_bindings::Contract;
-use airlock_sandbox::component::read_file;
+use airlock_sandbox::component::{inspect, read_file};
 use airlock_sandbox::limits::COMPONENT_BYTES;
 use airlock_sandbox::text::safe;
 use clap::Args;
@@ -36,15 +36,18 @@ impl Componentize {
     pub fn execute(self) -> Result<ExitStatus, Error> {
         let module = read(&self.module)?;
         let manifest = self.manifest.as_deref().map(read).transpose()?;
-        let made = Contract::embedded()
-            .and_then(|contract| airlock_bindings::componentize(&contract, &module, manifest.as_deref()));
-        let component = made.map_err(|error| {
-            let reason = safe(&format!("{error:#}"), MESSAGE_BYTES);
+        let refused = |reason: String| {
+            let reason = safe(&reason, MESSAGE_BYTES);
             Report::new(
                 ExitStatus::Component,
                 format!("cannot make a component of {}: {reason}", self.module.display()),
             )
-        })?;
+        };
+        let made = Contract::embedded()
+            .and_then(|contract| airlock_bindings::componentize(&contract, &module, manifest.as_deref()));
+        let component = made.map_err(|error| refused(format!("{error:#}")))?;
+        // What is wrong with the manifest is told here, and not only where the component is used.
+        inspect(&component).map_err(|error| refused(error.to_string()))?;
         fs::write(&self.output, component).map_err(|error| {
             Report::new(ExitStatus::Storage, format!("cannot write {}: {error}", self.output.display()))
         })?;
