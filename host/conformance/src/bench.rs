@@ -145,13 +145,16 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// A kind of values that it stores.
+    pub fn any_kind(&self) -> Checked<Kind> {
+        let none = || Stop::NotTried("no small value could be stored and loaded: see `small`".to_owned());
+        self.small()?.working.first().copied().ok_or_else(none)
+    }
+
     /// The kinds of values that it stores, of which there is one at least.
     pub fn kinds(&self) -> Checked<Vec<Kind>> {
-        let small = self.small()?;
-        if small.working.is_empty() {
-            return Err(Stop::NotTried("no small value could be stored and loaded: see `small`".to_owned()));
-        }
-        Ok(small.working.clone())
+        self.any_kind()?;
+        Ok(self.small()?.working.clone())
     }
 
     /// As [`kinds`](Self::kinds), of a component that loads them too.
@@ -163,8 +166,9 @@ impl<'a> Bench<'a> {
 
     /// The first of [`loaded_kinds`](Self::loaded_kinds).
     pub fn kind(&self) -> Checked<Kind> {
-        let kinds = self.loaded_kinds()?;
-        kinds.first().copied().ok_or_else(|| Stop::NotTried("there is no kind of value to begin with".to_owned()))
+        self.stores()?;
+        self.loads()?;
+        self.any_kind()
     }
 
     /// The first kind of this form that it stores and loads; `what` such values are called.

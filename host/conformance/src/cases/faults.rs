@@ -11,7 +11,7 @@ use airlock_sandbox::value::{Content, Part, Value};
 use serde_json::json;
 
 use crate::bench::Bench;
-use crate::check::{Checked, Findings, Passed, Stop, found, innermost, not_claimed, told};
+use crate::check::{Checked, Findings, Passed, found, innermost, not_claimed, told};
 use crate::kinds::{self, Kind, UNKNOWN};
 use crate::lab::{Lab, Provoked};
 use crate::subject::Subject;
@@ -35,8 +35,7 @@ struct Old<'b> {
 impl<'b> Old<'b> {
     /// Stores one in `lab`.
     fn new(bench: &'b Bench<'b>, lab: Lab<'b>) -> Checked<Self> {
-        let none = || Stop::NotTried("there is no kind of value to begin with".to_owned());
-        let (kind, subject) = (*bench.kinds()?.first().ok_or_else(none)?, Subject::asset(&["old", "value"]));
+        let (kind, subject) = (bench.any_kind()?, Subject::asset(&["old", "value"]));
         if !lab.is_written() {
             return not_claimed("it asks for no directory to write");
         }
@@ -149,7 +148,7 @@ pub(super) fn read_only(bench: &Bench<'_>) -> Passed {
 }
 
 pub(super) fn unknown_type(bench: &Bench<'_>) -> Passed {
-    bench.kinds()?;
+    bench.any_kind()?;
     let values = &bench.manifest().values;
     let claims = values.is_empty() || values.iter().any(|value| kinds::matches(value, UNKNOWN.media_type));
     let (lab, subject, bytes) = (Lab::new(bench)?, Subject::asset(&["unheard", "of"]), UNKNOWN.sample(1));
@@ -198,7 +197,7 @@ fn wrong_configs(schema: Option<&ConfigSchema>, right: &serde_json::Value) -> Ve
 }
 
 pub(super) fn wrong_config(bench: &Bench<'_>) -> Passed {
-    let kind = *bench.kinds()?.first().ok_or_else(|| Stop::NotTried("there is no kind of value".to_owned()))?;
+    let kind = bench.any_kind()?;
     let manifest = bench.manifest();
     let lab = Lab::new(bench)?.provoking(Provoked::Denials);
     let subject = Subject::asset(&["wrong", "configuration"]);
