@@ -97,7 +97,6 @@ fn every_language_numbers_the_lines_of_all_parts() {
         &[&after_the_edge],
         &[&breaks],
     ];
-    let mut ran = 0;
     for language in built() {
         let lab = op(language);
         for (number, parts) in cases.iter().enumerate() {
@@ -108,9 +107,7 @@ fn every_language_numbers_the_lines_of_all_parts() {
             let recorded = MetadataEntry { label: "lines".to_owned(), value: MetadataValue::Int(lines) };
             assert_eq!(computed.outputs[0].metadata, [recorded], "{language}");
         }
-        ran += 1;
     }
-    assert_eq!(ran, built().len());
 }
 
 #[test]

@@ -66,7 +66,6 @@ fn text(size: usize) -> String {
 
 #[test]
 fn every_language_stores_and_loads_values_of_any_size() {
-    let mut ran = 0;
     for language in built() {
         let project = Project::of(&format!(
             "{}[assets.value]\ntype = 'text'\nio = '{language}'\ncommand = ['sh', '-c', 'cat given > \"$AIRLOCK_OUTPUT\"']\n",
@@ -84,9 +83,7 @@ fn every_language_stores_and_loads_values_of_any_size() {
             let expected = json!({ "size": size, "media_type": "text/plain", "path": ["path", "/data/value.bin"] });
             assert_eq!(facts(&stored), expected, "{language}: {stored}");
         }
-        ran += 1;
     }
-    assert_eq!(ran, built().len());
 }
 
 /// What an event says that the manager recorded, as one object.
@@ -148,7 +145,6 @@ fn no_case_of_the_conformance_kit_fails_in_any_language() {
 
 #[test]
 fn every_language_stores_partitions_in_one_call_and_names_those_that_are_missing() {
-    let mut ran = 0;
     for language in built() {
         let project = partitioned(language);
         project.run(&["run", "part", "-p", "all"]).ok();
@@ -162,9 +158,7 @@ fn every_language_stores_partitions_in_one_call_and_names_those_that_are_missing
         project.run(&["run", "whole"]).fails(1, "…cannot load `part[us]`…has no stored value\n…");
         project.run(&["run", "some"]).ok();
         assert_eq!(project.load("some"), "eu=True", "{language}");
-        ran += 1;
     }
-    assert_eq!(ran, built().len());
 }
 
 #[test]
@@ -200,7 +194,6 @@ fn every_language_loads_what_every_other_stored() {
 
 #[test]
 fn every_language_says_with_the_same_codes_what_went_wrong() {
-    let mut ran = 0;
     for language in built() {
         let project = Project::of("");
         std::fs::create_dir(project.path("data")).unwrap();
@@ -225,9 +218,7 @@ fn every_language_says_with_the_same_codes_what_went_wrong() {
         let expected = if ["python", "javascript"].contains(&language) { "storage" } else { "io" };
         assert_eq!(code(&other), expected, "{language}: {other}");
         std::fs::remove_dir(project.path("data/value.bin")).unwrap();
-        ran += 1;
     }
-    assert_eq!(ran, built().len());
 }
 
 /// The code of the error that a guest returned, wherever it stands in what was printed.
@@ -245,7 +236,6 @@ fn code(printed: &Value) -> &str {
 
 #[test]
 fn every_language_refuses_what_it_does_not_store_and_names_all_that_is_missing() {
-    let mut ran = 0;
     for language in built() {
         let mut lab = Lab::new(&format!("languages/{language}"));
         lab.partitions = days(&["1", "2", "3", "4"]);
@@ -260,9 +250,7 @@ fn every_language_refuses_what_it_does_not_store_and_names_all_that_is_missing()
             ("not-found", vec!["1".into(), "3".into()]),
             "{language}"
         );
-        ran += 1;
     }
-    assert_eq!(ran, built().len());
 }
 
 /// The error that a guest returned.
