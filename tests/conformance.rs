@@ -107,6 +107,7 @@ faults! {
     lies_of_its_path: ["metadata"], "/data/elsewhere, where nothing is";
     loads_the_first_column: ["table-columns"], "without the column \"measure\"";
     looks_around: ["denials"], "read /etc/passwd";
+    loses_one_byte: ["one-byte"], "only the first 0 of 1 bytes";
     lowercases_columns: ["table-names"], "the columns";
     mixes_media_types: ["overwrite-kind"], "one of application/octet-stream";
     needs_a_record: ["no-record", "overwrite-kind"], "nothing is known of it";
