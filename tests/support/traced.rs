@@ -275,8 +275,8 @@ fn follow(leader: Pid, alone: bool, judge: &mut impl FnMut(&SystemCall) -> Verdi
                         verdict @ (Verdict::Kill | Verdict::KillThis) => {
                             let whom = if matches!(verdict, Verdict::Kill) { leader } else { thread };
                             kill(whom, Signal::SIGKILL).unwrap();
+                            // A thread of another process than that goes on, with this call; one that was killed does nothing more.
                             killed = true;
-                            continue;
                         }
                     }
                     if let (false, Some(given)) = (begins, given) {

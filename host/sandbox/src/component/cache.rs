@@ -15,14 +15,12 @@ use rustix::fs::OFlags;
 use wasmtime::Engine;
 
 use super::Code;
-use crate::limits::COMPILED_BYTES;
+use crate::limits::{CHUNK, COMPILED_BYTES};
 
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = blake3::OUT_LEN;
 /// What the names of entries begin with that are being written.
 const UNFINISHED: &str = "unfinished-";
-/// Bytes that are read, hashed and written in one go.
-const CHUNK: usize = 256 << 10;
 
 /// Where compiled code is kept, and where the key lies that makes it trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
