@@ -41,6 +41,7 @@ pub fn refused(project: &Project, code: i32, said: &str) {
         assert_eq!(ran.code, Some(code), "{arguments:?}: {ran:#?}");
         assert!(ran.stderr.contains(said), "{arguments:?}: {said}: {}", ran.stderr);
     }
+    assert_eq!(project.run_unread(&["check", "--locked"]), Some(code));
     assert!(!project.path("begun").exists());
 }
 
@@ -51,6 +52,7 @@ pub fn needs_a_yes(project: &Project, said: &str) -> Ran {
     assert_eq!(ran.code, Some(3), "{said}: {ran:#?}");
     assert!(ran.stdout.lines().any(|line| line == format!("+ {said}")), "{said}: {}", ran.stdout);
     assert!(ran.stderr.contains("nobody accepted that"), "{}", ran.stderr);
+    assert_eq!(project.run_unread(&["lock"]), Some(3));
     assert_eq!(std::fs::read(project.path("airlock.lock")).unwrap(), before);
     ran
 }

@@ -89,6 +89,13 @@ impl Project {
         Ran::from(self.command(arguments).output().unwrap())
     }
 
+    /// Its exit code where nobody reads its standard output.
+    pub fn run_unread(&self, arguments: &[&str]) -> Option<i32> {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.command(arguments).stdout(writer).status().unwrap().code()
+    }
+
     /// Runs the command after `setting`, a command of the shell.
     pub fn run_after(&self, setting: &str, arguments: &[&str]) -> Ran {
         let airlock = self.command(arguments);

@@ -95,13 +95,11 @@ impl Check {
                 |changes: &Vec<Change>| locking::of_use(changes, definitions, &component.locked_as, component.used);
             component.changes = changes.as_ref().map(of);
         }
-        let mut output = Output::new();
-        match self.format.format {
-            Format::Human if failed.is_some() => {}
-            Format::Human => print(&mut output, definitions, &checked)?,
-            format => output.json_items(format, "components", &checked)?,
-        }
-        output.finish()?;
+        Error::unless_closed(match self.format.format {
+            Format::Human if failed.is_some() => Ok(()),
+            Format::Human => print(definitions, &checked),
+            format => print_items(format, "components", &checked),
+        })?;
         for warning in definitions.warnings() {
             tell(safe(warning.render_warning().trim_end(), usize::MAX));
         }
@@ -123,9 +121,7 @@ impl Check {
         if self.format.format == Format::Human {
             return Err(project::tell_mistakes(path, mistakes));
         }
-        let mut output = Output::new();
-        output.json_items(self.format.format, "mistakes", &mistakes.list)?;
-        output.finish()?;
+        Error::unless_closed(print_items(self.format.format, "mistakes", &mistakes.list))?;
         Ok(ExitStatus::Usage)
     }
 }
@@ -257,7 +253,8 @@ fn gaps(inspection: &Inspection, used: &ComponentUse) -> Vec<String> {
     gaps
 }
 
-fn print(output: &mut Output, definitions: &Definitions, checked: &[Checked<'_>]) -> Result<(), Error> {
+fn print(definitions: &Definitions, checked: &[Checked<'_>]) -> Result<(), Error> {
+    let mut output = Output::new();
     output.line(format!(
         "{} is sound: {}, {}",
         definitions.path().display(),
@@ -273,9 +270,15 @@ fn print(output: &mut Output, definitions: &Definitions, checked: &[Checked<'_>]
         fields.add_some("digest", component.digest.as_deref());
         fields.add("lent", lent(used).join("\n"));
         fields.add_all("limits", limits(&used.limits));
-        fields.print(output)?;
+        fields.print(&mut output)?;
     }
-    Ok(())
+    output.finish()
+}
+
+fn print_items(format: Format, name: &str, items: &[impl Serialize]) -> Result<(), Error> {
+    let mut output = Output::new();
+    output.json_items(format, name, items)?;
+    output.finish()
 }
 
 /// What a component may touch.

@@ -52,12 +52,8 @@ impl LockCommand {
             self.accept.contains(&change.name) || old.as_ref().is_some_and(|old| old.accepts(change))
         };
         let refused: Vec<&Change> = widening.iter().copied().filter(|change| !is_accepted(change)).collect();
-        let mut output = Output::new();
-        for line in locking::lines(&changes) {
-            output.line(line)?;
-        }
         if !refused.is_empty() {
-            output.finish()?;
+            Error::unless_closed(print(&changes, None))?;
             return Err(refuse(&path, &refused));
         }
         match &old {
@@ -67,12 +63,12 @@ impl LockCommand {
         if old.as_ref() != Some(&new) {
             new.write(&path).map_err(|error| locking::failed(&error))?;
         }
-        output.line(match (&old, changes.len()) {
+        let done = match (&old, changes.len()) {
             (None, _) => format!("{} is written", path.display()),
             (Some(_), 0) => format!("{} is up to date", path.display()),
             (Some(_), changes) => format!("{} is rewritten: {}", path.display(), count(changes, "change")),
-        })?;
-        output.finish()?;
+        };
+        print(&changes, Some(done))?;
         Ok(ExitStatus::Done)
     }
 
@@ -90,6 +86,12 @@ impl LockCommand {
         };
         Err(Error::usage(message).hint(hint).into())
     }
+}
+
+fn print(changes: &[Change], done: Option<String>) -> Result<(), Error> {
+    let mut output = Output::new();
+    locking::lines(changes).into_iter().chain(done).try_for_each(|line| output.line(line))?;
+    output.finish()
 }
 
 /// That `changes` are not accepted.

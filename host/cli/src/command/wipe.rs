@@ -81,10 +81,11 @@ impl Wipe {
                 Ok(wiped) if wiped.is_empty() => {
                     tell(format!("nothing is stored of {}", safe_name(&target.name())));
                 }
-                Ok(wiped) => report.add(wiped)?,
+                // What is left to be removed is, also where nobody reads what was.
+                Ok(wiped) => Error::unless_closed(report.add(wiped))?,
                 Err(error) => {
                     // What was removed before it failed is told all the same.
-                    report.finish()?;
+                    Error::unless_closed(report.finish())?;
                     return Err(failure::wipe(error));
                 }
             }
