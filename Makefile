@@ -83,6 +83,8 @@ lint: guests
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --quiet --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --quiet --target $(WASM) $(addprefix -p ,$(GUESTS) $(PROGRAMS)) -- -D warnings
+	@$(CARGO) metadata --quiet --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null || \
+	  { echo "lint: fuzz/Cargo.lock is not that of its packages; 'cargo metadata' in fuzz writes it anew" >&2; exit 1; }
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --log-level error check; \
 	 else echo "lint: cargo-deny is not installed, so licences and advisories were not checked"; fi
 
